@@ -1,0 +1,105 @@
+"""The two distributions that the networks return: torch's own, with a generator of one's choice.
+
+Both are `torch.distributions.Independent`: `log_prob` sums over the event's dimensions and keeps
+every constant, and `torch.distributions.kl_divergence` knows them.
+"""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch import distributions as td
+
+from vaelib import _require
+
+
+class DiagonalGaussian(td.Independent):
+    """N(μ, diag σ²) with log σ given: log N(z; μ, σ²) = −½ Σ_d [((z−μ)/σ)² + log 2π + 2 log σ].
+
+    `mu` and `log_sigma` have shape (…, event), the last `event_dims` dimensions being one event;
+    `log_sigma` may broadcast. Nats. Source: slide "Designing the q distribution".
+
+    >>> DiagonalGaussian(torch.zeros(2, 3), torch.zeros(2, 3)).log_prob(torch.zeros(2, 3)).shape
+    torch.Size([2])
+    """
+
+    def __init__(self, mu: Tensor, log_sigma: Tensor, event_dims: int = 1) -> None:
+        self.mu, self.log_sigma = mu, log_sigma
+        self.sigma = log_sigma.exp()
+        super().__init__(td.Normal(mu, self.sigma, validate_args=False), event_dims, False)
+
+    def rsample(  # type: ignore[override]
+        self, sample_shape: Sequence[int] = (), generator: torch.Generator | None = None
+    ) -> Tensor:
+        """z = μ + σ ⊙ ε with ε ~ N(0, I) from `generator`; gradients reach μ and log σ."""
+        shape = (*sample_shape, *self.mu.shape)
+        return self.mu + self.sigma * normal_like(shape, self.mu, generator)
+
+    def sample(  # type: ignore[override]
+        self, sample_shape: Sequence[int] = (), generator: torch.Generator | None = None
+    ) -> Tensor:
+        """The same draw as `rsample`, cut from the graph."""
+        with torch.no_grad():
+            return self.rsample(sample_shape, generator)
+
+    def log_prob(self, z: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
+        """log N(z; μ, diag σ²), summed over the event: (…, event) → (…), constant included."""
+        # The event's shape can differ from log_sigma's: the sum counts each broadcast copy.
+        terms = ((z - self.mu) / self.sigma) ** 2 + (math.log(2 * math.pi) + 2 * self.log_sigma)
+        return -0.5 * _sum_last(terms, self.reinterpreted_batch_ndims)
+
+
+class Bernoulli(td.Independent):
+    """Independent binary pixels: log p(x) = Σ_i [x_i log π_i + (1−x_i) log(1−π_i)], π = sigmoid(ℓ).
+
+    `logits` ℓ have shape (…, event). Nats. `log_prob` refuses data that is not 0 or 1.
+
+    >>> Bernoulli(torch.zeros(1, 2), 1).mean
+    tensor([[0.5000, 0.5000]])
+    """
+
+    def __init__(self, logits: Tensor, event_dims: int = 1) -> None:
+        self.logits = logits
+        base = td.Bernoulli(logits=logits, validate_args=False)
+        super().__init__(base, event_dims, False)
+
+    def sample(  # type: ignore[override]
+        self, sample_shape: Sequence[int] = (), generator: torch.Generator | None = None
+    ) -> Tensor:
+        """Zeros and ones, (sample_shape, …, event), drawn with `generator`."""
+        probabilities = self.mean.expand(*sample_shape, *self.logits.shape)
+        with torch.no_grad():
+            return (
+                _on_device_of(generator, probabilities)
+                .bernoulli(generator=generator)
+                .to(self.logits.device)
+            )
+
+    def log_prob(self, x: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
+        """log p(x), summed over the event: (…, event) → (…). Raises ValueError unless x is 0/1."""
+        _require.binary("x", x)
+        return self.log_prob_unchecked(x)
+
+    def log_prob_unchecked(self, x: Tensor) -> Tensor:
+        """`log_prob` for data that has been checked before: the training loop's."""
+        # x ℓ − log(1 + e^ℓ), which neither overflows nor loses digits for large |ℓ|
+        terms = x * self.logits - torch.nn.functional.softplus(self.logits)
+        return _sum_last(terms, self.reinterpreted_batch_ndims)
+
+
+def _sum_last(terms: Tensor, dims: int) -> Tensor:
+    return terms.flatten(-dims).sum(-1) if dims else terms
+
+
+def normal_like(shape: Sequence[int], like: Tensor, generator: torch.Generator | None) -> Tensor:
+    """ε ~ N(0, I) of `shape`, with the dtype and on the device of `like`."""
+    # A generator lives on one device; its numbers are moved to where the parameters are, so that
+    # one seed gives the same noise on every device.
+    device = generator.device if generator is not None else like.device
+    return torch.randn(*shape, generator=generator, dtype=like.dtype, device=device).to(like.device)
+
+
+def _on_device_of(generator: torch.Generator | None, value: Tensor) -> Tensor:
+    return value if generator is None else value.to(generator.device)

@@ -1,0 +1,224 @@
+"""The VAE: an encoder and a decoder that return distributions, and the prior p(z) = N(0, I).
+
+θ is the decoder, φ the encoder. `dense` and `conv` make a VAE in one line.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from typing import Any, Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from vaelib import _require
+from vaelib.distributions import Bernoulli, DiagonalGaussian
+from vaelib.networks import BernoulliDecoder, GaussianDecoder, GaussianEncoder
+
+Likelihood = Literal["gaussian", "bernoulli"]
+ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "silu": nn.SiLU, "tanh": nn.Tanh}
+
+
+class VAE(nn.Module):
+    """The pair (encoder, decoder) with prior p(z) = N(0, I) in `latent_dim` dimensions.
+
+    `posterior` and `likelihood` check their argument; `encoder(x)` and `decoder(z)` do not.
+    `config` says how `build` makes the same architecture again (None: only by hand).
+    """
+
+    def __init__(
+        self,
+        encoder: Callable[[Tensor], DiagonalGaussian],
+        decoder: GaussianDecoder | BernoulliDecoder,
+        latent_dim: int | None = None,
+        config: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__()
+        if not isinstance(encoder, nn.Module) or not isinstance(decoder, nn.Module):
+            given = f"{type(encoder).__name__} and {type(decoder).__name__}"
+            raise TypeError(f"encoder and decoder must be torch modules, not {given}")
+        if latent_dim is None:
+            if not isinstance(encoder, GaussianEncoder):
+                raise ValueError("give latent_dim: only a GaussianEncoder tells it by itself")
+            latent_dim = encoder.mu.out_features
+        self.encoder, self.decoder, self.config = encoder, decoder, config
+        self.latent_dim: int = _require.count("latent_dim", latent_dim)
+        self.shape: tuple[int, ...] = decoder.shape
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return next(self.parameters()).dtype
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.parameters()).device
+
+    @property
+    def prior(self) -> DiagonalGaussian:
+        """p(z) = N(0, I), (D,)."""
+        zeros = torch.zeros(self.latent_dim, dtype=self.dtype, device=self.device)
+        return DiagonalGaussian(zeros, zeros)
+
+    def posterior(self, x: Float[Tensor, "B ..."]) -> DiagonalGaussian:
+        """q_φ(z|x), (B, D), for x of shape (B, *shape).
+
+        Raises TypeError for a wrong dtype, ValueError for a wrong shape, NaN or an image (a shape
+        of two or three dimensions) with values outside [0, 1].
+        """
+        self.check_data("x", x)
+        return self.encoder(x)
+
+    def likelihood(self, z: Float[Tensor, "*K B D"]) -> DiagonalGaussian | Bernoulli:
+        """p_θ(x|z), (…, *shape), for z of shape (…, D). Raises for a wrong dtype or shape, NaN."""
+        self._check("z", z, ("...", self.latent_dim))
+        if z.ndim == 1:
+            raise ValueError(f"z has shape {tuple(z.shape)}; expected (B, D): say z.unsqueeze(0)")
+        return self.decoder(z)
+
+    def sample(
+        self, n: int, generator: torch.Generator | None = None, mean: bool = False
+    ) -> Float[Tensor, "n ..."]:
+        """n draws from p_θ(x): z ~ p(z), then x ~ p_θ(x|z), or (`mean=True`) x̂ = G_θ(z).
+
+        (n, *shape). Source: slide "Generating data from the VAE".
+
+        >>> dense((8, 8), 2).sample(3).shape
+        torch.Size([3, 8, 8])
+        """
+        with torch.no_grad():
+            z = self.prior.sample((_require.count("n", n),), generator)
+            return self.decoder.mean(z) if mean else self.decoder(z).sample((), generator)
+
+    def check_data(self, name: str, x: object) -> None:
+        """Refuse data that this model is not for; the likelihood's own needs are checked by it."""
+        self._check(name, x, ("B", *self.shape))
+        if len(self.shape) > 1:
+            _require.unit_interval(name, x)  # type: ignore[arg-type]
+
+    def _check(self, name: str, value: object, shape: Sequence[int | str]) -> None:
+        _require.floats(name, value, shape)
+        assert isinstance(value, Tensor)
+        for what, given, own in (
+            ("dtype", value.dtype, self.dtype),
+            ("device", value.device, self.device),
+        ):
+            if given != own:
+                raise TypeError(f"{name} has {what} {given}, the model {own}; expected the same")
+        _require.finite(name, value)
+
+
+def dense(
+    shape: Sequence[int],
+    latent_dim: int,
+    hidden: Sequence[int] = (400,),
+    likelihood: Likelihood = "gaussian",
+    sigma_x: float = 0.1,
+    activation: str = "relu",
+    learn_sigma_x: bool = False,
+    seed: int = 0,
+) -> VAE:
+    """A VAE of fully connected layers; the decoder mirrors the encoder, `hidden=()` is linear.
+
+    Weights are drawn by torch's defaults from `seed`. Raises ValueError for sizes < 1, σ_x ≤ 0 or
+    an unknown likelihood or activation.
+
+    >>> dense((28, 28), 20).posterior(torch.zeros(5, 28, 28)).mu.shape
+    torch.Size([5, 20])
+    """
+    config = _config("dense", locals())
+    sizes = [math.prod(config["shape"]), *config["hidden"]]
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        body = nn.Sequential(nn.Flatten(), *_layers(sizes, activation))
+        encoder = GaussianEncoder(body, sizes[-1], latent_dim)
+        back = [latent_dim, *sizes[:0:-1]]
+        top = nn.Linear(back[-1], sizes[0])
+        decoder = _decoder(nn.Sequential(*_layers(back, activation), top), config)
+    return VAE(encoder, decoder, config=config)
+
+
+def conv(
+    shape: Sequence[int],
+    latent_dim: int,
+    channels: Sequence[int] = (32, 64),
+    hidden: int = 256,
+    likelihood: Likelihood = "gaussian",
+    sigma_x: float = 0.1,
+    activation: str = "relu",
+    learn_sigma_x: bool = False,
+    seed: int = 0,
+) -> VAE:
+    """A VAE of 4 × 4 convolutions of stride 2, one for each of `channels`, and one dense layer.
+
+    `shape` is (H, W) or (C, H, W), H and W divisible by 2 to the number of convolutions.
+    Raises as `dense`.
+
+    >>> conv((8, 8), 2).likelihood(torch.zeros(5, 2)).mean.shape
+    torch.Size([5, 8, 8])
+    """
+    config = _config("conv", locals())
+    if len(config["shape"]) not in (2, 3) or any(n % 2 ** len(channels) for n in shape[-2:]):
+        raise ValueError(
+            f"shape is {tuple(shape)}; expected (H, W) or (C, H, W) with H and W divisible by "
+            f"{2 ** len(channels)} ({len(channels)} convolutions of stride 2)"
+        )
+    image = (1, *shape) if len(shape) == 2 else tuple(shape)
+    maps = [image[0], *config["channels"]]
+    small = (maps[-1], *(n // 2 ** len(channels) for n in image[1:]))
+    act = ACTIVATIONS[activation]
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        down: list[nn.Module] = [nn.Flatten(), nn.Unflatten(1, image)]
+        for before, after in pairwise(maps):
+            down += [nn.Conv2d(before, after, 4, stride=2, padding=1), act()]
+        down += [nn.Flatten(), *_layers([math.prod(small), hidden], activation)]
+        encoder = GaussianEncoder(nn.Sequential(*down), hidden, latent_dim)
+        up = [*_layers([latent_dim, hidden, math.prod(small)], activation), nn.Unflatten(1, small)]
+        for before, after in pairwise(maps[::-1]):
+            up += [nn.ConvTranspose2d(before, after, 4, stride=2, padding=1), act()]
+        decoder = _decoder(nn.Sequential(*up[:-1]), config)
+    return VAE(encoder, decoder, config=config)
+
+
+def build(config: dict[str, Any]) -> VAE:
+    """The VAE that `vae.config` describes, with fresh weights. Raises ValueError if it cannot."""
+    makers: dict[str, Callable[..., VAE]] = {"dense": dense, "conv": conv}
+    options = dict(config) if isinstance(config, dict) else {}
+    maker = makers.get(options.pop("maker", ""))
+    if maker is None:
+        raise ValueError(f"{config!r} is no VAE's config; expected a maker among {list(makers)}")
+    try:
+        return maker(**options)
+    except TypeError as error:
+        raise ValueError(f"{config!r} does not describe a VAE: {error}") from None
+
+
+def _layers(sizes: Sequence[int], activation: str) -> list[nn.Module]:
+    """A linear layer and an activation for each step from one size to the next."""
+    return [m for a, b in pairwise(sizes) for m in (nn.Linear(a, b), ACTIVATIONS[activation]())]
+
+
+def _decoder(body: nn.Module, config: dict[str, Any]) -> GaussianDecoder | BernoulliDecoder:
+    if config["likelihood"] == "bernoulli":
+        return BernoulliDecoder(body, config["shape"])
+    return GaussianDecoder(body, config["shape"], config["sigma_x"], config["learn_sigma_x"])
+
+
+def _config(maker: str, options: dict[str, Any]) -> dict[str, Any]:
+    """A maker's arguments, checked, in a form that JSON keeps."""
+    config = dict(options, maker=maker)
+    for name in ("shape", "hidden", "channels"):
+        if name in config and not (name == "hidden" and maker == "conv"):
+            if not isinstance(config[name], Sequence) or isinstance(config[name], str):
+                raise TypeError(f"{name} is {config[name]!r}; expected a tuple of whole numbers")
+            config[name] = [_require.count(f"each size in {name}", n) for n in config[name]]
+    if not config["shape"]:
+        raise ValueError("shape is (); expected the shape of one example, such as (28, 28)")
+    for name in ("latent_dim", *(["hidden"] if maker == "conv" else [])):
+        config[name] = _require.count(name, config[name])
+    config["sigma_x"] = _require.number("sigma_x", config["sigma_x"], above=0.0)
+    for name, known in (("likelihood", ["gaussian", "bernoulli"]), ("activation", [*ACTIVATIONS])):
+        if config[name] not in known:
+            raise ValueError(f"{name} is {config[name]!r}; expected one of {known}")
+    return config
