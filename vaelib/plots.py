@@ -1,0 +1,226 @@
+"""Figures of the lessons: arrays in, a figure with alternative text out; no model and no torch.
+
+A figure is the value of its cell. Its alternative text is what a screen reader says and what strict
+notebook tests compare, so it tells what is to be seen, with no digit that another processor moves.
+"""
+
+import base64
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+# Okabe and Ito's colours, told apart by colour-blind eyes; lines and markers differ as well.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)), (0, (8, 2)))
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+STYLE: Any = {
+    "font.size": 13,
+    "axes.titlesize": 14,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.alpha": 0.3,
+    "lines.linewidth": 2.2,
+    "legend.frameon": False,
+}
+
+
+class AltFigure(Figure):
+    """A matplotlib figure that shows as the value of a cell and carries its alternative text.
+
+    Raises ValueError where `alt` is empty.
+
+    >>> AltFigure("A straight line.").alt
+    'A straight line.'
+    """
+
+    def __init__(self, alt: str, size: tuple[float, float] = (9.0, 4.0)) -> None:
+        if not alt.strip():
+            raise ValueError("alt is empty; say in a sentence what is to be seen in the figure")
+        super().__init__(figsize=size, dpi=100)
+        self.set_layout_engine("constrained", w_pad=0.08, h_pad=0.08)  # inches
+        self.alt = alt
+
+    def png(self) -> bytes:
+        """The picture; the same bytes every time for the same figure."""
+        file = io.BytesIO()
+        with rc_context(STYLE):
+            self.savefig(file, format="png", metadata={"Software": None})
+        return file.getvalue()
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
+        data = {"image/png": base64.b64encode(self.png()).decode(), "text/plain": self.alt}
+        return data, {"image/png": {"alt": self.alt}}
+
+
+def _array(name: str, values: Any, dims: int) -> np.ndarray:
+    array = np.asarray(values)
+    if array.ndim != dims:
+        raise ValueError(f"{name} has {array.ndim} dimensions {array.shape}; it must have {dims}")
+    return array
+
+
+def _lengths(name: str, labels: Sequence[str] | None, wanted: int) -> None:
+    if labels is not None and len(labels) != wanted:
+        raise ValueError(f"{len(labels)} {name} given; the array needs {wanted}")
+
+
+def image_grid(
+    images: Any,
+    alt: str,
+    row_labels: Sequence[str] | None = None,
+    col_labels: Sequence[str] | None = None,
+    title: str = "",
+) -> AltFigure:
+    """Rows of grey pictures (R, C, H, W) in [0, 1], labelled at the left and above.
+
+    Raises ValueError for another number of dimensions or of labels.
+
+    >>> image_grid(np.zeros((1, 2, 8, 8)), "Two black pictures.").alt
+    'Two black pictures.'
+    """
+    images = _array("images", images, 4)
+    rows, cols = images.shape[:2]
+    _lengths("row_labels", row_labels, rows)
+    _lengths("col_labels", col_labels, cols)
+    side = min(1.1, 8.5 / cols)
+    with rc_context(STYLE):
+        figure = AltFigure(alt, (side * cols + 1.6 * bool(row_labels), side * rows + 0.8))
+        figure.suptitle(title)
+        for r, axes in enumerate(figure.subplots(rows, cols, squeeze=False)):
+            for c, ax in enumerate(axes):
+                _picture(ax, images[r, c])
+                if col_labels and r == 0:
+                    ax.set_title(col_labels[c], fontsize=12)
+            if row_labels:
+                axes[0].set_ylabel(row_labels[r], rotation=0, ha="right", va="center")
+    return figure
+
+
+def _picture(ax: Axes, image: np.ndarray) -> None:
+    ax.imshow(image, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+    ax.set(xticks=[], yticks=[])
+    ax.spines[:].set_visible(False)
+
+
+def manifold(images: Any, quantiles: Any, alt: str, labels: tuple[str, str]) -> AltFigure:
+    """A square of pictures (n, n, H, W), decoded at z = (rows, columns), side by side.
+
+    `quantiles` (n,) are the values of z along both axes, `labels` the axes' names (rows, columns).
+    Raises ValueError unless the pictures make a square with a quantile for each row.
+    """
+    images, quantiles = _array("images", images, 4), _array("quantiles", quantiles, 1)
+    n, cols, height, width = images.shape
+    if n != cols or n != len(quantiles):
+        raise ValueError(f"{n} × {cols} pictures and {len(quantiles)} quantiles: not a square")
+    mosaic = images.transpose(0, 2, 1, 3).reshape(n * height, n * width)
+    with rc_context(STYLE):
+        figure = AltFigure(alt, (7.4, 7.0))
+        ax = figure.subplots()
+        ax.imshow(mosaic, cmap="gray", vmin=0, vmax=1)
+        ax.grid(visible=False)
+        ticks = [f"{z:+.1f}" for z in quantiles]
+        ax.set_xticks((np.arange(n) + 0.5) * width - 0.5, ticks)
+        ax.set_yticks((np.arange(n) + 0.5) * height - 0.5, ticks)
+        ax.set(ylabel=labels[0], xlabel=labels[1])
+    return figure
+
+
+def curves(
+    panels: Mapping[str, Mapping[str, Any]],
+    alt: str,
+    xlabel: str = "epoch",
+    x: Any = None,
+    title: str = "",
+) -> AltFigure:
+    """One panel a quantity, `{"KL (nats)": {"β = 1": values, …}, …}`, one line a name.
+
+    `x` (n,) are the places of the values, 1 … n where it is not given; a quantity's values of one
+    name keep their colour, line and marker in every panel.
+    """
+    with rc_context(STYLE):
+        figure = AltFigure(alt, (9.0 if len(panels) < 3 else 12.0, 4.2))
+        figure.suptitle(title)
+        for ax, (ylabel, lines) in zip(
+            figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True
+        ):
+            for i, (name, values) in enumerate(lines.items()):
+                values = _array(name, values, 1)
+                at = np.arange(1, len(values) + 1) if x is None else np.asarray(x)
+                if len(at) != len(values):
+                    raise ValueError(f"{name}: {len(values)} values for {len(at)} places x")
+                ax.plot(
+                    *(at, values),
+                    color=COLOURS[i % 7],
+                    linestyle=LINES[i % 7],
+                    marker=MARKERS[i % 7],
+                    markevery=max(1, len(values) // 8),
+                    label=name,
+                )
+            ax.set(xlabel=xlabel, title=ylabel)
+            if len(lines) > 1:
+                ax.legend(fontsize=11)
+    return figure
+
+
+def ladder(bounds: Mapping[str, float], alt: str, truth: float | None = None) -> AltFigure:
+    """Bounds of log p(x) in nats, one rung each from the lowest, the exact value as a line."""
+    names, values = list(bounds), np.array([float(v) for v in bounds.values()])
+    with rc_context(STYLE):
+        figure = AltFigure(alt, (9.0, 0.7 * len(names) + 1.2))
+        ax = figure.subplots()
+        ax.plot(values, np.arange(len(names)), "o-", color=COLOURS[0], markersize=10)
+        for i, value in enumerate(values):
+            ax.annotate(f"{value:.1f}", (value, i), (0, 9), textcoords="offset points", ha="center")
+        if truth is not None:
+            ax.axvline(truth, color=COLOURS[1], linestyle="--", label="log p(x)")
+            ax.legend()
+        ax.set_yticks(np.arange(len(names)), names)
+        ax.set(xlabel="nats per picture", ylim=(-0.5, len(names) - 0.3))
+        ax.margins(x=0.12)
+    return figure
+
+
+def table(
+    values: Any,
+    alt: str,
+    row_labels: Sequence[str],
+    col_labels: Sequence[str],
+    title: str = "",
+    limits: tuple[float, float] = (0.0, 1.0),
+) -> AltFigure:
+    """A (R, C) table as shades with the number in each cell, e.g. |Spearman| of z with factors."""
+    values = _array("values", values, 2)
+    _lengths("row_labels", row_labels, values.shape[0])
+    _lengths("col_labels", col_labels, values.shape[1])
+    low, high = limits
+    with rc_context(STYLE):
+        figure = AltFigure(alt, (1.7 * values.shape[1] + 2.2, 0.62 * values.shape[0] + 1.2))
+        ax = figure.subplots()
+        ax.imshow(values, cmap="Blues", vmin=low, vmax=high, aspect="auto")
+        ax.grid(visible=False)
+        for (r, c), value in np.ndenumerate(values):
+            dark = (value - low) / (high - low) > 0.55
+            ax.text(c, r, f"{value:.2f}", ha="center", va="center", color="w" if dark else "k")
+        ax.set_xticks(np.arange(values.shape[1]), col_labels)
+        ax.set_yticks(np.arange(values.shape[0]), row_labels)
+        ax.set_title(title)
+    return figure
+
+
+def scatter(points: Any, factors: Mapping[str, Any], alt: str, axes: tuple[str, str]) -> AltFigure:
+    """Points (N, 2), one panel a factor (N,), shaded by it from dark (low) to light (high)."""
+    points = _array("points", points, 2)
+    with rc_context(STYLE):
+        figure = AltFigure(alt, (9.0, 4.2))
+        panels = figure.subplots(1, len(factors), squeeze=False, sharex=True, sharey=True)[0]
+        for ax, (name, values) in zip(panels, factors.items(), strict=True):
+            dots = ax.scatter(*points.T, c=_array(name, values, 1), cmap="cividis", s=9)
+            ax.set(title=name, xlabel=axes[0], ylabel=axes[1], aspect="equal")
+            figure.colorbar(dots, ax=ax)
+    return figure
