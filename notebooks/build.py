@@ -51,9 +51,9 @@ class BuildError(Exception):
 # ------------------------------------------------------------------ source -> two sets of cells
 
 
-def strip_solutions(text: str, path: Path) -> str:
-    """The student's source: each solution replaced by one `raise`, refusing broken markers."""
-    kept: list[str] = []
+def strip_solutions(text: str, path: Path) -> tuple[str, list[int]]:
+    """The student's source, each solution one `raise`, and the line of `text` that each was."""
+    kept: list[tuple[str, int]] = []
     begun: tuple[int, str] | None = None  # line and indentation of the open BEGIN
 
     def wrong(line: int, message: str) -> BuildError:
@@ -69,7 +69,7 @@ def strip_solutions(text: str, path: Path) -> str:
             if not indentation:
                 raise wrong(number, f"{BEGIN} must stand inside a function, indented")
             begun = (number, indentation)
-            kept.append(f"{indentation}raise NotImplementedError")
+            kept.append((f"{indentation}raise NotImplementedError", number))
         elif marker == END:
             if not begun:
                 raise wrong(number, f"{END} without a {BEGIN} before it in its cell")
@@ -77,26 +77,27 @@ def strip_solutions(text: str, path: Path) -> str:
                 raise wrong(number, f"{END} is indented otherwise than its {BEGIN}")
             begun = None
         elif not begun:
-            kept.append(line)
+            kept.append((line, number))
     if begun:
         raise wrong(begun[0], f"{BEGIN} has no {END} in its cell")
-    return "\n".join(kept) + "\n"
+    return "\n".join(line for line, _ in kept) + "\n", [number for _, number in kept]
 
 
-def must_parse(text: str, path: Path, which: str) -> None:
+def must_parse(text: str, path: Path, numbers: list[int], which: str) -> None:
     """Stop at a source or a stub that is not valid Python."""
     try:
         ast.parse(text)
     except SyntaxError as error:
-        raise BuildError(f"{path}:{error.lineno}: {which} is not Python: {error.msg}") from error
+        line = [0, *numbers][min(error.lineno or 0, len(numbers))]
+        raise BuildError(f"{path}:{line}: {which} is not Python: {error.msg}") from error
 
 
 def read(path: Path, solutions: bool = False) -> Notebook:
     """The cells that a source gives; the id of one does not depend on any other cell."""
     text = path.read_text(encoding="utf-8")
-    stub = strip_solutions(text, path)
-    must_parse(text, path, "the source")
-    must_parse(stub, path, "the student set")
+    stub, numbers = strip_solutions(text, path)
+    must_parse(text, path, [*range(1, text.count("\n") + 2)], "the source")
+    must_parse(stub, path, numbers, "the student set")
     full, student = (jupytext.reads(t, fmt="py:percent") for t in (text, stub))
     seen: Counter[str] = Counter()
     for whole, cell in zip(full.cells, student.cells, strict=True):
