@@ -1,0 +1,54 @@
+# Each target does all its own set-up; `make` alone lists them.
+PY := .venv/bin/python
+NOTEBOOKS := $(sort $(wildcard notebooks/[0-9]*.ipynb))
+PYTEST := $(PY) -m pytest
+# The cells of one notebook stay on one worker, in order; what is not compared is said in the file.
+NBVAL := $(PYTEST) --nbval --nbval-current-env -n 2 --dist loadscope -p no:cacheprovider \
+	--nbval-sanitize-with tests/notebooks/sanitize.cfg
+
+# What a shell may have set for other projects: MPLBACKEND silences figures in notebooks, and
+# PYTHONPATH puts other people's packages before ours.
+unexport MPLBACKEND PYTHONPATH PYTHONHOME
+
+.NOTPARALLEL:
+.PHONY: help setup lab test lint unit nbval solutions browser lock test-lowest notebooks
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
+
+setup: ## make .venv with everything in it (PYTHON=, TORCH_INDEX=); the others do this first
+	@sh tools/setup.sh
+
+lab: setup ## open JupyterLab at the first lesson (PORT=)
+	@$(PY) tools/lab.py
+
+test: setup ## everything: lint, unit tests, notebooks, solutions, browser tests
+	@$(MAKE) --no-print-directory lint unit nbval solutions browser
+	@echo "✓ make test: lint, unit tests, notebooks, solutions and browser tests are all done."
+
+lint: setup ## ruff on code and notebook sources, mypy on vaelib
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+
+unit: setup ## the unit tests and the examples in vaelib's docstrings
+	$(PYTEST) -n 2 --doctest-modules --ignore=tests/browser tests vaelib
+
+nbval: setup ## run every notebook and compare what it prints with what is stored
+	$(PY) notebooks/build.py --check
+	$(NBVAL) $(NOTEBOOKS)
+
+solutions: setup ## build the solution notebooks into build/solutions and run them
+	$(PY) notebooks/build.py --solutions
+
+browser: setup ## the explorer and the lessons in a real browser
+	$(PYTEST) -rfE tests/browser
+
+notebooks: setup ## build notebooks/*.ipynb from notebooks/source
+	$(PY) notebooks/build.py
+
+lock: setup ## renew requirements.lock (TORCH= for another torch)
+	@sh tools/lock.sh
+
+test-lowest: setup ## unit tests with the lowest versions that pyproject.toml admits
+	@$(PY) tools/lowest.py

@@ -1,0 +1,167 @@
+"""A real browser and a real JupyterLab for the tests in this folder.
+
+`page` is a fresh page whose script errors fail the test; `chromium` the browser behind it;
+`jupyterlab` a server on a copy of the notebooks, whose addresses `jupyterlab.url(...)` gives.
+"""
+
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+NO_BROWSER = (
+    "no browser found: install one (Debian, Ubuntu: apt-get install chromium), "
+    "or name it in VAELIB_BROWSER"
+)
+# No sound, no graphics card, and no calls to anyone: the tests run with the network off.
+FLAGS = [
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+def find_browser() -> str | None:
+    """The browser to drive: $VAELIB_BROWSER, or the first known name on the PATH."""
+    wanted = os.environ.get("VAELIB_BROWSER")
+    for name in (wanted,) if wanted else NAMES:
+        found = shutil.which(name)
+        if found:
+            return found
+    return None
+
+
+def browser_is_required() -> bool:
+    """In CI a skipped browser test would hide a broken page."""
+    answers = (os.environ.get("CI", ""), os.environ.get("VAELIB_REQUIRE_BROWSER", ""))
+    return any(answer.lower() not in ("", "0", "false") for answer in answers)
+
+
+def pytest_terminal_summary(terminalreporter):
+    """One line for all the browser tests that were skipped, where pytest has one for each."""
+    skipped = [r for r in terminalreporter.stats.get("skipped", []) if NO_BROWSER in r.longreprtext]
+    if skipped:
+        terminalreporter.write_line(f"Browser tests skipped ({len(skipped)}): {NO_BROWSER}")
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """A headless browser for the whole session; skips, or in CI fails, where there is none."""
+    path = find_browser()
+    if path is None:
+        if browser_is_required():
+            pytest.fail(NO_BROWSER, pytrace=False)
+        pytest.skip(NO_BROWSER)
+    from playwright.sync_api import sync_playwright
+
+    as_root = hasattr(os, "geteuid") and os.geteuid() == 0
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=path, args=FLAGS + (["--no-sandbox"] if as_root else [])
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(chromium):
+    """A fresh page, closed afterwards; an exception in one of its scripts fails the test."""
+    context = chromium.new_context(viewport={"width": 1280, "height": 900})
+    page = context.new_page()
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    yield page
+    context.close()
+    assert not errors, f"exceptions in the page: {errors}"
+
+
+@dataclass(frozen=True)
+class Lab:
+    """A running JupyterLab: where it is, how to enter, and the folder that it shows."""
+
+    base: str
+    token: str
+    root: Path
+
+    def url(self, notebook: str, workspace: str = "test") -> str:
+        """The address that opens one notebook in a workspace of its own, laid out afresh."""
+        return f"{self.base}/lab/workspaces/{workspace}/tree/{notebook}?reset&token={self.token}"
+
+    def get(self, path: str) -> bytes:
+        """The body of an answer of the server's, for example of `/api/sessions`."""
+        request = urllib.request.Request(
+            self.base + path, headers={"Authorization": f"token {self.token}"}
+        )
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return answer.read()
+
+
+@pytest.fixture(scope="session")
+def jupyterlab(chromium, tmp_path_factory):
+    """JupyterLab on a copy of the notebooks, with settings of its own, stopped at the end.
+
+    It needs `chromium` only so that a machine without a browser skips before a server starts.
+    """
+    home = tmp_path_factory.mktemp("jupyterlab")
+    root = home / "notebooks"
+    root.mkdir()
+    for notebook in NOTEBOOKS.glob("*.ipynb"):
+        shutil.copy(notebook, root)
+    quiet = home / "settings" / "@jupyterlab" / "apputils-extension"
+    quiet.mkdir(parents=True)
+    (quiet / "notification.jupyterlab-settings").write_text('{"fetchNews": "false"}')
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    lab = Lab(f"http://127.0.0.1:{port}", secrets.token_hex(16), root)
+    environment = {name: value for name, value in os.environ.items() if name != "MPLBACKEND"}
+    environment.pop("OMP_NUM_THREADS", None)  # the lessons run as they run for a student
+    environment |= {
+        "JUPYTER_TOKEN": lab.token,
+        "JUPYTER_CONFIG_DIR": str(home / "config"),
+        "JUPYTER_DATA_DIR": str(home / "data"),
+        "JUPYTER_RUNTIME_DIR": str(home / "runtime"),
+        "JUPYTERLAB_SETTINGS_DIR": str(home / "settings"),
+        "JUPYTERLAB_WORKSPACES_DIR": str(home / "workspaces"),
+        "IPYTHONDIR": str(home / "ipython"),
+    }
+    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"]
+    command += ["--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}"]
+    command += ["--ServerApp.port_retries=0", f"--ServerApp.root_dir={root}"]
+    with open(home / "log.txt", "w") as log:
+        server = subprocess.Popen(command, env=environment, cwd=root, stdout=log, stderr=log)
+        try:
+            wait_until_it_answers(lab, server, home / "log.txt")
+            yield lab
+        finally:
+            server.terminate()  # takes its kernels with it
+            try:
+                server.wait(30)
+            except subprocess.TimeoutExpired:
+                server.kill()
+
+
+def wait_until_it_answers(lab: Lab, server: subprocess.Popen, log: Path, seconds: float = 90):
+    """Returns once the server answers; fails with its log if it ends or stays silent."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline and server.poll() is None:
+        try:
+            lab.get("/api/status")
+            return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.2)
+    pytest.fail(f"JupyterLab did not start:\n{log.read_text()}", pytrace=False)

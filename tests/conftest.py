@@ -1,0 +1,35 @@
+"""What every test shares: shapes enforced, one thread, and a way to test a refusal."""
+
+import os
+
+# Before torch is imported: several workers share two cores, and workers that wait must sleep.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import jaxtyping
+import pytest
+
+# Every jaxtyping annotation in vaelib is enforced from here on, in the tests only.
+jaxtyping.install_import_hook("vaelib", "beartype.beartype")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def one_thread():
+    """Small models on busy machines: one thread is both faster and repeatable."""
+    import torch
+
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def own_refusals(request):
+    """With `@pytest.mark.refuses` a wrong argument meets vaelib's own check, as it does for users.
+
+    Otherwise the annotation of the function would refuse it first, with an error of jaxtyping's.
+    """
+    if request.node.get_closest_marker("refuses") is None:
+        yield
+        return
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)

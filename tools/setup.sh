@@ -1,0 +1,164 @@
+#!/bin/sh
+# Makes .venv, or finds that it is ready: `make setup`. Everything it says when something is missing
+# is one line with what to do. Settings: PYTHON, TORCH_INDEX, NEED_MB (see README).
+set -u
+cd "$(dirname "$0")/.." || exit 1
+
+# What these name belongs to another environment: pip would take its packages for ours.
+unset PYTHONPATH PYTHONHOME PIP_TARGET PIP_PREFIX PIP_USER
+export PIP_DISABLE_PIP_VERSION_CHECK=1
+
+venv=.venv
+stamp=$venv/.ready            # written last: the key of a finished set-up
+busy=$venv/.installing        # there from the first step to the last: the number of our process
+log=$venv/setup.log
+key="$(cat pyproject.toml requirements.lock | cksum) $(pwd)"
+
+fail() {
+    printf '\n✗ %s\n' "$*" >&2
+    exit 1
+}
+
+# Ready already?
+if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$key" ] && "$venv/bin/python" -c '' 2>/dev/null; then
+    exit 0
+fi
+
+# Which Python? One that runs, is new enough, has a build of torch, and can make an environment.
+suits='import sys, ensurepip, venv; sys.exit(not (3, 11) <= sys.version_info < (3, 15))'
+found= seen= old= new= bare=
+if [ -n "${PYTHON:-}" ]; then
+    set -- "$PYTHON"
+else
+    set -- python3 python3.13 python3.12 python3.11 python3.14
+fi
+for candidate in "$@"; do
+    version=$("$candidate" -c 'import sys; print("%d.%d.%d" % sys.version_info[:3])' 2>/dev/null) ||
+        continue
+    seen="$seen, $candidate is $version"
+    if "$candidate" -c "$suits" 2>/dev/null; then
+        found=$candidate
+        break
+    fi
+    case $version in
+        2.* | 3.[0-9].* | 3.10.*) old=1 ;;
+        3.1[1-4].*) bare=${bare:-$candidate} ;;
+        *) new=1 ;;
+    esac
+done
+if [ -z "$found" ]; then
+    seen=${seen#, }
+    if [ -n "$bare" ]; then
+        minor=$("$bare" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+        fail "$bare has no venv module. On Debian or Ubuntu: sudo apt install python$minor-venv." \
+            "Then type the same command again."
+    elif [ -n "$old" ]; then
+        fail "Python is too old: $seen, and 3.11 or newer is wanted. Install a newer one" \
+            "(python.org, or your system's packages), then type: make setup PYTHON=python3.13"
+    elif [ -n "$new" ]; then
+        fail "Python is too new for the PyTorch of this class: $seen. Install Python 3.13" \
+            "beside it, then type: make setup PYTHON=python3.13"
+    fi
+    fail "No Python found (looked for: $*)." \
+        "Install Python 3.11 or newer (python.org, or your system's packages), then type the same" \
+        "command again, or name it: make setup PYTHON=/path/to/python3"
+fi
+
+# A set-up that is under way in another terminal, one that was cut off, a folder that was moved.
+if [ -f "$busy" ]; then
+    if kill -0 "$(cat "$busy")" 2>/dev/null; then
+        fail "Another set-up is at work here (process $(cat "$busy")): wait until it has ended." \
+            "If there is none, delete the folder .venv and type the same command again."
+    fi
+    echo "An earlier set-up was cut off: starting afresh."
+    rm -rf "$venv"
+elif [ -f "$stamp" ] && { [ "$(sed 's/^[0-9]* [0-9]* //' "$stamp")" != "$(pwd)" ] ||
+    ! "$venv/bin/python" -c '' 2>/dev/null; }; then
+    echo "This folder or its Python was moved since the last set-up: starting afresh."
+    rm -rf "$venv"
+fi
+
+mkdir -p "$venv" 2>/dev/null || fail "Cannot write in $(pwd): make it yours" \
+    "(chown -R \$USER .) or clone the project elsewhere, then type the same command again."
+
+# Room for it? With an update most of it is there.
+if [ ! -f "$stamp" ]; then
+    need=${NEED_MB:-3000}
+    free=$(df -Pk "$venv" | awk 'NR == 2 { print int($4 / 1024) }')
+    if [ "${free:-$need}" -lt "$need" ]; then
+        rmdir "$venv" 2>/dev/null
+        fail "The disk is too full: the set-up needs $need MB in $(pwd), and $free MB are free." \
+            "Free some space or clone the project elsewhere, then type the same command again."
+    fi
+fi
+
+started=$(date +%s)
+rm -f "$stamp"
+echo $$ > "$busy" || fail "Cannot write in $(pwd)/.venv: delete it, then type the same command again."
+trap 'printf "\n✗ Stopped. The next make setup starts afresh.\n" >&2; exit 130' INT TERM HUP
+
+# Reads what went wrong out of pip's log. A full disk leaves rubbish behind, so that the next call
+# starts afresh; after the others it goes on with what is there.
+explain() {
+    said() { grep -q -i -E "$1" "$log" 2>/dev/null; }
+    if said 'No space left on device|Errno 28|Disk quota exceeded'; then
+        fail "The disk is full (or ${TMPDIR:-/tmp}, where pip unpacks; TMPDIR=/other/folder" \
+            "moves it). Free some space, then type the same command again."
+    fi
+    rm -f "$busy"
+    if said 'from versions: [0-9]'; then
+        fail "There is no $(sed -n 's/.*No matching distribution found for \([^ ]*\).*/\1/p' \
+            "$log" | head -n 1) for Python $version on this kind of machine: try another Python" \
+            "(make setup PYTHON=python3.12), or see 'Without make' in the README."
+    elif said 'connection broken|NewConnectionError|ConnectTimeout|Read timed out|ProxyError' ||
+        said 'Temporary failure in name resolution|from versions: none|SSLError|Network is unreac'
+    then
+        fail "The packages cannot be fetched: no network, or it does not let pip through (a proxy?" \
+            "Then set HTTPS_PROXY). Connect, then type the same command again. Only the set-up" \
+            "needs the network."
+    fi
+    fail "pip could not install everything: its messages are above, all of them in $log." \
+        "Type the same command again; if it fails again, delete the folder .venv first."
+}
+
+pip() {
+    : > "$log"
+    "$venv/bin/python" -m pip install --log "$log" --constraint requirements.lock \
+        ${TORCH_INDEX:+--extra-index-url "$TORCH_INDEX"} "$@" || explain
+}
+
+echo "Setting up .venv with Python $version ($found)"
+"$found" -m venv "$venv" > "$venv/venv.log" 2>&1 || {
+    cat "$venv/venv.log" >&2
+    grep -q 'No space left' "$venv/venv.log" && fail "The disk is full. Free some space, then type" \
+        "the same command again."
+    fail "$found cannot make a virtual environment. On Debian or Ubuntu:" \
+        "sudo apt install python${version%.*}-venv. Then type the same command again."
+}
+torch=$(sed -n 's/^torch==//p' requirements.lock)
+echo "1 of 2: torch $torch first, so that nothing later brings another"
+if [ "$(uname -s)" = Linux ] && [ -z "${TORCH_INDEX:-}" ] && ! command -v nvidia-smi > /dev/null
+then
+    echo "        (no NVIDIA GPU seen: if gigabytes of nvidia-… packages are coming now, stop this" \
+        "with Ctrl-C and see 'The CPU-only build' in the README)"
+fi
+pip "torch==$torch"
+echo "2 of 2: JupyterLab and the rest (about a minute)"
+pip --quiet --editable '.[lab,test]'
+
+# JupyterLab's question about news is one dialogue too many on the first morning of a class.
+settings=$venv/share/jupyter/lab/settings
+mkdir -p "$settings"
+cat > "$settings/overrides.json" << 'JSON'
+{
+  "@jupyterlab/apputils-extension:notification": {
+    "fetchNews": "false",
+    "checkForUpdates": false
+  }
+}
+JSON
+
+echo "$key" > "$stamp"
+rm -f "$busy"
+echo "Ready after $(($(date +%s) - started)) s: .venv has torch $torch and JupyterLab." \
+    "Next: make lab, or make test"
