@@ -30,14 +30,14 @@ class DiagonalGaussian(td.Independent):
         self.sigma = log_sigma.exp()
         super().__init__(td.Normal(mu, self.sigma, validate_args=False), event_dims, False)
 
-    def rsample(  # type: ignore[override]
+    def rsample(
         self, sample_shape: Sequence[int] = (), generator: torch.Generator | None = None
     ) -> Tensor:
         """z = μ + σ ⊙ ε with ε ~ N(0, I) from `generator`; gradients reach μ and log σ."""
         shape = (*sample_shape, *self.mu.shape)
         return self.mu + self.sigma * normal_like(shape, self.mu, generator)
 
-    def sample(  # type: ignore[override]
+    def sample(
         self, sample_shape: Sequence[int] = (), generator: torch.Generator | None = None
     ) -> Tensor:
         """The same draw as `rsample`, cut from the graph."""
@@ -65,7 +65,7 @@ class Bernoulli(td.Independent):
         base = td.Bernoulli(logits=logits, validate_args=False)
         super().__init__(base, event_dims, False)
 
-    def sample(  # type: ignore[override]
+    def sample(
         self, sample_shape: Sequence[int] = (), generator: torch.Generator | None = None
     ) -> Tensor:
         """Zeros and ones, (sample_shape, …, event), drawn with `generator`."""

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
-from scipy.integrate import quad  # type: ignore[import-untyped]
+from scipy.integrate import quad
 from torch import Tensor
 
 from vaelib import _require
@@ -85,7 +85,7 @@ def kl_gaussian(
 def kl_quadrature(
     log_q: Callable[[Tensor], Tensor], log_p: Callable[[Tensor], Tensor], lo: float, hi: float
 ) -> Float[Tensor, ""]:
-    """KL(q ‖ p) = ∫ q(z) (log q(z) − log p(z)) dz over [lo, hi] ⊂ R by adaptive quadrature, in nats.
+    """KL(q ‖ p) = ∫ q(z) (log q(z) − log p(z)) dz over [lo, hi], by adaptive quadrature, in nats.
 
     `log_q` and `log_p` take z of shape (K,) in float64 and return their log-densities, (K,); −∞ is
     a density of zero (0 log 0 = 0; q > 0 where p = 0 gives ∞). The interval must hold practically
@@ -131,7 +131,7 @@ def kl_quadrature(
 def kl_monte_carlo(
     log_q: Callable[[Tensor], Tensor], log_p: Callable[[Tensor], Tensor], z: Float[Tensor, "K ..."]
 ) -> Estimate:
-    """KL(q ‖ p) ≈ (1/K) Σ_k [log q(z_k) − log p(z_k)] with z_k ~ q, and its standard error, in nats.
+    """KL(q ‖ p) ≈ (1/K) Σ_k [log q(z_k) − log p(z_k)], z_k ~ q, and its standard error, in nats.
 
     z has K ≥ 2 draws from q along its first dimension; `log_q` and `log_p` map it to (K,).
     Raises ValueError for K < 2, NaN, or log-densities that are not of shape (K,).

@@ -76,7 +76,7 @@ class GaussianDecoder(_Decoder):
 
 
 class BernoulliDecoder(_Decoder):
-    """p_θ(x|z) = Π_i Bernoulli(x_i; sigmoid(ℓ_i(z))): the body gives the logits ℓ of binary pixels."""
+    """p_θ(x|z) = Π_i Bernoulli(x_i; sigmoid(ℓ_i(z))) for binary pixels: the body gives logits ℓ."""
 
     def mean(self, z: Tensor) -> Tensor:
         """x̂ = sigmoid(ℓ(z)): (…, D) → (…, *shape)."""

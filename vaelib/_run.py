@@ -1,0 +1,185 @@
+"""What surrounds the training loop: threads, the stop button, the state a run goes on from."""
+
+import hashlib
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from vaelib import checkpoint
+from vaelib.models import VAE
+
+
+@dataclass
+class History:
+    """One value an epoch: means over the examples as they were trained on, in nats."""
+
+    elbo: list[float] = field(default_factory=list)
+    reconstruction: list[float] = field(default_factory=list)
+    kl: list[float] = field(default_factory=list)
+    beta: list[float] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+    steps: int = 0
+    interrupted: bool = False
+
+    def __repr__(self) -> str:
+        last = f", ELBO {self.elbo[-1]:.1f} nats" if self.elbo else ""
+        cut = ", interrupted" if self.interrupted else ""
+        return f"History({len(self.elbo)} epochs, {self.steps} steps{last}{cut})"
+
+
+class Run:
+    """The state of one run: with it, a stopped run goes on as if it had never stopped.
+
+    Within an epoch that state is the step, the sums so far, and the generator as it was at the
+    epoch's start (it gives the order of the examples) and as it is now (it gives the noise).
+    """
+
+    def __init__(
+        self,
+        vae: VAE,
+        optimiser: torch.optim.Optimizer,
+        generator: torch.Generator,
+        path: str | Path | None,
+        settings: dict[str, Any],
+        x: Tensor,
+    ) -> None:
+        self.vae, self.optimiser, self.generator = vae, optimiser, generator
+        self.history = History()
+        self.sums = torch.zeros(2, dtype=torch.float64)  # of log p(x|z) and KL in this epoch
+        self.seconds, self.saved_at = 0.0, time.monotonic()
+        self.at_start = generator.get_state()
+        self.path = None if path is None else Path(path)
+        if self.path is not None:
+            some = x[:: max(1, len(x) // 64)].detach().cpu().contiguous()
+            digest = hashlib.sha256(some.numpy().tobytes()).hexdigest()[:16]
+            self.settings = {"data": f"{tuple(x.shape)} {digest}", **settings}
+            if self.path.exists():
+                self._resume()
+
+    def order(self, n: int, batch_size: int, batches: int) -> tuple[Tensor, ...]:
+        """The batches of the epoch at hand that are still to come."""
+        done = self.history.steps % batches
+        now = self.generator.get_state()
+        if done:
+            self.generator.set_state(self.at_start)
+        self.at_start = self.generator.get_state()
+        order = torch.randperm(n, generator=self.generator).split(batch_size)
+        if done:
+            self.generator.set_state(now)
+        return order[done:]
+
+    def end_epoch(self, n: int, beta: float) -> None:
+        """Enter the epoch's means into the history. Raises ValueError if they are not numbers."""
+        reconstruction, kl = (self.sums / n).tolist()
+        h = self.history
+        if not torch.isfinite(self.sums).all():
+            raise ValueError(
+                f"the ELBO is no longer a finite number in epoch {len(h.elbo) + 1} (log p(x|z) "
+                f"{reconstruction:.3g}, KL {kl:.3g} nats): try a smaller lr or a larger sigma_x"
+            )
+        h.elbo.append(reconstruction - kl)
+        h.reconstruction.append(reconstruction)
+        h.kl.append(kl)
+        h.beta.append(beta)
+        h.seconds.append(self.seconds)
+        self.sums = torch.zeros_like(self.sums)
+        self.seconds = 0.0
+
+    def save(self, every: float = 0.0) -> None:
+        """Keep the run on disk, unless that was done less than `every` seconds ago."""
+        if self.path is None or time.monotonic() - self.saved_at < every:
+            return
+        tensors = {f"model.{name}": t for name, t in self.vae.state_dict().items()}
+        for i, moments in self.optimiser.state_dict()["state"].items():
+            tensors |= {f"optimiser.{i}.{name}": t for name, t in moments.items()}
+        tensors |= {"sums": self.sums, "generator.start": self.at_start}
+        tensors["generator.now"] = self.generator.get_state()
+        history = asdict(self.history) | {"interrupted": False}
+        info = {"config": self.vae.config, "settings": self.settings, "seconds": self.seconds}
+        checkpoint.write(self.path, tensors, info | {"history": history})
+        self.saved_at = time.monotonic()
+
+    def _resume(self) -> None:
+        assert self.path is not None
+        tensors, info = checkpoint.read(self.path)
+        if "history" not in info or "settings" not in info:
+            raise checkpoint.CheckpointError(f"{self.path} holds a model, not a run to go on with")
+        wanted = _without_seed(self.vae.config)
+        if (given := _without_seed(info["config"])) != wanted:
+            raise checkpoint.CheckpointError(
+                f"{self.path} is for another model: {_difference(given, wanted)}"
+            )
+        if info["settings"] != self.settings:
+            raise checkpoint.CheckpointError(
+                f"{self.path} is of another run: {_difference(info['settings'], self.settings)}; "
+                "give the same arguments to go on, or another checkpoint file to start anew"
+            )
+        checkpoint.load_weights(self.vae, tensors, str(self.path))
+        moments: dict[int, dict[str, Tensor]] = {}
+        for name, t in tensors.items():
+            if name.startswith("optimiser."):
+                _, i, key = name.split(".")
+                moments.setdefault(int(i), {})[key] = t
+        groups = self.optimiser.state_dict()["param_groups"]
+        self.optimiser.load_state_dict({"state": moments, "param_groups": groups})
+        self.generator.set_state(tensors["generator.now"])
+        self.at_start, self.sums = tensors["generator.start"], tensors["sums"]
+        self.history, self.seconds = History(**info["history"]), info["seconds"]
+
+
+class Interrupt:
+    """While it lasts, Ctrl-C (or the stop button) only sets `asked`; a second one interrupts.
+
+    A step that has begun is so never cut in half. Outside the main thread nothing is changed.
+    """
+
+    asked = False
+
+    def __enter__(self) -> "Interrupt":
+        self.main = threading.current_thread() is threading.main_thread()
+        if self.main:
+            self.before = signal.signal(signal.SIGINT, self._ask)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.main:
+            signal.signal(signal.SIGINT, self.before)
+
+    def _ask(self, *_: object) -> None:
+        self.asked = True
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@contextmanager
+def few_threads(work: float) -> Iterator[None]:
+    """One thread while a step's `work` (floating-point operations) is small, torch's number else.
+
+    Below about 3e8 the second thread saves little when the machine is quiet, and when it is busy
+    the two waiting for each other cost up to ten times.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(1 if work < 3e8 else before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _without_seed(config: Any) -> Any:
+    return {k: v for k, v in config.items() if k != "seed"} if isinstance(config, dict) else config
+
+
+def _difference(given: Any, wanted: Any) -> str:
+    """The first few entries in which two settings differ, in words."""
+    if not isinstance(given, dict) or not isinstance(wanted, dict):
+        return f"made as {given}, not as {wanted}"
+    names = [n for n in given | wanted if given.get(n) != wanted.get(n)]
+    return "; ".join(f"{n} was {given.get(n)}, is {wanted.get(n)}" for n in names[:3])

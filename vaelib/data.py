@@ -1,0 +1,213 @@
+"""The three data sets: `load("faces" | "digits" | "mnist")`, images in [0, 1] of shape (N, H, W).
+
+faces are drawn (`vaelib.faces`), digits ship with scikit-learn, MNIST is downloaded on request.
+"""
+
+import gzip
+import hashlib
+import os
+import tempfile
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from vaelib import _require, faces
+
+# SHA-256 of the uncompressed IDX files, whose mirrors compress them differently.
+MNIST = {
+    "train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+    "train-labels-idx1-ubyte": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+    "t10k-images-idx3-ubyte": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+    "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+}
+MIRRORS = (
+    "https://ossci-datasets.s3.amazonaws.com/mnist/",
+    "https://storage.googleapis.com/cvdf-datasets/mnist/",
+)
+
+
+class DataError(RuntimeError):
+    """A data file is missing or damaged; the message names it and says what to do."""
+
+
+@dataclass(frozen=True)
+class Data:
+    """Images (N, H, W), float32 in [0, 1]; factors (N, F) and labels (N,) where they are known."""
+
+    name: str
+    train: Float[Tensor, "N H W"]
+    test: Float[Tensor, "M H W"]
+    train_factors: Float[Tensor, "N F"] | None = None
+    test_factors: Float[Tensor, "M F"] | None = None
+    factor_names: tuple[str, ...] | None = None
+    train_labels: Int[Tensor, " N"] | None = None
+    test_labels: Int[Tensor, " M"] | None = None
+
+
+def load(name: Literal["faces", "digits", "mnist"], download: bool = False) -> Data:
+    """The data set of that name.
+
+    faces: 4,000 + 1,000 drawn faces, 32 × 32, factors ("expression", "pose") uniform in [−1, 1].
+    digits: scikit-learn's 1,797 handwritten digits, 8 × 8, the last 360 of them the test set.
+    mnist: 60,000 + 10,000, 28 × 28, from `cache_folder()`; with `download=True` what is missing is
+    fetched into it. Raises ValueError for another name, DataError for a file missing or damaged.
+
+    >>> load("digits").train.shape
+    torch.Size([1437, 8, 8])
+    """
+    loaders = {"faces": _faces, "digits": _digits, "mnist": lambda: _mnist(download)}
+    if name not in loaders:
+        raise ValueError(f"there is no data set {name!r}; expected one of {list(loaders)}")
+    return loaders[name]()
+
+
+def binarise(
+    x: Float[Tensor, "*shape"], generator: torch.Generator | None = None
+) -> Float[Tensor, "*shape"]:
+    """A draw of 0/1 pixels whose probabilities of being 1 are the grey values x in [0, 1].
+
+    Drawn anew for each batch this is dynamic binarisation, drawn once fixed binarisation.
+    Raises ValueError for x outside [0, 1]. Source: Salakhutdinov and Murray (2008).
+
+    >>> binarise(torch.tensor([0.0, 1.0]))
+    tensor([0., 1.])
+    """
+    _require.floats("x", x)
+    _require.unit_interval("x", x)
+    return torch.rand(x.shape, generator=generator, dtype=x.dtype).to(x.device).lt(x).to(x.dtype)
+
+
+def shipped(name: str) -> Path:
+    """The path of a file that comes with the project. Raises DataError if it is missing."""
+    here = Path(__file__).resolve().parent
+    for folder in (here.parent / "data", here / "_data"):
+        if (folder / name).is_file():
+            return folder / name
+    raise DataError(f"{name} is missing from {here.parent / 'data'}: clone or install again")
+
+
+def cache_folder() -> Path:
+    """Where MNIST is kept: the environment's VAELIB_DATA, else the user's cache folder."""
+    import pooch  # 0.2 s that only MNIST needs
+
+    return Path(os.environ.get("VAELIB_DATA") or pooch.os_cache("vaelib")).expanduser()
+
+
+def _faces() -> Data:
+    factors = torch.rand(5000, 2, generator=torch.Generator().manual_seed(2026)) * 2 - 1
+    images = faces.render(factors[:, 0], factors[:, 1])
+    return Data(
+        name="faces",
+        train=images[:4000],
+        test=images[4000:],
+        train_factors=factors[:4000],
+        test_factors=factors[4000:],
+        factor_names=("expression", "pose"),
+    )
+
+
+def _digits() -> Data:
+    from sklearn.datasets import load_digits  # 1 s that only these data need
+
+    bunch = load_digits()
+    images = torch.tensor(bunch.images / 16, dtype=torch.float32)
+    labels = torch.tensor(bunch.target)
+    return Data(
+        "digits",
+        images[:-360],
+        images[-360:],
+        train_labels=labels[:-360],
+        test_labels=labels[-360:],
+    )
+
+
+def _mnist(download: bool) -> Data:
+    arrays = {name: _idx(name, download) for name in MNIST}
+    images = {k: torch.from_numpy(v).float() / 255 for k, v in arrays.items() if "images" in k}
+    labels = {k: torch.from_numpy(v).long() for k, v in arrays.items() if "labels" in k}
+    return Data(
+        name="mnist",
+        train=images["train-images-idx3-ubyte"],
+        test=images["t10k-images-idx3-ubyte"],
+        train_labels=labels["train-labels-idx1-ubyte"],
+        test_labels=labels["t10k-labels-idx1-ubyte"],
+    )
+
+
+def _idx(name: str, download: bool) -> np.ndarray:
+    """One verified IDX file as an array."""
+    folder = cache_folder()
+    places = [f / (name + end) for f in (folder / "mnist", folder) for end in ("", ".gz")]
+    found = next((p for p in places if p.is_file()), None)
+    if found is not None:
+        raw = _read(found)
+    elif download:
+        raw = _fetch(name, folder / "mnist")
+    else:
+        raise DataError(
+            f"{name} is not in {folder / 'mnist'}. To download MNIST (12 MB), once, say "
+            'vaelib.data.load("mnist", download=True), or give --download on the command line; if '
+            "you have the files, set VAELIB_DATA to their folder"
+        )
+    dims = raw[3]
+    shape = np.frombuffer(raw, ">i4", dims, offset=4)
+    return np.frombuffer(raw, np.uint8, offset=4 + 4 * dims).reshape(shape).copy()
+
+
+def _read(path: Path) -> bytes:
+    """The uncompressed content of a stored file. Raises DataError if it is not the genuine one."""
+    name = path.name.removesuffix(".gz")
+    advice = "delete it and download it again (load('mnist', download=True))"
+    try:
+        raw = path.read_bytes()
+        raw = gzip.decompress(raw) if path.suffix == ".gz" else raw
+    except PermissionError as error:
+        raise DataError(f"{path} cannot be read ({error}); mend its permissions") from None
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(f"{path} is damaged ({error}): {advice}") from None
+    digest = hashlib.sha256(raw).hexdigest()
+    if digest != MNIST[name]:
+        raise DataError(
+            f"{path} is damaged: its SHA-256, uncompressed, is {digest}, expected {MNIST[name]}: "
+            + advice
+        )
+    return raw
+
+
+def _fetch(name: str, folder: Path) -> bytes:
+    """Download one file from the first mirror that gives the genuine one, and keep it."""
+    import pooch
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = tempfile.TemporaryDirectory(dir=folder, prefix=".download-")
+    except OSError as error:
+        raise DataError(
+            f"cannot write to {folder} ({error.strerror}): set VAELIB_DATA to a folder that you "
+            "can write to"
+        ) from None
+    troubles = []
+    # Only a verified file leaves the temporary folder, by a rename, which is all or nothing.
+    with probe as temporary:
+        for mirror in MIRRORS:
+            try:
+                got = pooch.retrieve(
+                    mirror + name + ".gz", None, f"{name}.gz", temporary, progressbar=True
+                )
+                raw = _read(Path(got))
+            except Exception as error:  # any trouble with one mirror: ask the next
+                troubles.append(f"{mirror}: {error}")
+                Path(temporary, f"{name}.gz").unlink(missing_ok=True)
+                continue
+            os.replace(got, folder / f"{name}.gz")
+            return raw
+    raise DataError(
+        f"{name} could not be downloaded; is there a network? Each mirror's answer:\n  "
+        + "\n  ".join(troubles)
+    )

@@ -1,0 +1,149 @@
+"""What a trained VAE is worth: the ladder of bounds, KL per dimension, which factor each encodes.
+
+All in nats. What samples takes a seed; what is large is worked through in chunks.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Bool, Float
+from scipy.stats import rankdata
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from vaelib import _require
+from vaelib.bounds import elbo
+from vaelib.data import Data
+from vaelib.distributions import normal_like
+from vaelib.divergences import kl_to_standard_normal_per_dim
+from vaelib.models import VAE
+
+# Pixels decoded at a time: a few arrays of 8 MiB, which stay near the processor.
+CHUNK = 2**21
+
+
+class Mean(NamedTuple):
+    """A mean over examples and its standard error, in nats."""
+
+    value: float
+    standard_error: float
+
+
+@torch.no_grad()
+def log_marginal(
+    vae: VAE, x: Float[Tensor, "B ..."], n_samples: int = 1000, seed: int = 0, progress: bool = True
+) -> Float[Tensor, " B"]:
+    """log p(x) ≈ log (1/K) Σ_k p(x|z_k) p(z_k) / q(z_k|x), z_k ~ q(z|x), K = `n_samples`, in nats.
+
+    x: (B, *shape) → (B,). A lower bound in expectation, exact when q is the posterior. Memory does
+    not grow with B · K; a bar shows when it takes more than two seconds. Raises as `VAE.posterior`.
+    Source: Burda, Grosse and Salakhutdinov (2016), eq. 8.
+
+    >>> from vaelib import models
+    >>> log_marginal(models.dense((4,), 2), torch.zeros(3, 4), n_samples=10).shape
+    torch.Size([3])
+    """
+    n_samples = _require.count("n_samples", n_samples)
+    generator = torch.Generator().manual_seed(seed)
+    pixels = math.prod(vae.shape)
+    rows = max(1, min(64, CHUNK // pixels))
+    samples = max(1, CHUNK // (rows * pixels))
+    means = []
+    with tqdm(total=len(x) * n_samples, unit=" samples", delay=2, disable=not progress) as bar:
+        for x_c in x.split(rows):
+            q, log_sums = vae.posterior(x_c), []
+            for k in _parts(n_samples, samples):
+                z = q.mu + q.sigma * normal_like((k, *q.mu.shape), q.mu, generator)
+                log_px_z = vae.likelihood(z).log_prob(x_c)
+                log_w = log_px_z + vae.prior.log_prob(z) - q.log_prob(z)
+                log_sums.append(log_w.logsumexp(0))
+                bar.update(k * len(x_c))
+            means.append(torch.stack(log_sums).logsumexp(0) - math.log(n_samples))
+    return torch.cat(means) if means else x.new_empty(0)
+
+
+@torch.no_grad()
+def ladder(
+    vae: VAE,
+    x: Float[Tensor, "B ..."],
+    samples: Sequence[int] = (5, 50, 5000),
+    seed: int = 0,
+    progress: bool = True,
+) -> dict[str, Mean]:
+    """The means over x of the ELBO and of the importance-weighted bounds of K samples, in nats.
+
+    {"ELBO": …, "IW-5": …, …}, which rise towards log p(x) but for their standard errors.
+    Source: Burda, Grosse and Salakhutdinov (2016), theorem 1.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    rungs = {"ELBO": elbo(vae, x, generator=generator).total}
+    rungs |= {f"IW-{k}": log_marginal(vae, x, k, seed, progress) for k in samples}
+    return {
+        name: Mean(v.mean().item(), (v.std() / len(v) ** 0.5).item()) for name, v in rungs.items()
+    }
+
+
+@torch.no_grad()
+def kl_per_dim(vae: VAE, x: Float[Tensor, "B ..."]) -> Float[Tensor, "B D"]:
+    """KL(q(z_d|x) ‖ p(z_d)) of each example and latent dimension, (B, D), in nats, always ≥ 0.
+
+    Raises as `VAE.posterior`. Source: slide "Designing the q distribution".
+    """
+    q = vae.posterior(x)
+    return kl_to_standard_normal_per_dim(q.mu, q.log_sigma)
+
+
+@torch.no_grad()
+def active_units(
+    vae: VAE, x: Float[Tensor, "B ..."], threshold: float = 0.01
+) -> Bool[Tensor, " D"]:
+    """Which dimensions say something of x: Var_x(μ_d(x)) > threshold, (D,), B ≥ 2.
+
+    Source: Burda, Grosse and Salakhutdinov (2016), section 5.2.
+    """
+    if isinstance(x, Tensor) and len(x) < 2:
+        raise ValueError(f"x holds {len(x)} examples; expected at least 2 to vary")
+    return vae.posterior(x).mu.var(0) > _require.number("threshold", threshold)
+
+
+def spearman_table(mu: Float[Tensor, "N D"], factors: Float[Tensor, "N F"]) -> Float[Tensor, "D F"]:
+    """Signed Spearman correlation of each latent mean with each factor: Pearson's of the ranks.
+
+    (N, D), (N, F) → (D, F), ties share their average rank; 0 for a column that does not vary.
+    Raises for a wrong shape or dtype, NaN, or N < 2.
+
+    >>> spearman_table(torch.tensor([[1.0], [2.0]]), torch.tensor([[5.0], [3.0]]))
+    tensor([[-1.]])
+    """
+    for name, value in (("mu", mu), ("factors", factors)):
+        _require.floats(name, value, ("N", "columns"))
+        _require.finite(name, value)
+    if len(mu) != len(factors) or len(mu) < 2:
+        raise ValueError(f"mu has {len(mu)} rows, factors {len(factors)}; expected the same, ≥ 2")
+    a, b = (_unit_ranks(value) for value in (mu, factors))
+    return (a.T @ b).to(mu.dtype)
+
+
+@torch.no_grad()
+def factor_alignment(vae: VAE, data: Data) -> Float[Tensor, "D F"]:
+    """|Spearman| of each latent mean with each known factor over the test set: (D, F) in [0, 1].
+
+    Raises ValueError for data whose factors are not known.
+    """
+    if data.test_factors is None:
+        raise ValueError(f'the factors of "{data.name}" are not known; expected "faces"')
+    return spearman_table(vae.posterior(data.test).mu.cpu(), data.test_factors).abs()
+
+
+def _unit_ranks(values: Tensor) -> Tensor:
+    """Ranks of each column, centred and of length one (zero for a constant column)."""
+    ranks = torch.from_numpy(rankdata(values.detach().cpu().numpy(), axis=0)).double()
+    ranks = ranks - ranks.mean(0)
+    return ranks / ranks.norm(dim=0).clamp_min(1e-300)
+
+
+def _parts(total: int, size: int) -> list[int]:
+    """`total` in parts of at most `size`."""
+    return [min(size, total - done) for done in range(0, total, size)]

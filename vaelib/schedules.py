@@ -1,0 +1,74 @@
+"""Schedules of β and of the learning rate: pure functions of the step, 0, 1, 2, …
+
+`fit` takes a number or any such function: `beta=lambda step: linear_annealing(step, 500)`.
+"""
+
+import math
+
+from vaelib import _require
+
+
+def constant(step: int, value: float = 1.0) -> float:
+    """The same value at every step."""
+    return value
+
+
+def linear_annealing(step: int, warmup: int, start: float = 0.0, end: float = 1.0) -> float:
+    """start + (end − start) · min(1, step/warmup); `end` at once when warmup is 0.
+
+    Raises ValueError for a negative step or warmup. Source: slide "KL annealing"; Bowman et al.
+    (2016), section 3.1.
+
+    >>> [linear_annealing(step, 4) for step in (0, 1, 4, 9)]
+    [0.0, 0.25, 1.0, 1.0]
+    """
+    return start + (end - start) * _progress(step, warmup)
+
+
+def cyclical_annealing(step: int, period: int, ramp: float = 0.5) -> float:
+    """From 0 to 1 over the first `ramp` of each period, then 1 for the rest of it; and again.
+
+    Raises ValueError for a negative step, a period < 1 or ramp outside (0, 1]. Source: Fu et al.
+    (2019), section 3.2.
+
+    >>> [cyclical_annealing(step, 4) for step in range(6)]
+    [0.0, 0.5, 1.0, 1.0, 0.0, 0.5]
+    """
+    if not 0 < _require.number("ramp", ramp) <= 1:
+        raise ValueError(f"ramp is {ramp}; expected a share of the period in (0, 1]")
+    step = _require.count("step", step, at_least=0)
+    return min(1.0, step % _require.count("period", period) / (period * ramp))
+
+
+def exponential_annealing(step: int, steps: int, start: float, end: float = 1.0) -> float:
+    """start · (end/start)^min(1, step/steps): the same factor at every step until `end`.
+
+    Raises ValueError for a negative step or `start`, `end` ≤ 0.
+
+    >>> [exponential_annealing(step, 2, 16.0) for step in range(4)]
+    [16.0, 4.0, 1.0, 1.0]
+    """
+    _require.number("start", start, above=0.0)
+    _require.number("end", end, above=0.0)
+    return start * (end / start) ** _progress(step, steps)
+
+
+def cosine_decay(step: int, steps: int, start: float, hold: float = 0.7) -> float:
+    """`start` for the share `hold` of all steps, then half a cosine down to 0 at the last one.
+
+    Raises ValueError for a negative step or hold outside [0, 1).
+
+    >>> [round(cosine_decay(step, 4, 1.0, hold=0.5), 2) for step in range(5)]
+    [1.0, 1.0, 1.0, 0.5, 0.0]
+    """
+    if not 0 <= _require.number("hold", hold) < 1:
+        raise ValueError(f"hold is {hold}; expected a share of the steps in [0, 1)")
+    late = max(0.0, _progress(step, steps) - hold) / (1 - hold)
+    return start * 0.5 * (1 + math.cos(math.pi * late))
+
+
+def _progress(step: int, steps: int) -> float:
+    """min(1, step/steps), and 1 when steps is 0."""
+    step = _require.count("step", step, at_least=0)
+    steps = _require.count("number of steps", steps, at_least=0)
+    return min(1.0, step / steps) if steps else 1.0
