@@ -66,10 +66,19 @@ def load_weights(vae: VAE, tensors: dict[str, Tensor], origin: str) -> None:
 
 def write(path: str | Path, tensors: dict[str, Tensor], info: dict[str, Any]) -> None:
     """Write tensors and JSON to one file, atomically. Raises CheckpointError where it cannot."""
-    path = Path(path)
     header = {"format": "vaelib", "json": json.dumps(info, allow_nan=False)}
     content = to_bytes({n: t.detach().cpu().contiguous() for n, t in tensors.items()}, header)
-    temporary = None
+    _replace(path, content)
+
+
+def write_json(path: str | Path, content: dict[str, Any]) -> None:
+    """Write a JSON file, atomically. Raises CheckpointError where it cannot be written."""
+    _replace(path, json.dumps(content, indent=1).encode())
+
+
+def _replace(path: str | Path, content: bytes) -> None:
+    """Put a file with this content at its place, whole or not at all."""
+    path, temporary = Path(path), None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", delete=False) as file:

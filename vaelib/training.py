@@ -45,6 +45,13 @@ __all__ = [
 
 Schedule = float | Callable[[int], float]
 
+FACE_MODEL: dict[str, Any] = {
+    "latent_dim": 4,
+    "hidden": (256, 256),
+    "sigma_x": 0.12,
+    "activation": "silu",
+}
+
 
 def fit(
     vae: VAE,
@@ -145,7 +152,7 @@ def fit(
 
 def face_vae(seed: int = 0) -> VAE:
     """The default model for the faces: four latent dimensions, of which two find the factors."""
-    return models.dense((32, 32), 4, hidden=(256, 256), sigma_x=0.12, activation="silu", seed=seed)
+    return models.dense((32, 32), **FACE_MODEL, seed=seed)
 
 
 def fit_faces(
