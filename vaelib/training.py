@@ -231,10 +231,13 @@ def _schedule(name: str, value: Schedule) -> Callable[[int], float]:
 def _device(device: str | torch.device) -> torch.device:
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    device = torch.device(device)
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise ValueError(f'device is "{device}", but torch finds no CUDA device; expected "cpu"')
-    return device
+    try:
+        chosen = torch.device(device)
+        torch.empty(0, device=chosen)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(f'device "{device}" cannot be used here ({reason}); try "auto"') from None
+    return chosen
 
 
 def _work(vae: VAE, batch_size: int) -> float:

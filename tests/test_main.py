@@ -1,0 +1,116 @@
+"""The command line, as a user types it."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from vaelib.__main__ import main
+
+
+def run(*words, **environment):
+    return subprocess.run(
+        [sys.executable, "-m", "vaelib", *words],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env={**os.environ, **environment},
+    )
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A short run on the digits."""
+    folder = tmp_path_factory.mktemp("run") / "digits"
+    words = ["train", "--data", "digits", "--epochs", "3", "--seed", "4", "--out", str(folder)]
+    assert main([*words, "--quiet"]) == 0
+    return folder
+
+
+def test_train_says_the_elbo_and_its_terms(tmp_path, capsys):
+    words = ["train", "--data", "digits", "--epochs", "1", "--quiet", "--out", str(tmp_path)]
+    assert main(words) == 0
+    lines = capsys.readouterr().out.splitlines()
+    terms = {line.split()[0]: float(line.split()[1]) for line in lines if line[:1] in "ErK"}
+    assert terms["ELBO"] == pytest.approx(terms["reconstruction"] - terms["KL"], abs=0.011)
+    facts = json.loads((tmp_path / "run.json").read_text())
+    assert facts["data"] == "digits" and len(facts["history"]["elbo"]) == 1
+
+
+def test_train_shows_a_bar_unless_told_to_be_quiet(tmp_path):
+    words = ["train", "--data", "digits", "--epochs", "1"]
+    assert "step" in run(*words).stderr
+    assert run(*words, "--quiet").stderr == ""
+
+
+def test_evaluate_prints_a_table_and_json(folder, capsys):
+    assert main(["evaluate", str(folder), "--samples", "3", "30"]) == 0
+    text = capsys.readouterr().out
+    assert "IW-30" in text and "KL" in text
+    assert main(["evaluate", str(folder), "--samples", "3", "30", "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["elbo"] == pytest.approx(result["reconstruction"] - result["kl"], abs=1e-3)
+    assert sum(result["kl_per_dim"]) == pytest.approx(result["kl"], abs=1e-3)
+    assert list(result["bounds"]) == ["ELBO", "IW-3", "IW-30"]
+    assert result["factor_alignment"] is None
+
+
+def test_evaluate_faces_gives_the_factors(capsys):
+    assert main(["evaluate", "faces", "--samples", "5", "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    table = torch.tensor(result["factor_alignment"])
+    assert result["factor_names"] == ["expression", "pose"]
+    assert table.shape == (len(result["kl_per_dim"]), 2)
+    assert (table.max(0).values > 0.97).all()
+    assert table[:, 0].argmax() != table[:, 1].argmax()
+
+
+def test_a_finished_run_trains_no_more_and_a_longer_one_goes_on(folder, capsys):
+    words = ["train", "--data", "digits", "--seed", "4", "--out", str(folder), "--quiet"]
+    assert main([*words, "--epochs", "3"]) == 0
+    before = capsys.readouterr().out
+    assert "going on" in before
+    assert main([*words, "--epochs", "4"]) == 0
+    assert len(json.loads((folder / "run.json").read_text())["history"]["elbo"]) == 4
+
+
+def test_explore_writes_one_page(folder, tmp_path, capsys):
+    page = tmp_path / "page.html"
+    assert main(["explore", str(folder), "--html", str(page), "--no-browser"]) == 0
+    assert str(page) in capsys.readouterr().out
+    assert page.read_text().lstrip().lower().startswith("<!doctype html>")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["evaluate", "/nowhere/at/all"], "there is no checkpoint"),
+        (["train", "--data", "digits", "--latent-dim", "0"], "expected at least 1"),
+        (["train", "--data", "digits", "--device", "abacus"], "abacus"),
+        (["train", "--data", "digits", "--lr", "nan"], "lr is nan"),
+        (["train", "--data", "digits", "--out", "/dev/null/folder"], "/dev/null/folder"),
+    ],
+)
+@pytest.mark.refuses
+def test_bad_input_is_one_line_and_exit_code_2(words, said, capsys):
+    assert main([*words, *(["--quiet"] if words[0] == "train" else [])]) == 2
+    error = capsys.readouterr().err
+    assert said in error and "Traceback" not in error and len(error.splitlines()) == 1
+
+
+def test_another_seed_is_refused_and_the_run_is_left_alone(folder, capsys):
+    before = (folder / "checkpoint.safetensors").read_bytes()
+    words = ["train", "--data", "digits", "--epochs", "3", "--seed", "5", "--out", str(folder)]
+    assert main([*words, "--quiet"]) == 2
+    assert "seed was 4, is 5" in capsys.readouterr().err
+    assert (folder / "checkpoint.safetensors").read_bytes() == before
+
+
+def test_mnist_that_is_missing_says_what_to_do(tmp_path):
+    done = run("train", "--data", "mnist", VAELIB_DATA=str(tmp_path))
+    assert done.returncode == 2
+    assert "--download" in done.stderr and str(tmp_path) in done.stderr
+    assert list(tmp_path.iterdir()) == []
