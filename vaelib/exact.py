@@ -1,0 +1,249 @@
+"""Two models whose log p(x) and p(z|x) are known, to hold an estimate against the truth.
+
+`LinearGaussian` in closed form, any number of dimensions; `Arc`, one-dimensional z and a curved
+decoder, by quadrature. Both have the prior p(z) = N(0, I) and the noise x = G(z) + σ_x ε. Nats.
+"""
+
+import math
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.distributions import MultivariateNormal
+
+from vaelib import _require
+from vaelib.distributions import normal_like
+from vaelib.divergences import kl_to_standard_normal_per_dim
+
+LOG_2PI = math.log(2 * math.pi)
+PerExample = Float[Tensor, " B"]
+
+
+class LinearGaussian:
+    """z ~ N(0, I), x = W z + b + σ_x ε: probabilistic PCA, where everything has a closed form.
+
+    W: (P, D), b: (P,), one dtype, which every x must share; D may be any size, also above P. Raises
+    TypeError for a wrong dtype, ValueError for a wrong shape, NaN, or σ_x ≤ 0.
+    Source: Tipping and Bishop (1999), "Probabilistic principal component analysis".
+
+    >>> LinearGaussian(torch.zeros(2, 1), torch.zeros(2), 1.0).log_px(torch.zeros(1, 2))
+    tensor([-1.8379])
+    """
+
+    def __init__(self, W: Float[Tensor, "P D"], b: Float[Tensor, " P"], sigma_x: float) -> None:
+        _require.floats("W", W, ("P", "D"))
+        _require.floats("b", b, (len(W),))
+        _require.finite("W", W)
+        _require.finite("b", b)
+        if W.dtype != b.dtype:
+            raise TypeError(f"W has dtype {W.dtype} and b {b.dtype}; expected the same")
+        self.W, self.b = W, b
+        self.sigma_x = _require.number("sigma_x", sigma_x, above=0.0)
+        self.P, self.D = W.shape
+        eye = torch.eye(self.D, dtype=W.dtype, device=W.device)
+        # Λ = I + WᵀW/σ_x², the inverse of the posterior's covariance: the prior's I is its floor.
+        self.precision = eye + W.T @ W / self.sigma_x**2
+        self.posterior_covariance = torch.cholesky_inverse(torch.linalg.cholesky(self.precision))
+
+    def log_px(self, x: Float[Tensor, "B P"]) -> PerExample:
+        """log p(x) = log N(x; b, W Wᵀ + σ_x² I), (B, P) → (B,), nats."""
+        self._check(x)
+        eye = torch.eye(self.P, dtype=self.W.dtype, device=self.W.device)
+        covariance = self.W @ self.W.T + self.sigma_x**2 * eye
+        return MultivariateNormal(self.b, covariance, validate_args=False).log_prob(x)
+
+    def posterior(self, x: Float[Tensor, "B P"]) -> MultivariateNormal:
+        """p(z|x) = N(Λ⁻¹Wᵀ(x − b)/σ_x², Λ⁻¹) with Λ = I + WᵀW/σ_x².
+
+        Its mean is (B, D); its covariance, `posterior_covariance` (D, D), is the same for every x.
+        """
+        self._check(x)
+        mean = (x - self.b) @ self.W @ self.posterior_covariance / self.sigma_x**2
+        return MultivariateNormal(mean, self.posterior_covariance, validate_args=False)
+
+    def optimal_q(self, x: Float[Tensor, "B P"]) -> tuple[Tensor, Float[Tensor, " D"]]:
+        """(μ, log σ) of the diagonal Gaussian nearest to p(z|x) in KL(q ‖ p(z|x)): (B, D), (D,).
+
+        μ is the posterior's mean and σ_d² = 1/Λ_dd: the *conditional* variance of z_d, which is
+        smaller than the posterior's own where the dimensions are correlated.
+        """
+        return self.posterior(x).mean, -0.5 * self.precision.diagonal().log()
+
+    def elbo(
+        self, x: Float[Tensor, "B P"], mu: Float[Tensor, "B D"], log_sigma: Float[Tensor, "... D"]
+    ) -> PerExample:
+        """E_q[log p(x|z)] − KL(q ‖ p(z)) for q = N(μ, diag σ²), in closed form, (B,), nats.
+
+        E_q‖x − b − Wz‖² = ‖x − b − Wμ‖² + Σ_d σ_d²‖w_d‖². log σ: (B, D), or (D,) for all x.
+        """
+        self._check(x)
+        log_sigma = _check_q(mu, log_sigma, (len(x), self.D))
+        spread = ((2 * log_sigma).exp() * self.W.square().sum(0)).sum(-1)
+        error = (x - self.b - mu @ self.W.T).square().sum(-1) + spread
+        reconstruction = -0.5 * error / self.sigma_x**2 - self.P * _log_normaliser(self.sigma_x)
+        return reconstruction - kl_to_standard_normal_per_dim(mu, log_sigma).sum(-1)
+
+    def kl_to_posterior(
+        self, x: Float[Tensor, "B P"], mu: Float[Tensor, "B D"], log_sigma: Float[Tensor, "... D"]
+    ) -> PerExample:
+        """KL(q ‖ p(z|x)) = ½[Σ_d Λ_dd σ_d² + (μ − m)ᵀΛ(μ − m) − D − log|Λ| − 2 Σ_d log σ_d]."""
+        shift = mu - self.posterior(x).mean
+        log_sigma = _check_q(mu, log_sigma, (len(x), self.D))
+        trace = ((2 * log_sigma).exp() * self.precision.diagonal()).sum(-1)
+        distance = ((shift @ self.precision) * shift).sum(-1)
+        return 0.5 * (trace + distance - self.D - self.precision.logdet()) - log_sigma.sum(-1)
+
+    def sample(
+        self, n: int, generator: torch.Generator | None = None
+    ) -> tuple[Float[Tensor, "n D"], Float[Tensor, "n P"]]:
+        """(z, x) of n draws: z ~ N(0, I), then x ~ N(W z + b, σ_x² I): (n, D), (n, P)."""
+        z = normal_like((_require.count("n", n), self.D), self.W, generator)
+        noise = normal_like((n, self.P), self.W, generator)
+        return z, z @ self.W.T + self.b + self.sigma_x * noise
+
+    @classmethod
+    def fit(cls, x: Float[Tensor, "N P"], latent_dim: int, ddof: int = 0) -> "LinearGaussian":
+        """The maximum-likelihood model with D = `latent_dim`: W = U (Λ − σ_x² I)^½, b = mean of x.
+
+        Λ and U are the D largest eigenvalues and their eigenvectors of the covariance of x, σ_x²
+        is the mean of the others. From D = P − 1 on, W Wᵀ + σ_x² I is the covariance itself and more
+        columns of W are zero. `ddof` = 0 divides by N, the maximum; 1 by N − 1, as scikit-learn's
+        PCA does. Raises ValueError where no variance is left for σ_x (there is no maximum then).
+        """
+        _require.floats("x", x, ("N", "P"))
+        _require.finite("x", x)
+        (n, p), latent_dim = x.shape, _require.count("latent_dim", latent_dim)
+        if n <= _require.count("ddof", ddof, at_least=0):
+            raise ValueError(f"x holds {n} examples; expected more than ddof = {ddof}")
+        b, kept = x.mean(0), min(latent_dim, p - 1)
+        values, vectors = torch.linalg.eigh((x - b).T @ (x - b) / (n - ddof))
+        values, vectors = values.flip(0), vectors.flip(1)
+        variance = values[kept:].mean()
+        if not variance > 1e-12 * values[0]:
+            raise ValueError(
+                f"x ({n} examples of {p} dimensions) has no variance outside {kept} directions: "
+                "the likelihood grows without bound as sigma_x goes to 0"
+            )
+        W = torch.zeros(p, latent_dim, dtype=x.dtype, device=x.device)
+        W[:, :kept] = vectors[:, :kept] * (values[:kept] - variance).clamp(min=0).sqrt()
+        return cls(W, b, variance.sqrt().item())
+
+    def _check(self, x: Tensor) -> None:
+        _require.floats("x", x, ("B", self.P))
+        _require.finite("x", x)
+        if x.dtype != self.W.dtype:
+            raise TypeError(f"x has dtype {x.dtype} and W {self.W.dtype}; expected the same")
+
+
+class Arc:
+    """z ~ N(0, 1), x = G(z) + σ_x ε in the plane, with G(z) = (sin z, cos z): a bent line.
+
+    log p(x) and p(z|x) come from the trapezoid rule on z in [−12, 12], in float64 whatever the
+    dtype of x. The integrand is smooth and vanishes at both ends, so the rule's error falls faster
+    than any power of the step: at the default, σ_x/40, it is below 1e-10 up to ‖x‖ = 700. Raises
+    TypeError for a wrong dtype, ValueError for a wrong shape, NaN, or x too far for the step.
+    Source: the lessons' toy model; slide "Maximum Likelihood Estimation" (2) for the integral.
+
+    >>> Arc(sigma_x=0.2).G(torch.zeros(1))
+    tensor([[0., 1.]])
+    """
+
+    def __init__(self, sigma_x: float = 0.2, step: float | None = None) -> None:
+        self.sigma_x = _require.number("sigma_x", sigma_x, above=0.0)
+        step = min(0.25, self.sigma_x / 40) if step is None else step  # 0.25 resolves the prior
+        n = 2 * math.ceil(12 / _require.number("step", step, above=0.0)) + 1
+        self.z = torch.linspace(-12, 12, n, dtype=torch.float64)
+        self.step = 24 / (n - 1)
+
+    def G(self, z: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape 2"]:
+        """The decoder's mean, G(z) = (sin z, cos z): (…) → (…, 2)."""
+        _require.floats("z", z)
+        return torch.stack([z.sin(), z.cos()], -1)
+
+    def log_px_z(self, x: Float[Tensor, "... 2"], z: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
+        """log p(x|z) = −‖x − G(z)‖²/(2σ_x²) − log(2πσ_x²); x (…, 2) and z (…) broadcast."""
+        _require.floats("x", x, ("...", 2))
+        error = (x - self.G(z)).square().sum(-1)
+        return -0.5 * error / self.sigma_x**2 - 2 * _log_normaliser(self.sigma_x)
+
+    def log_px(self, x: Float[Tensor, "B 2"]) -> PerExample:
+        """log p(x) = log ∫ p(x|z) p(z) dz, (B, 2) → (B,), nats, by the trapezoid rule."""
+        return self._log_joint(x).logsumexp(-1) + math.log(self.step)
+
+    def grid(self, x: Float[Tensor, "B 2"]) -> tuple[Float[Tensor, " n"], Float[Tensor, "B n"]]:
+        """(z, p(z|x)): the grid (n,) and the posterior's density on it, (B, n)."""
+        return self.z, self._log_joint(x).softmax(-1) / self.step
+
+    def posterior_moments(self, x: Float[Tensor, "B 2"]) -> tuple[PerExample, PerExample]:
+        """Mean and standard deviation of p(z|x), (B,) each."""
+        weight = self._log_joint(x).softmax(-1)
+        mean = weight @ self.z
+        return mean, (weight * (self.z - mean[:, None]).square()).sum(-1).sqrt()
+
+    def elbo(self, x: Float[Tensor, "B 2"], mu: PerExample, log_sigma: PerExample) -> PerExample:
+        """E_q[log p(x|z)] − KL(q ‖ p(z)) for q = N(μ, σ²), (B,), nats, in closed form.
+
+        On this arc ‖x − G(z)‖² = ‖x‖² + 1 − 2⟨x, G(z)⟩, and E_q[sin z] = exp(−σ²/2) sin μ, likewise
+        for cos, so that no quadrature is needed (`kl_to_posterior` needs one).
+        """
+        x, mu, log_sigma = self._doubles(x, mu, log_sigma)
+        mean_G = (-0.5 * (2 * log_sigma).exp()).exp()[:, None] * self.G(mu)
+        error = x.square().sum(-1) + 1 - 2 * (x * mean_G).sum(-1)
+        reconstruction = -0.5 * error / self.sigma_x**2 - 2 * _log_normaliser(self.sigma_x)
+        return reconstruction - kl_to_standard_normal_per_dim(mu, log_sigma)
+
+    def kl_to_posterior(
+        self, x: Float[Tensor, "B 2"], mu: PerExample, log_sigma: PerExample
+    ) -> PerExample:
+        """KL(q ‖ p(z|x)) = ∫ q(z) (log q(z) − log p(z|x)) dz for q = N(μ, σ²), by quadrature.
+
+        The nodes follow q: z = μ + σ ε on a grid of ε, so that a narrow q is not stepped over.
+        """
+        x, mu, log_sigma = self._doubles(x, mu, log_sigma)
+        eps = torch.linspace(-12, 12, 481, dtype=torch.float64)
+        z = mu[:, None] + log_sigma.exp()[:, None] * eps
+        log_weight = -0.5 * (eps**2 + LOG_2PI)
+        log_joint = self.log_px_z(x[:, None], z) - 0.5 * (z**2 + LOG_2PI)
+        log_ratio = log_weight - log_sigma[:, None] - log_joint + self.log_px(x)[:, None]
+        return (log_weight.exp() * log_ratio).sum(-1) * 0.05
+
+    def sample(
+        self, n: int, generator: torch.Generator | None = None
+    ) -> tuple[Float[Tensor, " n"], Float[Tensor, "n 2"]]:
+        """(z, x) of n draws: z ~ N(0, 1), then x ~ N(G(z), σ_x² I): (n,), (n, 2), float64."""
+        z = normal_like((_require.count("n", n),), self.z, generator)
+        return z, self.G(z) + self.sigma_x * normal_like((n, 2), self.z, generator)
+
+    def _log_joint(self, x: Tensor) -> Tensor:
+        """log p(x|z) + log p(z) on the grid, (B, n); nothing is lost at the grid's two ends."""
+        _require.floats("x", x, ("B", 2))
+        _require.finite("x", x)
+        # p(x|z) is as wide as σ_x/√‖x‖ in z; at 1.5 steps the rule is exact to about 1e-19.
+        reach = (self.sigma_x / (1.5 * self.step)) ** 2
+        if len(x) and (far := x.norm(dim=-1).max().item()) > reach:
+            raise ValueError(
+                f"x is {far:.3g} away from the origin; a step of {self.step:.2g} resolves p(x|z) "
+                f"up to {reach:.3g}: give Arc a smaller step"
+            )
+        return self.log_px_z(x.double()[:, None], self.z) - 0.5 * (self.z**2 + LOG_2PI)
+
+    @staticmethod
+    def _doubles(x: Tensor, mu: Tensor, log_sigma: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        _require.floats("x", x, ("B", 2))
+        _require.finite("x", x)
+        log_sigma = _check_q(mu, log_sigma, (len(x),))
+        return x.double(), mu.double(), log_sigma.double()
+
+
+def _check_q(mu: Tensor, log_sigma: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """log σ at the shape of μ, after both have been looked at."""
+    _require.floats("mu", mu, shape)
+    _require.finite("mu", mu)
+    _require.floats("log_sigma", log_sigma, shape if log_sigma.ndim == len(shape) else shape[1:])
+    _require.finite("log_sigma", log_sigma)
+    return log_sigma.expand(mu.shape)
+
+
+def _log_normaliser(sigma_x: float) -> float:
+    """log √(2πσ_x²), once for each dimension of x."""
+    return math.log(sigma_x) + 0.5 * LOG_2PI
