@@ -106,8 +106,8 @@ class LinearGaussian:
         """The maximum-likelihood model with D = `latent_dim`: W = U (Λ − σ_x² I)^½, b = mean of x.
 
         Λ and U are the D largest eigenvalues and their eigenvectors of the covariance of x, σ_x²
-        is the mean of the others. From D = P − 1 on, W Wᵀ + σ_x² I is the covariance itself and more
-        columns of W are zero. `ddof` = 0 divides by N, the maximum; 1 by N − 1, as scikit-learn's
+        is the mean of the others. From D = P − 1 on, W Wᵀ + σ_x² I is the covariance itself, more
+        columns of W being zero. `ddof` = 0 divides by N, the maximum; 1 by N − 1, as scikit-learn's
         PCA does. Raises ValueError where no variance is left for σ_x (there is no maximum then).
         """
         _require.floats("x", x, ("N", "P"))
@@ -119,7 +119,7 @@ class LinearGaussian:
         values, vectors = torch.linalg.eigh((x - b).T @ (x - b) / (n - ddof))
         values, vectors = values.flip(0), vectors.flip(1)
         variance = values[kept:].mean()
-        if not variance > 1e-12 * values[0]:
+        if not variance > 10 * torch.finfo(x.dtype).eps * values[0]:
             raise ValueError(
                 f"x ({n} examples of {p} dimensions) has no variance outside {kept} directions: "
                 "the likelihood grows without bound as sigma_x goes to 0"
