@@ -42,14 +42,13 @@ for candidate in "$@"; do
     fi
     case $version in
         2.* | 3.[0-9].* | 3.10.*) old=1 ;;
-        3.1[1-4].*) bare=${bare:-$candidate} ;;
+        3.1[1-4].*) bare=$candidate minor=${version%.*} ;;
         *) new=1 ;;
     esac
 done
 if [ -z "$found" ]; then
     seen=${seen#, }
     if [ -n "$bare" ]; then
-        minor=$("$bare" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
         fail "$bare has no venv module. On Debian or Ubuntu: sudo apt install python$minor-venv." \
             "Then type the same command again."
     elif [ -n "$old" ]; then
@@ -106,16 +105,18 @@ explain() {
             "moves it). Free some space, then type the same command again."
     fi
     rm -f "$busy"
-    if said 'from versions: [0-9]'; then
-        fail "There is no $(sed -n 's/.*No matching distribution found for \([^ ]*\).*/\1/p' \
-            "$log" | head -n 1) for Python $version on this kind of machine: try another Python" \
-            "(make setup PYTHON=python3.12), or see 'Without make' in the README."
-    elif said 'connection broken|NewConnectionError|ConnectTimeout|Read timed out|ProxyError' ||
-        said 'Temporary failure in name resolution|from versions: none|SSLError|Network is unreac'
+    # A package of which pip saw no file at all, or only files for other machines.
+    lacks=$(sed -n "s/.*check 0 links for project '\([^']*\)'.*/\1/p" "$log" | tail -n 1)
+    if said 'connection (broken|error)|NewConnectionError|Temporary failure in name resolution' ||
+        said 'timed out|ProxyError|SSLError|from versions: none' ||
+        { [ -n "$lacks" ] && ! said "Skipping link.*[/ ]$lacks-"; }
     then
         fail "The packages cannot be fetched: no network, or it does not let pip through (a proxy?" \
             "Then set HTTPS_PROXY). Connect, then type the same command again. Only the set-up" \
             "needs the network."
+    elif [ -n "$lacks" ]; then
+        fail "$lacks has no build for Python $version on this kind of machine: try another Python" \
+            "(make setup PYTHON=python3.12), or see 'Without make' in the README."
     fi
     fail "pip could not install everything: its messages are above, all of them in $log." \
         "Type the same command again; if it fails again, delete the folder .venv first."
@@ -142,7 +143,7 @@ then
     echo "        (no NVIDIA GPU seen: if gigabytes of nvidia-… packages are coming now, stop this" \
         "with Ctrl-C and see 'The CPU-only build' in the README)"
 fi
-pip "torch==$torch"
+pip torch  # the constraint says which
 echo "2 of 2: JupyterLab and the rest (about a minute)"
 pip --quiet --editable '.[lab,test]'
 

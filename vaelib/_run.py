@@ -4,7 +4,7 @@ import hashlib
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -50,19 +50,25 @@ class Run:
         path: str | Path | None,
         settings: dict[str, Any],
         x: Tensor,
+        rank: int = 0,
     ) -> None:
-        self.vae, self.optimiser, self.generator = vae, optimiser, generator
+        self.vae, self.optimiser, self.generator, self.rank = vae, optimiser, generator, rank
         self.history = History()
         self.sums = torch.zeros(2, dtype=torch.float64)  # of log p(x|z) and KL in this epoch
         self.seconds, self.saved_at = 0.0, time.monotonic()
         self.at_start = generator.get_state()
         self.path = None if path is None else Path(path)
         if self.path is not None:
-            some = x[:: max(1, len(x) // 64)].detach().cpu().contiguous()
-            digest = hashlib.sha256(some.numpy().tobytes()).hexdigest()[:16]
+            if self.path.is_dir():
+                self.path = self.path / checkpoint.NAME
+            digest = hashlib.sha256(memoryview(x.detach().cpu().contiguous().numpy())).hexdigest()[
+                :16
+            ]
             self.settings = {"data": f"{tuple(x.shape)} {digest}", **settings}
             if self.path.exists():
                 self._resume()
+            elif rank == 0:
+                self.save()  # if it cannot be kept, say so before training, not after
 
     def order(self, n: int, batch_size: int, batches: int) -> tuple[Tensor, ...]:
         """The batches of the epoch at hand that are still to come."""
@@ -117,9 +123,9 @@ class Run:
             raise checkpoint.CheckpointError(
                 f"{self.path} is for another model: {_difference(given, wanted)}"
             )
-        if info["settings"] != self.settings:
+        if difference := _difference(info["settings"], self.settings):
             raise checkpoint.CheckpointError(
-                f"{self.path} is of another run: {_difference(info['settings'], self.settings)}; "
+                f"{self.path} is of another run: {difference}; "
                 "give the same arguments to go on, or another checkpoint file to start anew"
             )
         checkpoint.load_weights(self.vae, tensors, str(self.path))
@@ -133,6 +139,8 @@ class Run:
         self.generator.set_state(tensors["generator.now"])
         self.at_start, self.sums = tensors["generator.start"], tensors["sums"]
         self.history, self.seconds = History(**info["history"]), info["seconds"]
+        if self.rank > 0:  # the sums over all processes are the first one's to carry on
+            self.sums = torch.zeros_like(self.sums)
 
 
 class Interrupt:
@@ -158,6 +166,12 @@ class Interrupt:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def sampled(schedule: Callable[[int], float], steps: int) -> dict[str, float]:
+    """A schedule's values at steps 5 % apart: enough to tell it from another when a run goes on."""
+    at = sorted({0} | {round(1.05**i) for i in range(400)})
+    return {str(step): schedule(step) for step in at if step < steps}
+
+
 @contextmanager
 def few_threads(work: float) -> Iterator[None]:
     """One thread while a step's `work` (floating-point operations) is small, torch's number else.
@@ -178,8 +192,16 @@ def _without_seed(config: Any) -> Any:
 
 
 def _difference(given: Any, wanted: Any) -> str:
-    """The first few entries in which two settings differ, in words."""
+    """The first few entries in which two settings differ, in words; "" where they agree."""
     if not isinstance(given, dict) or not isinstance(wanted, dict):
-        return f"made as {given}, not as {wanted}"
-    names = [n for n in given | wanted if given.get(n) != wanted.get(n)]
-    return "; ".join(f"{n} was {given.get(n)}, is {wanted.get(n)}" for n in names[:3])
+        return "" if given == wanted else f"made as {given}, not as {wanted}"
+    found = []
+    for name in given | wanted:
+        a, b = given.get(name), wanted.get(name)
+        if isinstance(a, dict) and isinstance(b, dict):  # a schedule, where both runs know it
+            step = next((s for s in a if s in b and a[s] != b[s]), None)
+            if step is not None:
+                found.append(f"{name} was {a[step]:g} at step {step}, is {b[step]:g}")
+        elif a != b:
+            found.append(f"{name} was {a}, is {b}")
+    return "; ".join(found[:3])

@@ -56,6 +56,8 @@ def elbo(
         eps = normal_like(size, q.mu, generator)
     else:
         _require.floats("eps", eps, ("K", *q.mu.shape))
+        if eps.dtype != q.mu.dtype:
+            raise TypeError(f"eps has dtype {eps.dtype}, the model {q.mu.dtype}; expected the same")
         _require.finite("eps", eps)
     z = q.mu + q.sigma * eps
     reconstruction = vae.likelihood(z).log_prob(x).mean(0)
@@ -75,8 +77,9 @@ def log_mean_exp(log_w: Float[Tensor, "..."], dim: int = 0) -> Float[Tensor, "..
     tensor([1000.])
     """
     _require.floats("log_w", log_w)
-    if log_w.ndim == 0 or log_w.shape[dim] == 0:
-        raise ValueError(f"log_w has shape {tuple(log_w.shape)}; expected at least one sample")
+    if not -log_w.ndim <= dim < log_w.ndim or log_w.shape[dim] == 0:
+        given = f"log_w has shape {tuple(log_w.shape)}"
+        raise ValueError(f"{given}; expected at least one sample along dimension {dim}")
     if log_w.isnan().any():
         raise ValueError(f"log_w holds {int(log_w.isnan().sum())} NaN; expected none")
     return log_w.logsumexp(dim) - math.log(log_w.shape[dim])

@@ -28,13 +28,14 @@ def save(path: str | Path, vae: VAE, half: bool = False, **info: Any) -> None:
 
     `half` stores float16, half the size. Raises CheckpointError where it cannot be written.
     """
-    dtype = torch.float16 if half else None
-    weights = {f"model.{name}": t.to(dtype=dtype) for name, t in vae.state_dict().items()}
+    weights = {
+        f"model.{name}": t.half() if half and t.ndim else t for name, t in vae.state_dict().items()
+    }
     write(path, weights, {"config": vae.config, **info})
 
 
 def load_vae(path: str | Path) -> VAE:
-    """The VAE of a file or of a run's folder, in float32.
+    """The VAE of a file or of a run's folder, in float32 (float64 where it was kept so).
 
     Raises CheckpointError if it is missing, damaged, not ours, or of a model made by hand (build
     that one and use `load_weights`).
@@ -46,6 +47,8 @@ def load_vae(path: str | Path) -> VAE:
         vae = build(info["config"])
     except (ValueError, TypeError) as error:
         raise CheckpointError(f"{path} does not describe a VAE of vaelib: {error}") from None
+    if any(t.dtype == torch.float64 and t.ndim for t in tensors.values()):
+        vae.double()
     load_weights(vae, tensors, str(path))
     return vae
 

@@ -80,7 +80,9 @@ def binarise(
     """
     _require.floats("x", x)
     _require.unit_interval("x", x)
-    return torch.rand(x.shape, generator=generator, dtype=x.dtype).to(x.device).lt(x).to(x.dtype)
+    device = x.device if generator is None else generator.device
+    u = torch.rand(x.shape, generator=generator, dtype=x.dtype, device=device).to(x.device)
+    return (u < x).to(x.dtype)
 
 
 def shipped(name: str) -> Path:

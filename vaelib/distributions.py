@@ -26,6 +26,13 @@ class DiagonalGaussian(td.Independent):
     """
 
     def __init__(self, mu: Tensor, log_sigma: Tensor, event_dims: int = 1) -> None:
+        _require.floats("mu", mu)
+        _require.floats("log_sigma", log_sigma)
+        try:
+            self.shape = torch.broadcast_shapes(mu.shape, log_sigma.shape)
+        except RuntimeError:
+            given = f"mu {tuple(mu.shape)}, log_sigma {tuple(log_sigma.shape)}"
+            raise ValueError(f"{given}; expected shapes that broadcast to one") from None
         self.mu, self.log_sigma = mu, log_sigma
         self.sigma = log_sigma.exp()
         super().__init__(td.Normal(mu, self.sigma, validate_args=False), event_dims, False)
@@ -34,8 +41,8 @@ class DiagonalGaussian(td.Independent):
         self, sample_shape: Sequence[int] = (), generator: torch.Generator | None = None
     ) -> Tensor:
         """z = μ + σ ⊙ ε with ε ~ N(0, I) from `generator`; gradients reach μ and log σ."""
-        shape = (*sample_shape, *self.mu.shape)
-        return self.mu + self.sigma * normal_like(shape, self.mu, generator)
+        eps = normal_like((*sample_shape, *self.shape), self.mu, generator)
+        return self.mu + self.sigma * eps
 
     def sample(
         self, sample_shape: Sequence[int] = (), generator: torch.Generator | None = None
@@ -45,7 +52,16 @@ class DiagonalGaussian(td.Independent):
             return self.rsample(sample_shape, generator)
 
     def log_prob(self, z: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
-        """log N(z; μ, diag σ²), summed over the event: (…, event) → (…), constant included."""
+        """log N(z; μ, diag σ²), summed over the event: (…, event) → (…), constant included.
+
+        Raises TypeError for a wrong dtype, ValueError for another event shape or NaN.
+        """
+        _require.floats("z", z, ("...", *self.event_shape))
+        _require.finite("z", z)
+        return self.log_prob_unchecked(z)
+
+    def log_prob_unchecked(self, z: Tensor) -> Tensor:
+        """`log_prob` for values that have been checked before: the training loop's."""
         # The event's shape can differ from log_sigma's: the sum counts each broadcast copy.
         terms = ((z - self.mu) / self.sigma) ** 2 + (math.log(2 * math.pi) + 2 * self.log_sigma)
         return -0.5 * _sum_last(terms, self.reinterpreted_batch_ndims)
@@ -79,11 +95,12 @@ class Bernoulli(td.Independent):
 
     def log_prob(self, x: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
         """log p(x), summed over the event: (…, event) → (…). Raises ValueError unless x is 0/1."""
+        _require.floats("x", x, ("...", *self.event_shape))
         _require.binary("x", x)
         return self.log_prob_unchecked(x)
 
     def log_prob_unchecked(self, x: Tensor) -> Tensor:
-        """`log_prob` for data that has been checked before: the training loop's."""
+        """`log_prob` for data that have been checked before: the training loop's."""
         # x ℓ − log(1 + e^ℓ), which neither overflows nor loses digits for large |ℓ|
         terms = x * self.logits - torch.nn.functional.softplus(self.logits)
         return _sum_last(terms, self.reinterpreted_batch_ndims)

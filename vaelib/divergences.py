@@ -3,6 +3,7 @@
 Closed forms for Gaussians, quadrature in one dimension, and Monte Carlo with its standard error.
 """
 
+import math
 from collections.abc import Callable
 from itertools import pairwise
 from typing import NamedTuple
@@ -88,8 +89,9 @@ def kl_quadrature(
     """KL(q ‖ p) = ∫ q(z) (log q(z) − log p(z)) dz over [lo, hi], by adaptive quadrature, in nats.
 
     `log_q` and `log_p` take z of shape (K,) in float64 and return their log-densities, (K,); −∞ is
-    a density of zero (0 log 0 = 0; q > 0 where p = 0 gives ∞). The interval must hold practically
-    all of q. Raises ValueError for an empty interval, NaN, or an integral that does not converge.
+    a density of zero (0 log 0 = 0; q > 0 where p = 0 gives ∞). Raises ValueError for an empty
+    interval or one that does not hold practically all of q, for NaN, or for an integral that does
+    not converge.
     Source: slide "KL divergence"; the rule is QUADPACK's (`scipy.integrate.quad`).
 
     >>> normal = torch.distributions.Normal(0.0, 1.0)
@@ -101,25 +103,32 @@ def kl_quadrature(
         raise ValueError(f"the interval [{lo:g}, {hi:g}] is empty; expected lo < hi")
     infinite = False
 
+    def q(z: float) -> float:
+        return math.exp(_log_density("log_q", log_q, torch.tensor([z], dtype=torch.float64)).item())
+
     def integrand(z: float) -> float:
         nonlocal infinite
         at = torch.tensor([z], dtype=torch.float64)
         a, b = _log_density("log_q", log_q, at).item(), _log_density("log_p", log_p, at).item()
-        if a == float("-inf"):
-            return 0.0
-        if b == float("-inf"):
+        if a > -math.inf and b == -math.inf:
             infinite = True
-            return 0.0
-        return torch.tensor(a, dtype=torch.float64).exp().item() * (a - b)
+        return math.exp(a) * (a - b) if a > -math.inf and b > -math.inf else 0.0
 
-    # Equal panels first, so that a bump much narrower than the interval is not stepped over.
-    edges = torch.linspace(lo, hi, 33, dtype=torch.float64).tolist()
-    parts = [
-        quad(integrand, a, b, limit=200, epsabs=1e-14, full_output=1) for a, b in pairwise(edges)
-    ]
+    def integral(f: Callable[[float], float]) -> tuple[float, float]:
+        # Equal panels first, so that a bump narrower than the interval is not stepped over.
+        edges = torch.linspace(lo, hi, 33, dtype=torch.float64).tolist()
+        parts = [quad(f, a, b, limit=200, epsabs=1e-14, full_output=1) for a, b in pairwise(edges)]
+        return sum(part[0] for part in parts), sum(part[1] for part in parts)
+
+    mass = integral(q)[0]
+    if abs(mass - 1) > 1e-4:
+        raise ValueError(
+            f"q integrates to {mass:.4g} over [{lo:g}, {hi:g}]; expected 1: choose an "
+            "interval that holds practically all of q and not much else"
+        )
+    value, error = integral(integrand)
     if infinite:
-        return torch.tensor(float("inf"), dtype=torch.float64)
-    value, error = (sum(part[i] for part in parts) for i in (0, 1))
+        return torch.tensor(math.inf, dtype=torch.float64)
     if not error <= 1e-6 * max(1.0, abs(value)):
         raise ValueError(
             f"the integral over [{lo:g}, {hi:g}] did not converge ({value:.6g} ± {error:.1g}); "
@@ -134,7 +143,8 @@ def kl_monte_carlo(
     """KL(q ‖ p) ≈ (1/K) Σ_k [log q(z_k) − log p(z_k)], z_k ~ q, and its standard error, in nats.
 
     z has K ≥ 2 draws from q along its first dimension; `log_q` and `log_p` map it to (K,).
-    Raises ValueError for K < 2, NaN, or log-densities that are not of shape (K,).
+    Both are ∞ where p is zero at a draw. Raises ValueError for K < 2, NaN, a draw where q is zero,
+    or log-densities that are not of shape (K,).
     Source: slide "KL divergence"; the standard error is the sample standard deviation over √K.
 
     >>> normal = torch.distributions.Normal(0.0, 1.0)
@@ -145,8 +155,14 @@ def kl_monte_carlo(
     _require.finite("z", z)
     if z.ndim == 0 or len(z) < 2:
         raise ValueError(f"z has shape {tuple(z.shape)}; expected (K, …) with K ≥ 2 draws from q")
-    log_ratio = _log_density("log_q", log_q, z) - _log_density("log_p", log_p, z)
-    return Estimate(log_ratio.mean(), log_ratio.std() / len(z) ** 0.5)
+    log_qz, log_pz = _log_density("log_q", log_q, z), _log_density("log_p", log_p, z)
+    if (log_qz == -math.inf).any():
+        raise ValueError(
+            "log_q(z) is −∞ at some z; expected draws from q, where its density is > 0"
+        )
+    log_ratio = log_qz - log_pz
+    standard_error = (log_ratio.std() / len(z) ** 0.5).nan_to_num(nan=math.inf)
+    return Estimate(log_ratio.mean(), standard_error)
 
 
 def _log_density(name: str, function: Callable[[Tensor], Tensor], z: Tensor) -> Tensor:

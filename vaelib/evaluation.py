@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 from jaxtyping import Bool, Float
 from scipy.stats import rankdata
-from torch import Tensor
+from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from vaelib import _require
@@ -20,7 +20,7 @@ from vaelib.distributions import normal_like
 from vaelib.divergences import kl_to_standard_normal_per_dim
 from vaelib.models import VAE
 
-# Pixels decoded at a time: a few arrays of 8 MiB, which stay near the processor.
+# Numbers in the largest layer at a time: a few arrays of 8 MiB, which stay near the processor.
 CHUNK = 2**21
 
 
@@ -45,11 +45,13 @@ def log_marginal(
     >>> log_marginal(models.dense((4,), 2), torch.zeros(3, 4), n_samples=10).shape
     torch.Size([3])
     """
+    vae.check_data("x", x)
     n_samples = _require.count("n_samples", n_samples)
     generator = torch.Generator().manual_seed(seed)
-    pixels = math.prod(vae.shape)
-    rows = max(1, min(64, CHUNK // pixels))
-    samples = max(1, CHUNK // (rows * pixels))
+    layers = (m.out_features for m in vae.decoder.modules() if isinstance(m, nn.Linear))
+    width = max(math.prod(vae.shape), *layers, 1)
+    rows = max(1, min(64, CHUNK // width))
+    samples = max(1, CHUNK // (rows * width))
     means = []
     with tqdm(total=len(x) * n_samples, unit=" samples", delay=2, disable=not progress) as bar:
         for x_c in x.split(rows):
@@ -75,8 +77,12 @@ def ladder(
     """The means over x of the ELBO and of the importance-weighted bounds of K samples, in nats.
 
     {"ELBO": …, "IW-5": …, …}, which rise towards log p(x) but for their standard errors.
+    Raises as `VAE.posterior`, and ValueError for B < 2, where there is no standard error.
     Source: Burda, Grosse and Salakhutdinov (2016), theorem 1.
     """
+    vae.check_data("x", x)
+    if len(x) < 2:
+        raise ValueError(f"x holds {len(x)} examples; expected at least 2 for a standard error")
     generator = torch.Generator().manual_seed(seed)
     rungs = {"ELBO": elbo(vae, x, generator=generator).total}
     rungs |= {f"IW-{k}": log_marginal(vae, x, k, seed, progress) for k in samples}
@@ -103,7 +109,8 @@ def active_units(
 
     Source: Burda, Grosse and Salakhutdinov (2016), section 5.2.
     """
-    if isinstance(x, Tensor) and len(x) < 2:
+    vae.check_data("x", x)
+    if len(x) < 2:
         raise ValueError(f"x holds {len(x)} examples; expected at least 2 to vary")
     return vae.posterior(x).mu.var(0) > _require.number("threshold", threshold)
 
@@ -134,7 +141,8 @@ def factor_alignment(vae: VAE, data: Data) -> Float[Tensor, "D F"]:
     """
     if data.test_factors is None:
         raise ValueError(f'the factors of "{data.name}" are not known; expected "faces"')
-    return spearman_table(vae.posterior(data.test).mu.cpu(), data.test_factors).abs()
+    mu = vae.posterior(data.test.to(vae.device, vae.dtype)).mu.cpu()
+    return spearman_table(mu, data.test_factors.to(mu.dtype)).abs()
 
 
 def _unit_ranks(values: Tensor) -> Tensor:

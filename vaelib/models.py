@@ -45,6 +45,7 @@ class VAE(nn.Module):
         self.encoder, self.decoder, self.config = encoder, decoder, config
         self.latent_dim: int = _require.count("latent_dim", latent_dim)
         self.shape: tuple[int, ...] = decoder.shape
+        self._check_fit()
 
     @property
     def dtype(self) -> torch.dtype:
@@ -96,6 +97,21 @@ class VAE(nn.Module):
         if len(self.shape) > 1:
             _require.unit_interval(name, x)  # type: ignore[arg-type]
 
+    @torch.no_grad()
+    def _check_fit(self) -> None:
+        """Refuse an encoder and a decoder that do not go together."""
+        like = next(self.parameters())
+        try:
+            mu = self.encoder(like.new_zeros(1, *self.shape)).mu
+            x_hat = self.decoder.mean(like.new_zeros(1, self.latent_dim))
+        except RuntimeError as error:
+            given = f"data of shape {self.shape} and {self.latent_dim} latent dimensions"
+            raise ValueError(f"encoder or decoder is not for {given}: {error}") from None
+        wanted = ((1, self.latent_dim), (1, *self.shape))
+        if (tuple(mu.shape), tuple(x_hat.shape)) != wanted:
+            given = f"mu of shape {tuple(mu.shape)}, x_hat of shape {tuple(x_hat.shape)}"
+            raise ValueError(f"encoder and decoder give {given}; expected {wanted}")
+
     def _check(self, name: str, value: object, shape: Sequence[int | str]) -> None:
         _require.floats(name, value, shape)
         assert isinstance(value, Tensor)
@@ -129,7 +145,7 @@ def dense(
     config = _config("dense", locals())
     sizes = [math.prod(config["shape"]), *config["hidden"]]
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(config["seed"])
         body = nn.Sequential(nn.Flatten(), *_layers(sizes, activation))
         encoder = GaussianEncoder(body, sizes[-1], latent_dim)
         back = [latent_dim, *sizes[:0:-1]]
@@ -158,6 +174,8 @@ def conv(
     torch.Size([5, 8, 8])
     """
     config = _config("conv", locals())
+    if not config["channels"]:
+        raise ValueError("channels is (); expected the sizes of one or more convolutions")
     if len(config["shape"]) not in (2, 3) or any(n % 2 ** len(channels) for n in shape[-2:]):
         raise ValueError(
             f"shape is {tuple(shape)}; expected (H, W) or (C, H, W) with H and W divisible by "
@@ -168,7 +186,7 @@ def conv(
     small = (maps[-1], *(n // 2 ** len(channels) for n in image[1:]))
     act = ACTIVATIONS[activation]
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(config["seed"])
         down: list[nn.Module] = [nn.Flatten(), nn.Unflatten(1, image)]
         for before, after in pairwise(maps):
             down += [nn.Conv2d(before, after, 4, stride=2, padding=1), act()]
@@ -217,6 +235,8 @@ def _config(maker: str, options: dict[str, Any]) -> dict[str, Any]:
         raise ValueError("shape is (); expected the shape of one example, such as (28, 28)")
     for name in ("latent_dim", *(["hidden"] if maker == "conv" else [])):
         config[name] = _require.count(name, config[name])
+    config["seed"] = _require.count("seed", config["seed"], at_least=0)
+    config["learn_sigma_x"] = bool(config["learn_sigma_x"])
     config["sigma_x"] = _require.number("sigma_x", config["sigma_x"], above=0.0)
     for name, known in (("likelihood", ["gaussian", "bernoulli"]), ("activation", [*ACTIVATIONS])):
         if config[name] not in known:

@@ -22,7 +22,7 @@ def linear_annealing(step: int, warmup: int, start: float = 0.0, end: float = 1.
     >>> [linear_annealing(step, 4) for step in (0, 1, 4, 9)]
     [0.0, 0.25, 1.0, 1.0]
     """
-    return start + (end - start) * _progress(step, warmup)
+    return start + (end - start) * _progress("warmup", step, warmup)
 
 
 def cyclical_annealing(step: int, period: int, ramp: float = 0.5) -> float:
@@ -50,7 +50,8 @@ def exponential_annealing(step: int, steps: int, start: float, end: float = 1.0)
     """
     _require.number("start", start, above=0.0)
     _require.number("end", end, above=0.0)
-    return start * (end / start) ** _progress(step, steps)
+    done = _progress("steps", step, steps)
+    return end if done == 1 else start * (end / start) ** done
 
 
 def cosine_decay(step: int, steps: int, start: float, hold: float = 0.7) -> float:
@@ -63,12 +64,12 @@ def cosine_decay(step: int, steps: int, start: float, hold: float = 0.7) -> floa
     """
     if not 0 <= _require.number("hold", hold) < 1:
         raise ValueError(f"hold is {hold}; expected a share of the steps in [0, 1)")
-    late = max(0.0, _progress(step, steps) - hold) / (1 - hold)
+    late = max(0.0, _progress("steps", step, steps) - hold) / (1 - hold)
     return start * 0.5 * (1 + math.cos(math.pi * late))
 
 
-def _progress(step: int, steps: int) -> float:
+def _progress(name: str, step: int, steps: int) -> float:
     """min(1, step/steps), and 1 when steps is 0."""
     step = _require.count("step", step, at_least=0)
-    steps = _require.count("number of steps", steps, at_least=0)
+    steps = _require.count(name, steps, at_least=0)
     return min(1.0, step / steps) if steps else 1.0

@@ -18,8 +18,7 @@ from tqdm.auto import tqdm
 
 from vaelib import _require, models
 from vaelib import data as datasets
-from vaelib._run import History, Interrupt, Run, few_threads
-from vaelib.distributions import Bernoulli
+from vaelib._run import History, Interrupt, Run, few_threads, sampled
 from vaelib.divergences import kl_to_standard_normal_per_dim
 from vaelib.models import VAE
 from vaelib.networks import BernoulliDecoder
@@ -92,9 +91,9 @@ def fit(
     optimiser = torch.optim.Adam(vae.parameters(), lr=lr_at(0), fused=True)
     generator = torch.Generator().manual_seed(seed)
     settings: dict[str, Any] = {"seed": seed, "batch_size": batch_size, "binarise": binarise}
-    settings |= {"dtype": str(vae.dtype), "lr": [lr_at(i * batches) for i in range(5)]}
-    settings |= {"beta": [beta_at(i * batches) for i in range(5)]}
-    run = Run(vae, optimiser, generator, checkpoint, settings, x)
+    settings |= {"dtype": str(vae.dtype), "lr": sampled(lr_at, epochs * batches)}
+    settings |= {"beta": sampled(beta_at, epochs * batches)}
+    run = Run(vae, optimiser, generator, checkpoint, settings, x, rank)
     step = run.history.steps
 
     def draw(index: Tensor) -> tuple[Tensor, Tensor]:
@@ -142,7 +141,7 @@ def fit(
             bar.set_postfix(elbo=f"{run.history.elbo[-1]:.1f}", kl=f"{run.history.kl[-1]:.2f}")
             if rank == 0:
                 run.save(every=0.0 if step == epochs * batches else 1.0)
-            if callable(progress):
+            if callable(progress) and rank == 0:
                 try:
                     progress(run.history)
                 except KeyboardInterrupt:
@@ -183,8 +182,7 @@ class _Terms(nn.Module):
         q = self.vae.encoder(x)
         z = q.mu + q.sigma * eps
         p_x = self.vae.decoder(z)
-        log_px_z = p_x.log_prob_unchecked(x) if isinstance(p_x, Bernoulli) else p_x.log_prob(x)
-        return log_px_z, kl_to_standard_normal_per_dim(q.mu, q.log_sigma).sum(-1)
+        return p_x.log_prob_unchecked(x), kl_to_standard_normal_per_dim(q.mu, q.log_sigma).sum(-1)
 
 
 def _finish(run: Run, interrupted: bool, epochs: int) -> History:
@@ -204,6 +202,8 @@ def _finish(run: Run, interrupted: bool, epochs: int) -> History:
 
 
 def _check_data(vae: VAE, x: object, binarise: bool) -> None:
+    if not isinstance(vae, VAE):
+        raise TypeError(f"vae must be a vaelib VAE, not {type(vae).__name__}")
     _require.floats("x", x, ("N", *vae.shape))
     assert isinstance(x, Tensor)
     vae.check_data("x", x.to(vae.device))
