@@ -1,0 +1,96 @@
+"""Lesson 1's lab: both Kullback-Leibler divergences between a Gaussian q and a given p."""
+
+import math
+
+import numpy as np
+
+from vaelib.widgets.labs._controls import Choice, Slider
+from vaelib.widgets.labs._lab import Lab, Mark, Panel, script
+from vaelib.widgets.labs._maths import Array, Scene, log_normal, reach
+
+# Weight, mean and standard deviation of each bump of p.
+DENSITIES = {
+    "normal": ((1.0, 0.0, 1.0),),
+    "bumps": ((0.5, -2.0, 0.6), (0.5, 2.0, 0.6)),
+}
+# The trapezoid rule on a grid that holds every q: exact to 1e-12, the integrands being smooth.
+Z = np.arange(-600, 601) / 20
+SHOWN = slice(480, 721)
+
+
+def compute(mu: float, sigma: float, p: str) -> Scene:
+    """The densities, both signed integrands, and their integrals in nats, for q = N(μ, σ²).
+
+    KL(q‖p) = ∫ q (log q − log p) dz, split into its area above zero and that below.
+    """
+    log_q = log_normal(Z, mu, sigma)
+    bumps = [math.log(weight) + log_normal(Z, m, s) for weight, m, s in DENSITIES[p]]
+    log_p = np.logaddexp.reduce(bumps)
+    q, density = np.exp(log_q), np.exp(log_p)
+    scene = Scene({"q": (Z[SHOWN], q[SHOWN]), "p": (Z[SHOWN], density[SHOWN])}, {}, {})
+    scene.limits["densities"] = (-6, 6, 0, reach(max(q.max(), density.max()), 0.5))
+    _signed(scene, "qp", q * (log_q - log_p))
+    _signed(scene, "pq", density * (log_p - log_q))
+    scene.numbers.update(mu=mu, sigma=sigma)
+    return scene
+
+
+def _signed(scene: Scene, key: str, integrand: Array) -> None:
+    """Adds the integrand's two areas, what they measure, and axes that hold them."""
+    above, below = np.maximum(integrand, 0), np.minimum(integrand, 0)
+    scene.series[f"above_{key}"] = (Z[SHOWN], above[SHOWN])
+    scene.series[f"below_{key}"] = (Z[SHOWN], below[SHOWN])
+    scene.numbers[f"above_{key}"] = float(above.sum() / 20)
+    scene.numbers[f"below_{key}"] = float(-below.sum() / 20)
+    scene.numbers[f"kl_{key}"] = float(integrand.sum() / 20)
+    top, bottom = reach(float(above[SHOWN].max())), reach(float(-below[SHOWN].min()))
+    scene.limits[key] = (-6, 6, -bottom, top)
+
+
+def _integrand(key: str, name: str, weight: str, other: str, style: int) -> Panel:
+    return Panel(
+        key,
+        f"KL({name}) = {{kl_{key}:3}} nats",
+        "z",
+        "nats per unit of z",
+        (
+            Mark(f"above_{key}", "adds to the KL", "area", style),
+            Mark(f"below_{key}", "takes away", "area", style, hatch=True),
+        ),
+        f"The integrand {weight} log({weight}/{other}) over z: an area of {{above_{key}:3}} nats "
+        f"above zero, where {weight} is the larger, and of {{below_{key}:3}} below.",
+    )
+
+
+class KLLab(Lab):
+    """Move q = N(μ, σ²) against a given p: the densities, both signed integrands, both KLs.
+
+    `p` is "normal", N(0, 1), or "bumps", two of them. `numbers` has kl_qp and kl_pq (nats).
+
+    >>> KLLab(mu=0.0, sigma=1.0).numbers["kl_qp"]
+    0.0
+    """
+
+    mu = Slider("μ, mean of q", 1.0, -4.0, 4.0)
+    sigma = Slider("σ, standard deviation of q", 0.6, 0.2, 3.0)
+    p = Choice("p", "normal", {"normal": "the standard normal", "bumps": "two bumps"})
+
+    title = "KL lab: q = N(μ, σ²) against p"
+    panels = (
+        Panel(
+            "densities",
+            "q and p",
+            "z",
+            "density",
+            (Mark("q", "q(z)", style=0), Mark("p", "p(z)", style=1)),
+            "The densities of p and of q, a bell at {mu:2} of standard deviation {sigma:2}.",
+        ),
+        _integrand("qp", "q‖p", "q", "p", 0),
+        _integrand("pq", "p‖q", "p", "q", 1),
+    )
+    says = (
+        "KL(q‖p) = {kl_qp:3} nats: {above_qp:3} where q > p, minus {below_qp:3} where q < p.",
+        "KL(p‖q) = {kl_pq:3} nats: {above_pq:3} where p > q, minus {below_pq:3} where p < q.",
+    )
+    compute = staticmethod(compute)
+    _esm = script("kl")

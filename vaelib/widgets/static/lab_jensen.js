@@ -1,0 +1,64 @@
+// The Jensen lab's computation: the twin of `labs/jensen.py`.
+import { renderLab } from "./lab.js";
+import { reach } from "./maths.js";
+
+const CURVES = {
+  "-log": { f: (x) => -Math.log(x), second: (x) => 1 / x ** 2, name: "−log x", axis: [-1.6, 2.6] },
+  square: { f: (x) => x ** 2, second: () => 2, name: "x²", axis: [0, 18] },
+  line: { f: (x) => x, second: () => 0, name: "x", axis: [0, 4.5] },
+};
+const MOST = 100;
+const K = Float64Array.from({ length: MOST }, (_, i) => i + 1);
+const X = Float64Array.from({ length: 83 }, (_, i) => (i + 2) / 20);
+const LOG_FACTORIAL = [0];
+for (let k = 1; k <= MOST; k += 1) LOG_FACTORIAL[k] = LOG_FACTORIAL[k - 1] + Math.log(k);
+
+/** The values that a mean of k draws of x can take, and their probabilities. */
+function meanOfF(x1, x2, weight, k) {
+  const power = (count, p) => (count === 0 ? 0 : count * Math.log(p));
+  const at = [];
+  const probability = [];
+  for (let j = 0; j <= k; j += 1) {
+    const ways = LOG_FACTORIAL[k] - LOG_FACTORIAL[j] - LOG_FACTORIAL[k - j];
+    at.push(((k - j) * x1 + j * x2) / k);
+    probability.push(Math.exp(ways + power(j, weight) + power(k - j, 1 - weight)));
+  }
+  return [at, probability];
+}
+
+export function compute({ f, x1, x2, weight, n_samples: k }) {
+  const curve = CURVES[f];
+  const mean = (1 - weight) * x1 + weight * x2;
+  const fMean = curve.f(mean);
+  const bias = K.map((count) => {
+    const [at, probability] = meanOfF(x1, x2, weight, count);
+    return at.reduce((total, x, j) => total + probability[j] * (curve.f(x) - fMean), 0);
+  });
+  const variance = weight * (1 - weight) * (x2 - x1) ** 2;
+  const predicted = K.map((count) => (curve.second(mean) * variance) / (2 * count));
+  const [at, probability] = meanOfF(x1, x2, weight, k);
+  const likely = at.filter((_, j) => probability[j] > 1e-3);
+  const here = bias[k - 1];
+  const numbers = { f: curve.name, k, mean, f_mean: fMean, mean_f: fMean + bias[0], gap: bias[0] };
+  return {
+    series: {
+      curve: [X, X.map(curve.f)],
+      chord: [[x1, x2], [curve.f(x1), curve.f(x2)]],
+      means: [likely, likely.map(curve.f)],
+      gap: [[mean, mean], [fMean, fMean + here]],
+      mean: [[mean], [fMean + here]],
+      bias: [K, bias],
+      predicted: [K, predicted],
+      here: [[k], [here]],
+    },
+    numbers: { ...numbers, bias: here, predicted: predicted[k - 1] },
+    limits: {
+      curve: [0, 4.25, ...curve.axis],
+      bias: [1, MOST, 0, reach(Math.max(bias[0], predicted[0]), 0.01)],
+    },
+  };
+}
+
+const render = (context) => renderLab(context, compute);
+
+export default { render };
