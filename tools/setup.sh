@@ -30,6 +30,7 @@ same=
 
 # Ready already?
 if [ -n "$same" ] && [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$key" ]; then
+    [ "${1:-}" != say ] || echo "✓ .venv is ready, nothing to install. Next: make lab, or make test"
     exit 0
 fi
 
@@ -172,5 +173,5 @@ JSON
 
 echo "$key" > "$stamp"
 rm -f "$busy"
-echo "Ready after $(($(date +%s) - started)) s: .venv has torch $torch and JupyterLab." \
+echo "✓ Ready after $(($(date +%s) - started)) s: .venv has torch $torch and JupyterLab." \
     "Next: make lab, or make test"
