@@ -17,7 +17,7 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
 
 setup: ## make .venv with everything in it (PYTHON=, TORCH_INDEX=); the others do this first
-	@sh tools/setup.sh
+	@sh tools/setup.sh $(if $(filter setup,$(MAKECMDGOALS)),say)
 
 lab: setup ## open JupyterLab at the first lesson (PORT=)
 	@$(PY) tools/lab.py

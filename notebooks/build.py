@@ -140,6 +140,7 @@ def execute(notebook: Notebook, folder: Path) -> None:
     client = NotebookClient(
         notebook, timeout=600, kernel_name="python3", resources={"metadata": {"path": str(folder)}}
     )
+    client.extra_arguments = ["--log-level=ERROR"]  # else it warns that it listens on this machine
     client.record_timing, client.store_widget_state, client.coalesce_streams = False, False, True
     client.execute()
     notebook.metadata = METADATA

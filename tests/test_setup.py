@@ -184,14 +184,17 @@ def test_ready_means_nothing_to_do(project, tmp_path):
     (venv / ".ready").write_text(f"{sums} {project}\n")
     run = set_up(project)
     assert (run.returncode, run.stdout, run.stderr) == (0, "", "")
+    assert set_up(project, PYTHON=sys.executable).returncode == 0
+    assert "too old" in set_up(project, PYTHON=fake_python(tmp_path, "3.9.1")).stderr
+    assert (venv / ".ready").exists()  # a refusal leaves what works alone
     (project / "requirements.lock").write_text("torch==2.13.0\n# renewed\n")
     python = python_whose_pip_says(tmp_path, "")
-    assert "Setting up .venv" in set_up(project, PYTHON=python).stdout
+    assert "Setting up .venv" in set_up(project, PYTHON=python, NEED_MB="1").stdout
     shutil.rmtree(venv)
     venv.mkdir()
     (venv / ".ready").write_text(f"{sums} /somewhere/else\n")
     run = set_up(project, PYTHON=python, NEED_MB="1")
-    assert "was moved since the last set-up: starting afresh" in run.stdout
+    assert "was moved since its set-up: starting afresh" in run.stdout
 
 
 def index_answers() -> bool:

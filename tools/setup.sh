@@ -19,34 +19,55 @@ fail() {
     exit 1
 }
 
+version_of() {
+    "$1" -c 'import sys; print("%d.%d.%d" % sys.version_info[:3])' 2> /dev/null
+}
+
+# The Python that .venv has, and whether it is the one asked for, if one was.
+has=$(version_of "$venv/bin/python")
+same=
+[ -n "$has" ] && { [ -z "${PYTHON:-}" ] || [ "$has" = "$(version_of "$PYTHON")" ]; } && same=1
+
 # Ready already?
-if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$key" ] && "$venv/bin/python" -c '' 2>/dev/null; then
+if [ -n "$same" ] && [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$key" ]; then
+    [ "${1:-}" != say ] || echo "✓ .venv is ready, nothing to install. Next: make lab, or make test"
     exit 0
 fi
 
-# Which Python? One that runs, is new enough, has a build of torch, and can make an environment.
-suits='import sys, ensurepip, venv; sys.exit(not (3, 11) <= sys.version_info < (3, 15))'
-found= seen= old= new= bare=
-if [ -n "${PYTHON:-}" ]; then
-    set -- "$PYTHON"
-else
-    set -- python3 python3.13 python3.12 python3.11 python3.14
-fi
-for candidate in "$@"; do
-    version=$("$candidate" -c 'import sys; print("%d.%d.%d" % sys.version_info[:3])' 2>/dev/null) ||
-        continue
-    seen="$seen, $candidate is $version"
-    if "$candidate" -c "$suits" 2>/dev/null; then
-        found=$candidate
-        break
+# A set-up under way in another terminal; one that was cut off; a folder that was moved.
+if [ -f "$busy" ]; then
+    if kill -0 "$(cat "$busy")" 2> /dev/null; then
+        fail "Another set-up is at work here (process $(cat "$busy")): wait until it has ended." \
+            "If there is none, delete the folder .venv and type the same command again."
     fi
-    case $version in
-        2.* | 3.[0-9].* | 3.10.*) old=1 ;;
-        3.1[1-4].*) bare=$candidate minor=${version%.*} ;;
-        *) new=1 ;;
-    esac
-done
-if [ -z "$found" ]; then
+    echo "An earlier set-up was cut off: starting afresh."
+    same=
+elif [ -f "$stamp" ] && [ "$(sed 's/^[0-9]* [0-9]* //' "$stamp")" != "$(pwd)" ]; then
+    echo "This folder was moved since its set-up: starting afresh."
+    same=
+elif [ -n "$same" ] && ! "$venv/bin/python" -c 'import pip' 2> /dev/null; then
+    same=
+fi
+
+# Which Python? One that runs, is new enough, has a build of torch, and can make an environment.
+find_python() {
+    suits='import sys, ensurepip, venv; sys.exit(not (3, 11) <= sys.version_info < (3, 15))'
+    seen= old= new= bare= minor=
+    if [ -n "${PYTHON:-}" ]; then
+        set -- "$PYTHON"
+    else
+        set -- python3 python3.13 python3.12 python3.11 python3.14
+    fi
+    for python in "$@"; do
+        version=$(version_of "$python") || continue
+        "$python" -c "$suits" 2> /dev/null && return
+        seen="$seen, $python is $version"
+        case $version in
+            2.* | 3.[0-9].* | 3.10.*) old=1 ;;
+            3.1[1-4].*) bare=$python minor=${version%.*} ;;
+            *) new=1 ;;
+        esac
+    done
     seen=${seen#, }
     if [ -n "$bare" ]; then
         fail "$bare has no venv module. On Debian or Ubuntu: sudo apt install python$minor-venv." \
@@ -58,34 +79,23 @@ if [ -z "$found" ]; then
         fail "Python is too new for the PyTorch of this class: $seen. Install Python 3.13" \
             "beside it, then type: make setup PYTHON=python3.13"
     fi
-    fail "No Python found (looked for: $*)." \
-        "Install Python 3.11 or newer (python.org, or your system's packages), then type the same" \
-        "command again, or name it: make setup PYTHON=/path/to/python3"
-fi
+    fail "No Python found (looked for: $*). Install Python 3.11 or newer (python.org, or your" \
+        "system's packages), then type the same command again, or name it:" \
+        "make setup PYTHON=/path/to/python3"
+}
 
-# A set-up that is under way in another terminal, one that was cut off, a folder that was moved.
-if [ -f "$busy" ]; then
-    if kill -0 "$(cat "$busy")" 2>/dev/null; then
-        fail "Another set-up is at work here (process $(cat "$busy")): wait until it has ended." \
-            "If there is none, delete the folder .venv and type the same command again."
-    fi
-    echo "An earlier set-up was cut off: starting afresh."
+if [ -n "$same" ]; then
+    python=$venv/bin/python version=$has
+    echo "Going on with .venv (Python $version)"
+else
+    find_python
     rm -rf "$venv"
-elif [ -f "$stamp" ] && { [ "$(sed 's/^[0-9]* [0-9]* //' "$stamp")" != "$(pwd)" ] ||
-    ! "$venv/bin/python" -c '' 2>/dev/null; }; then
-    echo "This folder or its Python was moved since the last set-up: starting afresh."
-    rm -rf "$venv"
-fi
-
-mkdir -p "$venv" 2>/dev/null || fail "Cannot write in $(pwd): make it yours" \
-    "(chown -R \$USER .) or clone the project elsewhere, then type the same command again."
-
-# Room for it? With an update most of it is there.
-if [ ! -f "$stamp" ]; then
+    mkdir "$venv" 2> /dev/null || fail "Cannot write in $(pwd): make it yours" \
+        "(chown -R \$USER .) or clone the project elsewhere, then type the same command again."
     need=${NEED_MB:-3000}
     free=$(df -Pk "$venv" | awk 'NR == 2 { print int($4 / 1024) }')
     if [ "${free:-$need}" -lt "$need" ]; then
-        rmdir "$venv" 2>/dev/null
+        rmdir "$venv"
         fail "The disk is too full: the set-up needs $need MB in $(pwd), and $free MB are free." \
             "Free some space or clone the project elsewhere, then type the same command again."
     fi
@@ -93,7 +103,7 @@ fi
 
 started=$(date +%s)
 rm -f "$stamp"
-echo $$ > "$busy" || fail "Cannot write in $(pwd)/.venv: delete it, then type the same command again."
+echo $$ > "$busy" || fail "Cannot write in $(pwd)/.venv: delete it, then type the same command again"
 trap 'printf "\n✗ Stopped. The next make setup starts afresh.\n" >&2; exit 130' INT TERM HUP
 
 # Reads what went wrong out of pip's log. A full disk leaves rubbish behind, so that the next call
@@ -128,14 +138,16 @@ pip() {
         ${TORCH_INDEX:+--extra-index-url "$TORCH_INDEX"} "$@" || explain
 }
 
-echo "Setting up .venv with Python $version ($found)"
-"$found" -m venv "$venv" > "$venv/venv.log" 2>&1 || {
-    cat "$venv/venv.log" >&2
-    grep -q 'No space left' "$venv/venv.log" && fail "The disk is full. Free some space, then type" \
-        "the same command again."
-    fail "$found cannot make a virtual environment. On Debian or Ubuntu:" \
-        "sudo apt install python${version%.*}-venv. Then type the same command again."
-}
+if [ -z "$same" ]; then
+    echo "Setting up .venv with Python $version ($python)"
+    "$python" -m venv "$venv" > "$log" 2>&1 || {
+        cat "$log" >&2
+        grep -q 'No space left' "$log" && fail "The disk is full. Free some space, then type" \
+            "the same command again."
+        fail "$python cannot make a virtual environment. On Debian or Ubuntu:" \
+            "sudo apt install python${version%.*}-venv. Then type the same command again."
+    }
+fi
 torch=$(sed -n 's/^torch==//p' requirements.lock)
 echo "1 of 2: torch $torch first, so that nothing later brings another"
 if [ "$(uname -s)" = Linux ] && [ -z "${TORCH_INDEX:-}" ] && ! command -v nvidia-smi > /dev/null
@@ -161,5 +173,5 @@ JSON
 
 echo "$key" > "$stamp"
 rm -f "$busy"
-echo "Ready after $(($(date +%s) - started)) s: .venv has torch $torch and JupyterLab." \
+echo "✓ Ready after $(($(date +%s) - started)) s: .venv has torch $torch and JupyterLab." \
     "Next: make lab, or make test"

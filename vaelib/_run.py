@@ -16,15 +16,21 @@ from torch import Tensor
 from vaelib import checkpoint
 from vaelib.models import VAE
 
+ANEW = "give the same arguments to go on, or another checkpoint file to start anew"
+
 
 @dataclass
 class History:
-    """One value an epoch: means over the examples as they were trained on, in nats."""
+    """One value an epoch: means over the examples as they were trained on, in nats.
+
+    `beta` and `lr` are those of the epoch's last step.
+    """
 
     elbo: list[float] = field(default_factory=list)
     reconstruction: list[float] = field(default_factory=list)
     kl: list[float] = field(default_factory=list)
     beta: list[float] = field(default_factory=list)
+    lr: list[float] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
     steps: int = 0
     interrupted: bool = False
@@ -61,9 +67,7 @@ class Run:
         if self.path is not None:
             if self.path.is_dir():
                 self.path = self.path / checkpoint.NAME
-            digest = hashlib.sha256(memoryview(x.detach().cpu().contiguous().numpy())).hexdigest()[
-                :16
-            ]
+            digest = hashlib.sha256(x.detach().cpu().contiguous().numpy().data).hexdigest()[:16]
             self.settings = {"data": f"{tuple(x.shape)} {digest}", **settings}
             if self.path.exists():
                 self._resume()
@@ -82,7 +86,17 @@ class Run:
             self.generator.set_state(now)
         return order[done:]
 
-    def end_epoch(self, n: int, beta: float) -> None:
+    def check_schedules(self, batches: int, **schedules: Callable[[int], float]) -> None:
+        """Refuse to go on with a schedule that would have given other values so far."""
+        for name, schedule in schedules.items():
+            for epoch, was in enumerate(getattr(self.history, name), start=1):
+                if (now := schedule(epoch * batches - 1)) != was:
+                    raise checkpoint.CheckpointError(
+                        f"{self.path} is of another run: {name} was {was:g} at the end of epoch "
+                        f"{epoch}, is {now:g}; {ANEW}"
+                    )
+
+    def end_epoch(self, n: int, beta: float, lr: float) -> None:
         """Enter the epoch's means into the history. Raises ValueError if they are not numbers."""
         reconstruction, kl = (self.sums / n).tolist()
         h = self.history
@@ -95,6 +109,7 @@ class Run:
         h.reconstruction.append(reconstruction)
         h.kl.append(kl)
         h.beta.append(beta)
+        h.lr.append(lr)
         h.seconds.append(self.seconds)
         self.sums = torch.zeros_like(self.sums)
         self.seconds = 0.0
@@ -124,10 +139,7 @@ class Run:
                 f"{self.path} is for another model: {_difference(given, wanted)}"
             )
         if difference := _difference(info["settings"], self.settings):
-            raise checkpoint.CheckpointError(
-                f"{self.path} is of another run: {difference}; "
-                "give the same arguments to go on, or another checkpoint file to start anew"
-            )
+            raise checkpoint.CheckpointError(f"{self.path} is of another run: {difference}; {ANEW}")
         checkpoint.load_weights(self.vae, tensors, str(self.path))
         moments: dict[int, dict[str, Tensor]] = {}
         for name, t in tensors.items():
@@ -166,12 +178,6 @@ class Interrupt:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def sampled(schedule: Callable[[int], float], steps: int) -> dict[str, float]:
-    """A schedule's values at steps 5 % apart: enough to tell it from another when a run goes on."""
-    at = sorted({0} | {round(1.05**i) for i in range(400)})
-    return {str(step): schedule(step) for step in at if step < steps}
-
-
 @contextmanager
 def few_threads(work: float) -> Iterator[None]:
     """One thread while a step's `work` (floating-point operations) is small, torch's number else.
@@ -195,13 +201,5 @@ def _difference(given: Any, wanted: Any) -> str:
     """The first few entries in which two settings differ, in words; "" where they agree."""
     if not isinstance(given, dict) or not isinstance(wanted, dict):
         return "" if given == wanted else f"made as {given}, not as {wanted}"
-    found = []
-    for name in given | wanted:
-        a, b = given.get(name), wanted.get(name)
-        if isinstance(a, dict) and isinstance(b, dict):  # a schedule, where both runs know it
-            step = next((s for s in a if s in b and a[s] != b[s]), None)
-            if step is not None:
-                found.append(f"{name} was {a[step]:g} at step {step}, is {b[step]:g}")
-        elif a != b:
-            found.append(f"{name} was {a}, is {b}")
-    return "; ".join(found[:3])
+    names = [n for n in given | wanted if given.get(n) != wanted.get(n)]
+    return "; ".join(f"{n} was {given.get(n)}, is {wanted.get(n)}" for n in names[:3])

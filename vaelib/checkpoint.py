@@ -47,7 +47,7 @@ def load_vae(path: str | Path) -> VAE:
         vae = build(info["config"])
     except (ValueError, TypeError) as error:
         raise CheckpointError(f"{path} does not describe a VAE of vaelib: {error}") from None
-    if any(t.dtype == torch.float64 and t.ndim for t in tensors.values()):
+    if tensors.get("model.encoder.mu.weight", torch.empty(0)).dtype == torch.float64:
         vae.double()
     load_weights(vae, tensors, str(path))
     return vae

@@ -48,8 +48,7 @@ def log_marginal(
     vae.check_data("x", x)
     n_samples = _require.count("n_samples", n_samples)
     generator = torch.Generator().manual_seed(seed)
-    layers = (m.out_features for m in vae.decoder.modules() if isinstance(m, nn.Linear))
-    width = max(math.prod(vae.shape), *layers, 1)
+    width = _widest(vae)
     rows = max(1, min(64, CHUNK // width))
     samples = max(1, CHUNK // (rows * width))
     means = []
@@ -150,6 +149,14 @@ def _unit_ranks(values: Tensor) -> Tensor:
     ranks = torch.from_numpy(rankdata(values.detach().cpu().numpy(), axis=0)).double()
     ranks = ranks - ranks.mean(0)
     return ranks / ranks.norm(dim=0).clamp_min(1e-300)
+
+
+def _widest(vae: VAE) -> int:
+    """Numbers in the decoder's largest layer for one z; of convolutions, an upper bound."""
+    pixels = math.prod(vae.shape)
+    linear = [m.out_features for m in vae.decoder.modules() if isinstance(m, nn.Linear)]
+    maps = [m.out_channels for m in vae.decoder.modules() if isinstance(m, nn.ConvTranspose2d)]
+    return max([pixels, *linear, *(n * pixels for n in maps)])
 
 
 def _parts(total: int, size: int) -> list[int]:

@@ -100,13 +100,17 @@ class VAE(nn.Module):
     @torch.no_grad()
     def _check_fit(self) -> None:
         """Refuse an encoder and a decoder that do not go together."""
-        like = next(self.parameters())
+        like, modes = next(self.parameters()), [(m, m.training) for m in self.modules()]
+        self.eval()  # a network with dropout or batch statistics is to be left as it is
         try:
             mu = self.encoder(like.new_zeros(1, *self.shape)).mu
             x_hat = self.decoder.mean(like.new_zeros(1, self.latent_dim))
         except RuntimeError as error:
             given = f"data of shape {self.shape} and {self.latent_dim} latent dimensions"
             raise ValueError(f"encoder or decoder is not for {given}: {error}") from None
+        finally:
+            for module, mode in modes:
+                module.training = mode
         wanted = ((1, self.latent_dim), (1, *self.shape))
         if (tuple(mu.shape), tuple(x_hat.shape)) != wanted:
             given = f"mu of shape {tuple(mu.shape)}, x_hat of shape {tuple(x_hat.shape)}"

@@ -90,7 +90,8 @@ def image_grid(
     _lengths("col_labels", col_labels, cols)
     side = min(1.1, 8.5 / cols)
     with rc_context(STYLE):
-        figure = AltFigure(alt, (side * cols + 1.6 * bool(row_labels), side * rows + 0.8))
+        above = 0.2 + 0.4 * bool(title) + 0.3 * bool(col_labels)
+        figure = AltFigure(alt, (side * cols + 1.6 * bool(row_labels), side * rows + above))
         figure.suptitle(title)
         for r, axes in enumerate(figure.subplots(rows, cols, squeeze=False)):
             for c, ax in enumerate(axes):

@@ -18,7 +18,7 @@ from tqdm.auto import tqdm
 
 from vaelib import _require, models
 from vaelib import data as datasets
-from vaelib._run import History, Interrupt, Run, few_threads, sampled
+from vaelib._run import History, Interrupt, Run, few_threads
 from vaelib.divergences import kl_to_standard_normal_per_dim
 from vaelib.models import VAE
 from vaelib.networks import BernoulliDecoder
@@ -91,9 +91,9 @@ def fit(
     optimiser = torch.optim.Adam(vae.parameters(), lr=lr_at(0), fused=True)
     generator = torch.Generator().manual_seed(seed)
     settings: dict[str, Any] = {"seed": seed, "batch_size": batch_size, "binarise": binarise}
-    settings |= {"dtype": str(vae.dtype), "lr": sampled(lr_at, epochs * batches)}
-    settings |= {"beta": sampled(beta_at, epochs * batches)}
+    settings["dtype"] = str(vae.dtype)
     run = Run(vae, optimiser, generator, checkpoint, settings, x, rank)
+    run.check_schedules(batches, beta=beta_at, lr=lr_at)
     step = run.history.steps
 
     def draw(index: Tensor) -> tuple[Tensor, Tensor]:
@@ -137,7 +137,7 @@ def fit(
                 break
             if world > 1:
                 dist.all_reduce(run.sums)
-            run.end_epoch(len(x), beta_at(step - 1))
+            run.end_epoch(len(x), beta_at(step - 1), lr_at(step - 1))
             bar.set_postfix(elbo=f"{run.history.elbo[-1]:.1f}", kl=f"{run.history.kl[-1]:.2f}")
             if rank == 0:
                 run.save(every=0.0 if step == epochs * batches else 1.0)

@@ -1,0 +1,31 @@
+"""The live training curves' state."""
+
+import torch
+
+from vaelib import models, training
+from vaelib.widgets import TrainingCurves
+from vaelib.widgets.curves import SERIES, series
+
+
+def test_it_follows_fit_epoch_by_epoch():
+    curves, seen = TrainingCurves(), []
+    curves.observe(lambda change: seen.append(len(change["new"]["elbo"])), "values")
+    history = training.fit(
+        models.dense((8, 8), 2), torch.rand(64, 8, 8), epochs=3, batch_size=32, progress=curves
+    )
+    assert seen == [1, 2, 3]
+    assert curves.values == {name: getattr(history, name) for name in SERIES}
+
+
+def test_the_state_is_a_copy():
+    history = training.History()
+    history.elbo.append(1.0)
+    taken = series(history)
+    history.elbo.append(2.0)
+    assert taken["elbo"] == [1.0]
+
+
+def test_the_text_is_stable():
+    curves = TrainingCurves()
+    data, _ = curves._repr_mimebundle_()
+    assert data["text/plain"] == repr(curves) == "TrainingCurves"

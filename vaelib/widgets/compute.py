@@ -1,0 +1,155 @@
+"""What the explorer computes, as pure functions: the decoder as a list of operations for the page,
+the order of the sliders, the encoding of an image."""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from vaelib import _require
+from vaelib.evaluation import active_units, kl_per_dim
+from vaelib.models import VAE, BernoulliDecoder, GaussianDecoder
+
+PRECISIONS = ("float32", "float16")
+KNOWN: dict[type[nn.Module], str] = {
+    nn.Linear: "linear",
+    nn.ReLU: "relu",
+    nn.SiLU: "silu",
+    nn.Tanh: "tanh",
+    nn.Sigmoid: "sigmoid",
+    nn.Flatten: "flatten",
+    nn.Unflatten: "unflatten",
+    nn.Conv2d: "conv2d",
+    nn.ConvTranspose2d: "conv_transpose2d",
+}
+
+
+class Export(NamedTuple):
+    """A decoder for the page: operations in order, and the numbers they point into."""
+
+    ops: list[dict[str, Any]]
+    weights: bytes
+
+
+def export_decoder(vae: VAE, precision: str = "float32") -> Export:
+    """x̂ = G_θ(z) as operations `{op, in, out, …}` and one buffer of little-endian weights.
+
+    `in` and `out` are the shapes of one example, `weight` and `bias` the places (in numbers, not
+    bytes) where a parameter starts, row by row as torch has it; `bias` is None where there is none.
+    A Bernoulli decoder ends with the sigmoid of its logits. Raises ValueError for a decoder or a
+    module that the page cannot run, weights that are not finite or that float16 cannot hold.
+
+    >>> from vaelib import models
+    >>> [op["op"] for op in export_decoder(models.dense((8, 8), 2, hidden=(9,))).ops]
+    ['linear', 'relu', 'linear']
+    """
+    if precision not in PRECISIONS:
+        raise ValueError(f"precision is {precision!r}; expected one of {list(PRECISIONS)}")
+    decoder = vae.decoder
+    if not isinstance(decoder, GaussianDecoder | BernoulliDecoder):
+        raise ValueError(
+            f"the decoder is a {type(decoder).__name__}, which the page cannot run; "
+            "expected a GaussianDecoder or a BernoulliDecoder"
+        )
+    ops: list[dict[str, Any]] = []
+    buffers: list[bytes] = []
+    used = 0
+
+    def place(name: str, parameter: Tensor | None) -> int | None:
+        nonlocal used
+        if parameter is None:
+            return None
+        start, used = used, used + parameter.numel()
+        buffers.append(_pack(name, parameter, precision))
+        return start
+
+    with torch.no_grad():
+        x = torch.zeros(1, vae.latent_dim, dtype=vae.dtype, device=vae.device)
+        for name, module in _modules("decoder.body", decoder.body):
+            y = module(x)
+            op = _describe(name, module) | {"in": [*x.shape[1:]], "out": [*y.shape[1:]]}
+            if isinstance(module, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
+                op["weight"] = place(f"{name}.weight", module.weight)
+                op["bias"] = place(f"{name}.bias", module.bias)
+            ops.append(op)
+            x = y
+    if isinstance(decoder, BernoulliDecoder):
+        ops.append({"op": "sigmoid", "in": [*x.shape[1:]], "out": [*x.shape[1:]]})
+    return Export(ops, b"".join(buffers))
+
+
+def _modules(name: str, module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+    """The modules in the order they run, nested nn.Sequential opened up."""
+    if isinstance(module, nn.Sequential):
+        for child_name, child in module.named_children():
+            yield from _modules(f"{name}.{child_name}", child)
+    elif type(module) in KNOWN:
+        yield name, module
+    else:
+        known = ", ".join(sorted(kind.__name__ for kind in KNOWN))
+        raise ValueError(
+            f"{name} is a {type(module).__name__}, which the page cannot run; "
+            f"expected nn.Sequential of {known}"
+        )
+
+
+def _describe(name: str, module: nn.Module) -> dict[str, Any]:
+    op: dict[str, Any] = {"op": KNOWN[type(module)]}
+    if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+        odd = {"groups": module.groups != 1, "dilation": module.dilation != (1, 1)}
+        odd["padding"] = isinstance(module.padding, str)
+        odd["padding_mode"] = module.padding_mode != "zeros"
+        for option in (option for option, is_odd in odd.items() if is_odd):
+            raise ValueError(
+                f"{name} has {option}={getattr(module, option)!r}, which the page cannot run; "
+                "expected groups=1, dilation=1 and padding with zeros, given as numbers"
+            )
+        op |= {"kernel": [*module.kernel_size], "stride": [*module.stride]}
+        op["padding"] = [*module.padding]
+    return op
+
+
+def _pack(name: str, parameter: Tensor, precision: str) -> bytes:
+    _require.finite(name, parameter)
+    values = parameter.detach().cpu().to(torch.float32).numpy()
+    if precision == "float16":
+        largest = float(np.abs(values).max(initial=0.0))
+        if largest > float(np.finfo(np.float16).max):
+            raise ValueError(
+                f"{name} reaches {largest:.3g}, more than float16 can hold; use float32"
+            )
+        return values.astype("<f2").tobytes()
+    return values.astype("<f4").tobytes()
+
+
+def slider_rows(vae: VAE, images: Tensor | None = None) -> list[dict[str, Any]]:
+    """One row a latent dimension, `{dim, kl, active}`, that with the largest mean KL (nats) first.
+
+    Without images there is no KL to tell and the dimensions keep their order.
+    """
+    if images is None:
+        return [{"dim": d, "kl": None, "active": True} for d in range(vae.latent_dim)]
+    kl = kl_per_dim(vae, images).mean(0)
+    active = active_units(vae, images)
+    order = kl.argsort(descending=True, stable=True).tolist()
+    return [{"dim": d, "kl": round(float(kl[d]), 4), "active": bool(active[d])} for d in order]
+
+
+def encode(vae: VAE, images: Tensor) -> Tensor:
+    """The posterior means μ_φ(x), (B, D)."""
+    with torch.no_grad():
+        return vae.posterior(images.to(device=vae.device, dtype=vae.dtype)).mu
+
+
+def decode(vae: VAE, z: Tensor) -> np.ndarray:
+    """x̂ = G_θ(z) clipped to [0, 1]: (…, D) → (…, *shape)."""
+    with torch.no_grad():
+        z = z.to(device=vae.device, dtype=vae.dtype)
+        return vae.decoder.mean(z).clamp(0.0, 1.0).cpu().float().numpy()
+
+
+def grey_levels(images: Tensor) -> bytes:
+    """Images in [0, 1] as one byte a value, for drawing."""
+    return (images.clamp(0.0, 1.0) * 255).round().to(torch.uint8).cpu().numpy().tobytes()

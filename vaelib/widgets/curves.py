@@ -1,0 +1,40 @@
+"""Both terms of the ELBO, live while a model trains."""
+
+import traitlets
+
+from vaelib.training import History
+from vaelib.widgets import bundle
+from vaelib.widgets._base import Widget
+
+SERIES = ("reconstruction", "kl", "elbo", "beta")
+
+
+def series(history: History) -> dict[str, list[float]]:
+    """The history's numbers, one an epoch (nats, but β), as fresh lists of plain floats."""
+    return {name: [float(value) for value in getattr(history, name)] for name in SERIES}
+
+
+class TrainingCurves(Widget):
+    """Curves of reconstruction, KL, ELBO (nats) and β over the epochs, drawn as they come.
+
+    Show it, then hand it to `fit`, which calls it after each epoch:
+    `curves = TrainingCurves()` … `fit(vae, x, progress=curves)`.
+
+    >>> TrainingCurves()
+    TrainingCurves
+    """
+
+    _esm = bundle.script("dom", "curves")
+    _css = bundle.style("base", "curves")
+
+    values = traitlets.Dict().tag(sync=True)
+
+    def __init__(self) -> None:
+        super().__init__(values={name: [] for name in SERIES})
+
+    def __call__(self, history: History) -> None:
+        """Show the history so far."""
+        self.values = series(history)
+
+    def __repr__(self) -> str:
+        return "TrainingCurves"

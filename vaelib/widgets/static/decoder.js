@@ -1,0 +1,151 @@
+// The decoder x̂ = G(z) in the page: one function an operation, on typed arrays that lie in memory
+// as torch's do (row-major, channels first). Python has worked out every shape beforehand.
+
+/** IEEE half-precision numbers (their 16 bits) as float32. */
+export function halfToFloat(halves) {
+  const floats = new Float32Array(halves.length);
+  for (let i = 0; i < halves.length; i += 1) {
+    const sign = halves[i] & 0x8000 ? -1 : 1;
+    const exponent = (halves[i] >> 10) & 31;
+    const fraction = (halves[i] & 1023) / 1024;
+    if (exponent === 31) floats[i] = fraction ? NaN : sign * Infinity;
+    else if (exponent === 0) floats[i] = sign * fraction * 2 ** -14;
+    else floats[i] = sign * (1 + fraction) * 2 ** (exponent - 15);
+  }
+  return floats;
+}
+
+/** The bytes from Python (a DataView, at any alignment) as one Float32Array. */
+export function readWeights(bytes, precision) {
+  const copy = bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength);
+  return precision === "float16" ? halfToFloat(new Uint16Array(copy)) : new Float32Array(copy);
+}
+
+const product = (shape) => shape.reduce((a, b) => a * b, 1);
+const sigmoid = (a) => 1 / (1 + Math.exp(-a));
+
+/** y = W x + b over the last axis; W is stored (outputs, inputs). */
+function linear(x, y, op, w) {
+  const inputs = op.in.at(-1);
+  const outputs = op.out.at(-1);
+  for (let from = 0, to = 0; from < x.length; from += inputs, to += outputs) {
+    for (let o = 0; o < outputs; o += 1) {
+      // Four sums at a time: one alone would wait for each addition to end.
+      let at = op.weight + o * inputs;
+      let [a, b, c, d] = [0, 0, 0, 0];
+      let i = 0;
+      for (; i + 3 < inputs; i += 4, at += 4) {
+        a += w[at] * x[from + i];
+        b += w[at + 1] * x[from + i + 1];
+        c += w[at + 2] * x[from + i + 2];
+        d += w[at + 3] * x[from + i + 3];
+      }
+      for (; i < inputs; i += 1, at += 1) a += w[at] * x[from + i];
+      y[to + o] = a + b + c + d + (op.bias === null ? 0 : w[op.bias + o]);
+    }
+  }
+}
+
+/** Each channel of y starts from its bias. */
+function fillBias(y, op, w, plane) {
+  for (let c = 0; c < op.out[0]; c += 1) {
+    y.fill(op.bias === null ? 0 : w[op.bias + c], c * plane, (c + 1) * plane);
+  }
+}
+
+/** The steps i in [0, n) for which i·stride + shift falls within [0, size). */
+function span(n, stride, shift, size) {
+  const first = Math.max(0, Math.ceil(-shift / stride));
+  const last = Math.min(n - 1, Math.floor((size - 1 - shift) / stride));
+  return [first, last];
+}
+
+/**
+ * Both convolutions are one sum over (channel in, channel out, tap of the kernel): a big pixel at
+ * stride·(row, column) + tap − padding meets a small pixel at (row, column). A transposed
+ * convolution goes from small to big, an ordinary one from big to small.
+ */
+function convolve(x, y, op, w, transposed) {
+  const [small, big] = transposed ? [op.in, op.out] : [op.out, op.in];
+  const [rows, columns, height, width] = [small[1], small[2], big[1], big[2]];
+  const [kernelRows, kernelColumns] = op.kernel;
+  fillBias(y, op, w, op.out[1] * op.out[2]);
+  for (let s = 0; s < small[0]; s += 1) {
+    for (let b = 0; b < big[0]; b += 1) {
+      // torch stores both kinds of weight as (small channels, big channels, rows, columns).
+      let at = op.weight + (s * big[0] + b) * kernelRows * kernelColumns;
+      for (let ky = 0; ky < kernelRows; ky += 1) {
+        const [top, bottom] = span(rows, op.stride[0], ky - op.padding[0], height);
+        for (let kx = 0; kx < kernelColumns; kx += 1, at += 1) {
+          const weight = w[at];
+          const [left, right] = span(columns, op.stride[1], kx - op.padding[1], width);
+          for (let row = top; row <= bottom; row += 1) {
+            let i = (s * rows + row) * columns + left;
+            let j = (b * height + row * op.stride[0] + ky - op.padding[0]) * width;
+            j += left * op.stride[1] + kx - op.padding[1];
+            for (let column = left; column <= right; column += 1, i += 1, j += op.stride[1]) {
+              if (transposed) y[j] += weight * x[i];
+              else y[i] += weight * x[j];
+            }
+          }
+        }
+      }
+    }
+  }
+}
+
+/** Apply f to each number. */
+function each(f) {
+  return (x, y) => {
+    for (let i = 0; i < x.length; i += 1) y[i] = f(x[i]);
+  };
+}
+
+const OPERATIONS = {
+  linear,
+  conv2d: (x, y, op, w) => convolve(x, y, op, w, false),
+  conv_transpose2d: (x, y, op, w) => convolve(x, y, op, w, true),
+  relu: each((a) => (a > 0 ? a : 0)),
+  silu: each((a) => a * sigmoid(a)),
+  tanh: each(Math.tanh),
+  sigmoid: each(sigmoid),
+};
+
+/** The function z -> x̂ (a Float32Array that the next call overwrites). */
+export function makeDecoder(ops, weights) {
+  // Flatten and Unflatten move no number in memory.
+  const steps = ops
+    .filter((op) => op.op !== "flatten" && op.op !== "unflatten")
+    .map((op) => {
+      const run = OPERATIONS[op.op];
+      if (!run) throw new Error(`this page cannot run the decoder's operation "${op.op}"`);
+      return { run, op, y: new Float32Array(product(op.out)) };
+    });
+  return (z) => {
+    let x = Float32Array.from(z);
+    for (const { run, op, y } of steps) {
+      run(x, y, op, weights);
+      x = y;
+    }
+    return x;
+  };
+}
+
+/** A function that draws a picture (values 0 to 1, or 0 to `white`) on the canvas, pixel for pixel. */
+export function makePainter(canvas, shape) {
+  const [channels, height, width] = shape.length === 2 ? [1, ...shape] : shape;
+  [canvas.width, canvas.height] = [width, height];
+  const context = canvas.getContext("2d");
+  const image = context.createImageData(width, height);
+  const plane = height * width;
+  return (picture, white = 1) => {
+    for (let i = 0; i < plane; i += 1) {
+      // The array clips to 0 … 255 and rounds.
+      for (let c = 0; c < 3; c += 1) {
+        image.data[4 * i + c] = (picture[(channels === 1 ? 0 : c * plane) + i] * 255) / white;
+      }
+      image.data[4 * i + 3] = 255;
+    }
+    context.putImageData(image, 0, 0);
+  };
+}
