@@ -2,5 +2,14 @@
 
 from vaelib.widgets.curves import TrainingCurves
 from vaelib.widgets.explorer import LatentExplorer
+from vaelib.widgets.labs import ElboLab, JensenLab, KLLab, LikelihoodLab, ReparameterisationLab
 
-__all__ = ["LatentExplorer", "TrainingCurves"]
+__all__ = [
+    "ElboLab",
+    "JensenLab",
+    "KLLab",
+    "LatentExplorer",
+    "LikelihoodLab",
+    "ReparameterisationLab",
+    "TrainingCurves",
+]

@@ -14,7 +14,7 @@ class Control(traitlets.TraitType[Any, Any]):
 
     def describe(self) -> dict[str, Any]:
         """What the page needs to make the control."""
-        raise NotImplementedError
+        return {"name": self.name, "label": self.label, "start": self.default_value}
 
     def positions(self) -> list[Any]:
         """Every value that the control can be put at."""
@@ -47,7 +47,7 @@ class Slider(Control):
 
     def describe(self) -> dict[str, Any]:
         span = {"min": self.low, "max": self.high, "step": self.step}
-        return {"kind": "slider", "name": self.name, "label": self.label, **span}
+        return super().describe() | {"kind": "slider", **span}
 
     def positions(self) -> list[float]:
         count = round((self.high - self.low) / self.step)
@@ -69,10 +69,7 @@ class Steps(Control):
         return int(value)
 
     def describe(self) -> dict[str, Any]:
-        return {
-            **{"kind": "steps", "name": self.name, "label": self.label},
-            "values": list(self.values),
-        }
+        return super().describe() | {"kind": "steps", "values": list(self.values)}
 
     def positions(self) -> list[int]:
         return list(self.values)
@@ -93,7 +90,7 @@ class Choice(Control):
 
     def describe(self) -> dict[str, Any]:
         options = [[value, label] for value, label in self.options.items()]
-        return {"kind": "choice", "name": self.name, "label": self.label, "options": options}
+        return super().describe() | {"kind": "choice", "options": options}
 
     def positions(self) -> list[str]:
         return list(self.options)

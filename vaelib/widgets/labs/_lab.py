@@ -92,10 +92,9 @@ class Lab(Widget):
         if unknown:
             given, known = ", ".join(sorted(unknown)), ", ".join(self.controls())
             raise TypeError(f"{type(self).__name__} has no {given}; it has {known}")
-        controls = self.controls().values()
         spec = {
             "title": self.title,
-            "controls": [control.describe() | {"start": control.default_value} for control in controls],
+            "controls": [control.describe() for control in self.controls().values()],
             "panels": [asdict(panel) for panel in self.panels],
             "says": list(self.says),
         }

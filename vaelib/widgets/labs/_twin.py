@@ -3,6 +3,7 @@
 import re
 import textwrap
 from collections.abc import Sequence
+from typing import Any
 
 from matplotlib import rc_context
 from matplotlib.axes import Axes
@@ -11,7 +12,7 @@ from vaelib.plots import COLOURS, LINES, MARKERS, STYLE, AltFigure
 from vaelib.widgets.labs._lab import INK, Mark, Panel, say
 from vaelib.widgets.labs._maths import Array, Scene
 
-SMALL = {"font.size": 12, "axes.titlesize": 13, "legend.fontsize": 11, "hatch.linewidth": 0.8}
+SMALL: Any = {"font.size": 12, "axes.titlesize": 13, "legend.fontsize": 11, "hatch.linewidth": 0.8}
 
 
 def draw(title: str, panels: Sequence[Panel], says: Sequence[str], scene: Scene) -> AltFigure:
@@ -62,7 +63,7 @@ def _panel(ax: Axes, panel: Panel, scene: Scene) -> None:
         ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2, handlelength=2.4)
 
 
-def _mark(ax: Axes, mark: Mark, x: Array, y: Array, base: Array | None = None):
+def _mark(ax: Axes, mark: Mark, x: Array, y: Array, base: Array | None = None) -> Any:
     colour = COLOURS[mark.style]
     if mark.kind == "points":
         return ax.plot(x, y, MARKERS[mark.style], color=colour, markersize=7, zorder=3)[0]

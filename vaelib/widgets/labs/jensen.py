@@ -27,6 +27,7 @@ CURVES = {
     "line": Curve(lambda x: x, lambda x: 0.0, "x", 0, 4.5),
 }
 MOST = 100
+SAMPLES = (*range(1, 11), 12, 14, 17, 20, 25, 30, 40, 50, 70, MOST)
 K = np.arange(1, MOST + 1)
 X = np.arange(2, 85) / 20
 
@@ -52,12 +53,12 @@ def compute(f: str, x1: float, x2: float, weight: float, n_samples: int) -> Scen
     mean = (1 - weight) * x1 + weight * x2
     f_mean = float(curve.f(np.array(mean)))
     bias = np.empty(MOST)
-    for k in K:
+    for k in range(1, MOST + 1):
         at, probability = mean_of_f(curve, x1, x2, weight, k)
         bias[k - 1] = probability @ (curve.f(at) - f_mean)
     predicted = curve.second(mean) * weight * (1 - weight) * (x2 - x1) ** 2 / (2 * K)
     at, probability = mean_of_f(curve, x1, x2, weight, n_samples)
-    likely = at[probability > 1e-3]
+    likely, shares = at[probability > 1e-3], probability[probability > 1e-3]
     here, forecast = bias[n_samples - 1], predicted[n_samples - 1]
     top = reach(float(max(bias[0], predicted[0])), 0.01)
     return Scene(
@@ -67,6 +68,13 @@ def compute(f: str, x1: float, x2: float, weight: float, n_samples: int) -> Scen
             "means": (likely, curve.f(likely)),
             "gap": (np.array([mean, mean]), np.array([f_mean, f_mean + here])),
             "mean": (np.array([mean]), np.array([f_mean + here])),
+            "stems": (
+                np.stack([curve.f(likely)] * 2 + [np.full(len(likely), np.nan)], 1).ravel(),
+                np.stack([np.zeros(len(likely)), shares, shares], 1).ravel(),
+            ),
+            "tips": (curve.f(likely), shares),
+            "f_mean": (np.full(2, f_mean), np.array([0.0, 1.0])),
+            "mean_f": (np.full(2, f_mean + here), np.array([0.0, 1.0])),
             "bias": (K.astype(float), bias),
             "predicted": (K.astype(float), predicted),
             "here": (np.array([float(n_samples)]), np.array([here])),
@@ -76,7 +84,11 @@ def compute(f: str, x1: float, x2: float, weight: float, n_samples: int) -> Scen
             **{"mean_f": f_mean + float(bias[0]), "gap": float(bias[0])},
             **{"bias": float(here), "predicted": float(forecast)},
         },
-        {"curve": (0, 4.25, curve.bottom, curve.top), "bias": (1, MOST, 0, top)},
+        {
+            "curve": (0, 4.25, curve.bottom, curve.top),
+            "distribution": (curve.bottom, curve.top, 0, reach(float(shares.max()))),
+            "bias": (1, MOST, 0, top),
+        },
     )
 
 
@@ -94,7 +106,7 @@ class JensenLab(Lab):
     x1 = Slider("x₁", 0.5, 0.1, 4.0)
     x2 = Slider("x₂", 3.5, 0.1, 4.0)
     weight = Slider("probability of x₂", 0.5, 0.0, 1.0, 0.02)
-    n_samples = Steps("K, draws in the mean", 1, [*range(1, 11), 12, 14, 17, 20, 25, 30, 40, 50, 70, 100])
+    n_samples = Steps("K, draws in the mean", 1, SAMPLES)
     f = Choice("f", "-log", {"-log": "−log x", "square": "x²", "line": "x, a line"})
 
     title = "Jensen lab: the mean of f is at least f of the mean"
@@ -113,6 +125,20 @@ class JensenLab(Lab):
             ),
             "The curve of f, a chord between two of its points, and at the mean, {mean:2}, a "
             "bar from the curve up to E f(x̄), which is the chord's own height at K = 1.",
+        ),
+        Panel(
+            "distribution",
+            "Where f(x̄) falls at K = {k}",
+            "f(x̄)",
+            "probability",
+            (
+                Mark("f_mean", "f(E x)", style=INK),
+                Mark("mean_f", "E f(x̄)", style=1),
+                Mark("stems", style=0, width=1.2),
+                Mark("tips", "f(x̄)", "points", 0),
+            ),
+            "The probabilities of the values of f(x̄): two at K = 1, and the more draws the closer "
+            "they gather around f(E x), the first of two upright lines; the other is E f(x̄).",
         ),
         Panel(
             "bias",

@@ -11,7 +11,7 @@ from vaelib.widgets.labs._maths import Array, Scene, log_normal, reach
 # Weight, mean and standard deviation of each bump of p.
 DENSITIES = {
     "normal": ((1.0, 0.0, 1.0),),
-    "bumps": ((0.5, -2.0, 0.6), (0.5, 2.0, 0.6)),
+    "bumps": ((0.6, -2.0, 0.6), (0.4, 2.0, 0.6)),
 }
 # The trapezoid rule on a grid that holds every q: exact to 1e-12, the integrands being smooth.
 Z = np.arange(-600, 601) / 20
@@ -73,7 +73,7 @@ class KLLab(Lab):
 
     mu = Slider("μ, mean of q", 1.0, -4.0, 4.0)
     sigma = Slider("σ, standard deviation of q", 0.6, 0.2, 3.0)
-    p = Choice("p", "normal", {"normal": "the standard normal", "bumps": "two bumps"})
+    p = Choice("p", "normal", {"normal": "the standard normal", "bumps": "two bumps, at −2 and 2"})
 
     title = "KL lab: q = N(μ, σ²) against p"
     panels = (

@@ -14,20 +14,20 @@ S2 = 0.25
 TRUE = 1.0 + S2
 MOST_DATA, MOST, DIMS, RUNS = 1000, 5000, 20, 5
 THETA = np.arange(10, 301, 2) / 100
-D = np.arange(1, DIMS + 1)
+D = np.arange(1.0, DIMS + 1)
 DATA = (1, 2, 3, 4, 5, 7, 10, 14, 20, 30, 40, 50, 70, 100, 140, 200, 300, 500, 700, 1000)
 SAMPLES = (1, 2, 3, 5, 7, 10, 14, 20, 30, 50, 70, 100, 200, 300, 500, 700, 1000, 2000, 3000, 5000)
 
 
 @cache
-def _data() -> Array:
-    draws = noise(1, 2 * MOST_DATA)
+def _data(seed: int) -> Array:
+    draws = noise(100 + seed, 2 * MOST_DATA)
     return draws[:MOST_DATA] + math.sqrt(S2) * draws[MOST_DATA:]
 
 
 @cache
 def _prior_sums() -> tuple[Array, Array]:
-    """Σ_d z_d and Σ_d z_d² over the first 1 … 20 dimensions of draws from the prior, (20, 5, K)."""
+    """Σ_d z_d and Σ_d z_d² over the first 1 … 20 dimensions of prior draws, (20, 5, K) each."""
     z = noise(2, DIMS * RUNS * MOST).reshape(DIMS, RUNS, MOST)
     return z.cumsum(0), (z**2).cumsum(0)
 
@@ -60,9 +60,9 @@ def places(k: int) -> Array:
     return np.array(at)
 
 
-def compute(theta: float, n_data: int, n_samples: int, dim: int) -> Scene:
+def compute(theta: float, n_data: int, seed: int, n_samples: int, dim: int) -> Scene:
     """The average log-likelihood over θ beside its expectation, and log p(x) by Monte Carlo."""
-    mean_square = float((_data()[:n_data] ** 2).mean())
+    mean_square = float((_data(seed)[:n_data] ** 2).mean())
     here = np.array([theta])
     average, expected = _average(THETA, mean_square), _average(THETA, TRUE)
     entropy = 0.5 * (LOG_2PI + math.log(TRUE) + 1)
@@ -87,7 +87,7 @@ def compute(theta: float, n_data: int, n_samples: int, dim: int) -> Scene:
             ),
             "log_px": (np.array([1.0, float(MOST)]), np.full(2, log_px)),
             "estimates": (np.full(RUNS, float(n_samples)), running[:, -1]),
-            "error": (D.astype(float), errors),
+            "error": (D, errors),
             "error_here": (np.array([float(dim)]), errors[dim - 1 : dim]),
         },
         {
@@ -105,9 +105,9 @@ def compute(theta: float, n_data: int, n_samples: int, dim: int) -> Scene:
 class LikelihoodLab(Lab):
     """Fit θ of x = θ z + σ_x ε to N data, and estimate log p(x) with K draws from the prior.
 
-    The data were made with θ = 1 and σ_x = 0.5. The estimate is at x = (1, …, 1) in `dim`
-    dimensions. `numbers` has average, expected, kl, log_px (nats) and error, the relative error
-    predicted for the estimate of p(x).
+    The data were made with θ = 1 and σ_x = 0.5, `seed` (1 to 20) choosing which. The estimate is at
+    x = (1, …, 1) in `dim` dimensions. `numbers` has average, expected, kl, log_px (nats) and error,
+    the relative error predicted for the estimate of p(x).
 
     >>> abs(LikelihoodLab(theta=1.0).numbers["kl"]) < 1e-12
     True
@@ -115,6 +115,7 @@ class LikelihoodLab(Lab):
 
     theta = Slider("θ", 1.5, 0.1, 3.0)
     n_data = Steps("N, number of data", 20, DATA)
+    seed = Steps("which data, drawn anew", 1, range(1, 21))
     n_samples = Steps("K, draws from the prior", 1000, SAMPLES)
     dim = Steps("D, dimensions", 2, range(1, DIMS + 1))
 
@@ -164,9 +165,9 @@ class LikelihoodLab(Lab):
         ),
     )
     says = (
-        "θ = {theta:2}: the average of log p_θ(x) over N = {n} data is {average:3} nats, best at "
-        "θ = {theta_hat:2}; its expectation is {expected:3} = −KL − entropy = "
-        "−{kl:3} − {entropy:3} nats.",
+        "θ = {theta:2}: the average of log p_θ(x) over N = {n} data is {average:3} nats; it is "
+        "best at θ = {theta_hat:2}, and the data were made with θ = 1.",
+        "E log p_θ(x) = {expected:3} = −KL − entropy = −{kl:3} − {entropy:3} nats.",
         "log p_θ(x) at x = (1, …, 1), D = {d}: exact {log_px:2}; five estimates from K = {k} draws "
         "each, {lowest:2} to {highest:2} nats.",
         "Predicted relative error of the estimate of p_θ(x): {error:2}; for 0.1 it would take "

@@ -11,6 +11,7 @@ from vaelib.widgets.labs._maths import Array, Scene, histogram, noise, reach
 
 REPEATS = 1000
 MOST = 50
+SAMPLES = (*range(1, 11), 12, 14, 16, 18, 20, 25, 30, 35, 40, MOST)
 DOTS = 24
 BINS = 60
 CURVE = np.arange(-120, 121) / 20
@@ -46,9 +47,7 @@ def compute(mu: float, log_sigma: float, gradient: str, n_samples: int) -> Scene
     eps = _noise()
     dots = eps.ravel()[:DOTS]
     z = mu + sigma * dots
-    score, pathwise = (
-        each.mean(1) for each in estimators(mu, sigma, gradient, eps[:, :n_samples])
-    )
+    score, pathwise = (each.mean(1) for each in estimators(mu, sigma, gradient, eps[:, :n_samples]))
     truth, score_variance, pathwise_variance = exact(mu, sigma, gradient)
     # Wide enough for nearly all of both; it follows the wider one.
     wide = reach(4 * math.sqrt(max(score_variance, pathwise_variance) / n_samples))
@@ -95,7 +94,7 @@ class ReparameterisationLab(Lab):
 
     mu = Slider("μ", 1.0, -2.0, 2.0)
     log_sigma = Slider("log σ", -0.5, -2.0, 0.7)
-    n_samples = Steps("K, draws an estimate", 1, [*range(1, 11), 12, 14, 16, 18, 20, 25, 30, 35, 40, 50])
+    n_samples = Steps("K, draws an estimate", 1, SAMPLES)
     gradient = Choice("gradient with respect to", "mu", {"mu": "μ", "log_sigma": "log σ"})
 
     title = "Reparameterisation lab: z = μ + σ ε, with ε fixed"

@@ -38,15 +38,24 @@ export function compute({ f, x1, x2, weight, n_samples: k }) {
   const predicted = K.map((count) => (curve.second(mean) * variance) / (2 * count));
   const [at, probability] = meanOfF(x1, x2, weight, k);
   const likely = at.filter((_, j) => probability[j] > 1e-3);
+  const shares = probability.filter((value) => value > 1e-3);
+  const values = likely.map(curve.f);
   const here = bias[k - 1];
   const numbers = { f: curve.name, k, mean, f_mean: fMean, mean_f: fMean + bias[0], gap: bias[0] };
   return {
     series: {
       curve: [X, X.map(curve.f)],
       chord: [[x1, x2], [curve.f(x1), curve.f(x2)]],
-      means: [likely, likely.map(curve.f)],
+      means: [likely, values],
       gap: [[mean, mean], [fMean, fMean + here]],
       mean: [[mean], [fMean + here]],
+      stems: [
+        values.flatMap((value) => [value, value, NaN]),
+        shares.flatMap((share) => [0, share, share]),
+      ],
+      tips: [values, shares],
+      f_mean: [[fMean, fMean], [0, 1]],
+      mean_f: [[fMean + here, fMean + here], [0, 1]],
       bias: [K, bias],
       predicted: [K, predicted],
       here: [[k], [here]],
@@ -54,6 +63,7 @@ export function compute({ f, x1, x2, weight, n_samples: k }) {
     numbers: { ...numbers, bias: here, predicted: predicted[k - 1] },
     limits: {
       curve: [0, 4.25, ...curve.axis],
+      distribution: [...curve.axis, 0, reach(Math.max(...shares))],
       bias: [1, MOST, 0, reach(Math.max(bias[0], predicted[0]), 0.01)],
     },
   };

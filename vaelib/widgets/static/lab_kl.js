@@ -5,8 +5,8 @@ import { largest, logAddExp, logNormal, reach, sum } from "./maths.js";
 const DENSITIES = {
   normal: [[1, 0, 1]],
   bumps: [
-    [0.5, -2, 0.6],
-    [0.5, 2, 0.6],
+    [0.6, -2, 0.6],
+    [0.4, 2, 0.6],
   ],
 };
 const Z = Float64Array.from({ length: 1201 }, (_, i) => (i - 600) / 20);

@@ -1,6 +1,6 @@
 // The likelihood lab's computation: the twin of `labs/likelihood.py`.
 import { renderLab } from "./lab.js";
-import { LOG_2PI, largest, logAddExp, noise } from "./maths.js";
+import { LOG_2PI, largest, logAddExp, noise, sum } from "./maths.js";
 
 const S2 = 0.25;
 const TRUE = 1 + S2;
@@ -8,10 +8,16 @@ const [MOST_DATA, MOST, DIMS, RUNS] = [1000, 5000, 20, 5];
 const THETA = Float64Array.from({ length: 146 }, (_, i) => (10 + 2 * i) / 100);
 const D = Float64Array.from({ length: DIMS }, (_, i) => i + 1);
 
-const SQUARES = new Float64Array(MOST_DATA);
-const draws = noise(1, 2 * MOST_DATA);
-for (let i = 0; i < MOST_DATA; i += 1) {
-  SQUARES[i] = (draws[i] + Math.sqrt(S2) * draws[MOST_DATA + i]) ** 2;
+const squares = {};
+
+/** The squares of the data that the seed chooses. */
+function dataSquares(seed) {
+  if (squares[seed]) return squares[seed];
+  const draws = noise(100 + seed, 2 * MOST_DATA);
+  squares[seed] = draws
+    .subarray(0, MOST_DATA)
+    .map((z, i) => (z + Math.sqrt(S2) * draws[MOST_DATA + i]) ** 2);
+  return squares[seed];
 }
 
 let sums = null;
@@ -66,8 +72,8 @@ function estimates(theta, dim, k, at) {
   });
 }
 
-export function compute({ theta, n_data: n, n_samples: k, dim: d }) {
-  const meanSquare = SQUARES.subarray(0, n).reduce((a, b) => a + b, 0) / n;
+export function compute({ theta, n_data: n, seed, n_samples: k, dim: d }) {
+  const meanSquare = sum(dataSquares(seed).subarray(0, n)) / n;
   const entropy = 0.5 * (LOG_2PI + Math.log(TRUE) + 1);
   const expected = THETA.map((at) => average(at, TRUE));
   const [atAverage, atExpected] = [average(theta, meanSquare), average(theta, TRUE)];

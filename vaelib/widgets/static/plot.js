@@ -3,6 +3,13 @@ import { h, text, uniqueId } from "./dom.js";
 
 const BOX = { width: 360, height: 250, left: 54, right: 12, top: 10, bottom: 42 };
 const DASHES = ["", "8 5", "10 4 2 4", "2 4"];
+// A circle, a square, a triangle, a diamond.
+const POINTS = [
+  "m-4.5,0a4.5,4.5 0 1,0 9,0a4.5,4.5 0 1,0 -9,0Z",
+  "m-4,-4h8v8h-8Z",
+  "m0,-5l5,9h-10Z",
+  "m0,-5.5l5,5.5l-5,5.5l-5,-5.5Z",
+];
 const SUPERSCRIPTS = "⁰¹²³⁴⁵⁶⁷⁸⁹";
 
 /** Round tick values covering [low, high], about `count` of them. */
@@ -98,8 +105,7 @@ const SHAPES = {
     return `${through(x, y, scale)}${through(back, under, scale).replace("M", "L")}Z`;
   },
   points([x, y], { across, up }, style) {
-    // A circle for one style, a square for the next: told apart without colour.
-    const shape = style % 2 ? "m-4,-4h8v8h-8Z" : "m-4.5,0a4.5,4.5 0 1,0 9,0a4.5,4.5 0 1,0 -9,0Z";
+    const shape = POINTS[style % POINTS.length];
     const dots = [];
     for (let i = 0; i < x.length; i += 1) {
       dots.push(`M${across(x[i]).toFixed(2)},${up(y[i]).toFixed(2)}${shape}`);
