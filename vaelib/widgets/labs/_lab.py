@@ -8,6 +8,7 @@ draw the same marks from the same numbers. Its computation is written twice, her
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, ClassVar
 
 import traitlets
@@ -70,8 +71,9 @@ def say(template: str, numbers: Mapping[str, Any]) -> str:
         value, digits = numbers[match[1]], match[2]
         if digits is None:
             return str(value)
-        text = f"{abs(value):.{digits}f}"
-        return f"−{text}" if value < 0 and float(text) != 0 else text
+        # Half up, as the page rounds: two texts of one number must not differ.
+        text = Decimal(abs(value)).quantize(Decimal(1).scaleb(-int(digits)), ROUND_HALF_UP)
+        return f"−{text}" if value < 0 and text else str(text)
 
     return re.sub(r"\{(\w+)(?::(\d))?\}", fill, template)
 

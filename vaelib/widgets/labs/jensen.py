@@ -107,7 +107,7 @@ class JensenLab(Lab):
     x2 = Slider("x₂", 3.5, 0.1, 4.0)
     weight = Slider("probability of x₂", 0.5, 0.0, 1.0, 0.02)
     n_samples = Steps("K, draws in the mean", 1, SAMPLES)
-    f = Choice("f", "-log", {"-log": "−log x", "square": "x²", "line": "x, a line"})
+    f = Choice("f, the curve", "-log", {"-log": "−log x", "square": "x²", "line": "x, a line"})
 
     title = "Jensen lab: the mean of f is at least f of the mean"
     panels = (

@@ -13,6 +13,7 @@ DENSITIES = {
     "normal": ((1.0, 0.0, 1.0),),
     "bumps": ((0.6, -2.0, 0.6), (0.4, 2.0, 0.6)),
 }
+OPTIONS = {"normal": "the standard normal", "bumps": "two bumps, at −2 and 2"}
 # The trapezoid rule on a grid that holds every q: exact to 1e-12, the integrands being smooth.
 Z = np.arange(-600, 601) / 20
 SHOWN = slice(480, 721)
@@ -73,7 +74,11 @@ class KLLab(Lab):
 
     mu = Slider("μ, mean of q", 1.0, -4.0, 4.0)
     sigma = Slider("σ, standard deviation of q", 0.6, 0.2, 3.0)
-    p = Choice("p", "normal", {"normal": "the standard normal", "bumps": "two bumps, at −2 and 2"})
+    p = Choice(
+        "p, the given density",
+        "normal",
+        {"normal": "the standard normal", "bumps": "two bumps, at −2 and 2"},
+    )
 
     title = "KL lab: q = N(μ, σ²) against p"
     panels = (

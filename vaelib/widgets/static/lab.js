@@ -84,8 +84,12 @@ export function renderLab({ model, el }, compute) {
     "div",
     { class: "vaelib vaelib-lab", role: "group", "aria-label": spec.title },
     h("div", { class: "vaelib-rows" }, ...controls.map((control) => control.element), reset),
-    h("div", { class: "vaelib-plots" }, ...panels.map((panel) => panel.element)),
-    h("div", { class: "vaelib-says" }, ...says),
+    h(
+      "div",
+      { class: "vaelib-plots" },
+      ...panels.map((panel) => panel.element),
+      h("div", { class: "vaelib-says" }, ...says),
+    ),
     aloud,
     error,
   );
