@@ -17,7 +17,7 @@ from vaelib.plots import AltFigure
 from vaelib.widgets import bundle
 from vaelib.widgets._base import Widget
 from vaelib.widgets.labs._controls import Control
-from vaelib.widgets.labs._maths import Scene
+from vaelib.widgets.labs._maths import Limits, Scene
 
 INK = 6  # the style of what is neither one thing nor the other: black, or white in a dark theme
 
@@ -36,7 +36,7 @@ class Mark:
     kind: str = "line"
     style: int = 0
     hatch: bool = False
-    width: float = 2.2
+    width: float | int = 2.2
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Panel:
     ylabel: str
     marks: tuple[Mark, ...]
     alt: str
-    limits: tuple[float, float, float, float] | None = None
+    limits: Limits | None = None
     log: str = ""
     ticks: str = "xy"
     equal: bool = False

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
+Limits = tuple[float | int, float | int, float | int, float | int]
 LOG_2PI = math.log(2 * math.pi)
 
 
@@ -19,7 +20,7 @@ class Scene(NamedTuple):
 
     series: dict[str, tuple[Array, ...]]
     numbers: dict[str, float | int | str]
-    limits: dict[str, tuple[float, float, float, float]]
+    limits: dict[str, Limits]
 
 
 def log_normal(z: Array, mu: float, sigma: float) -> Array:
@@ -27,7 +28,7 @@ def log_normal(z: Array, mu: float, sigma: float) -> Array:
     return -0.5 * ((z - mu) / sigma) ** 2 - math.log(sigma) - 0.5 * LOG_2PI
 
 
-def reach(value: float, least: float = 0.1) -> float:
+def reach(value: float | int, least: float = 0.1) -> float:
     """The smallest of …, 1, 2, 5, 10, … that `value` and `least` do not pass: an axis that stays.
 
     >>> reach(3.2)

@@ -32,7 +32,7 @@ K = np.arange(1, MOST + 1)
 X = np.arange(2, 85) / 20
 
 
-def mean_of_f(curve: Curve, x1: float, x2: float, weight: float, k: int) -> tuple[Array, Array]:
+def means(x1: float, x2: float, weight: float, k: int) -> tuple[Array, Array]:
     """The values that a mean of K draws of x can take, and their probabilities, (K + 1,) each.
 
     A draw is x₂ with probability `weight`, else x₁: how many are x₂ is binomial.
@@ -54,10 +54,10 @@ def compute(f: str, x1: float, x2: float, weight: float, n_samples: int) -> Scen
     f_mean = float(curve.f(np.array(mean)))
     bias = np.empty(MOST)
     for k in range(1, MOST + 1):
-        at, probability = mean_of_f(curve, x1, x2, weight, k)
+        at, probability = means(x1, x2, weight, k)
         bias[k - 1] = probability @ (curve.f(at) - f_mean)
     predicted = curve.second(mean) * weight * (1 - weight) * (x2 - x1) ** 2 / (2 * K)
-    at, probability = mean_of_f(curve, x1, x2, weight, n_samples)
+    at, probability = means(x1, x2, weight, n_samples)
     likely, shares = at[probability > 1e-3], probability[probability > 1e-3]
     here, forecast = bias[n_samples - 1], predicted[n_samples - 1]
     top = reach(float(max(bias[0], predicted[0])), 0.01)

@@ -4,6 +4,7 @@ import math
 from functools import cache
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vaelib.widgets.labs._controls import Slider, Steps
 from vaelib.widgets.labs._lab import INK, Lab, Mark, Panel, script
@@ -52,7 +53,7 @@ def relative_error(theta: float, dims: Array, k: int) -> Array:
     return np.sqrt(np.expm1(dims * log_r) / k)
 
 
-def places(k: int) -> Array:
+def places(k: int) -> NDArray[np.int_]:
     """Up to where a run's estimate is drawn: ever larger strides from 1, and K."""
     at = [1]
     while at[-1] < k:

@@ -14,7 +14,7 @@ const LOG_FACTORIAL = [0];
 for (let k = 1; k <= MOST; k += 1) LOG_FACTORIAL[k] = LOG_FACTORIAL[k - 1] + Math.log(k);
 
 /** The values that a mean of k draws of x can take, and their probabilities. */
-function meanOfF(x1, x2, weight, k) {
+function means(x1, x2, weight, k) {
   const power = (count, p) => (count === 0 ? 0 : count * Math.log(p));
   const at = [];
   const probability = [];
@@ -31,12 +31,12 @@ export function compute({ f, x1, x2, weight, n_samples: k }) {
   const mean = (1 - weight) * x1 + weight * x2;
   const fMean = curve.f(mean);
   const bias = K.map((count) => {
-    const [at, probability] = meanOfF(x1, x2, weight, count);
+    const [at, probability] = means(x1, x2, weight, count);
     return at.reduce((total, x, j) => total + probability[j] * (curve.f(x) - fMean), 0);
   });
   const variance = weight * (1 - weight) * (x2 - x1) ** 2;
   const predicted = K.map((count) => (curve.second(mean) * variance) / (2 * count));
-  const [at, probability] = meanOfF(x1, x2, weight, k);
+  const [at, probability] = means(x1, x2, weight, k);
   const likely = at.filter((_, j) => probability[j] > 1e-3);
   const shares = probability.filter((value) => value > 1e-3);
   const values = likely.map(curve.f);
