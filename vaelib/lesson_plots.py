@@ -109,7 +109,7 @@ def histograms(
             ax.hist(inside, edges, density=True, color=COLOURS[i])
             ax.axvline(truth, color=COLOURS[6], linestyle="--", label="exact gradient")
             ax.set(title=name, xlabel=xlabel, yticks=[])
-            ax.legend(fontsize=11, loc="upper left")
+            ax.legend(fontsize=11, loc="upper right")
     return figure
 
 

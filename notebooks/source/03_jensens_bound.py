@@ -1,12 +1,12 @@
 # %% [markdown]
 # # 3 · Jensen's bound
 #
-# Lesson 2 ended at a wall: log p(x) is the log of an integral over z, and no grid and no number of draws from
+# [Lesson 2](02_maximum_likelihood.ipynb) ended at a wall: log p(x) is the log of an integral over z, and no grid and no number of draws from
 # the prior will compute it in many dimensions. **If log p(x) cannot be computed, can it at least be bounded
 # from below by something that can, and how tight can the bound be made?**
 #
 # The tool stands twice on the lecture's slides: Jensen's inequality. It lets one swap a logarithm and an
-# expectation, at a price. This lesson shows where the price comes from, how large it is, and three ways to
+# expectation, at a price. This lesson shows where the price comes from, how large it is, and two ways to
 # lower it.
 #
 # **After it you will be able to**
@@ -93,6 +93,8 @@ verdicts
 
 # %%
 x, weights = torch.tensor([0.25, 0.6, 1.2, 2.2, 3.2]), torch.tensor([0.3, 0.2, 0.2, 0.1, 0.2])
+
+# %%
 mean, t = weights @ x, torch.linspace(0.15, 3.5, 300)
 lesson_plots.jensen(
     curve=(t, minus_log(t)),
@@ -125,6 +127,7 @@ def expectation(h):
     return torch.trapezoid(Normal(0.0, 1.0).log_prob(x).exp() * h(x), x)
 
 
+# %%
 def proof(f, g):
     """The proof's numbers: E f(g), E[the tangent at m = E g], f(m)."""
     m = expectation(g)
@@ -146,6 +149,7 @@ def half_log_normal(x):
     return (x / 2).exp()
 
 
+# %%
 cases = {torch.square: identity, torch.exp: identity, minus_log: half_log_normal, line: identity}
 known = torch.tensor([1.0, torch.tensor(0.5).expm1(), 0.125, 0.0])
 lines = torch.stack([proof(f, g) for f, g in cases.items()])
@@ -175,6 +179,7 @@ def log_normal_gap(s):
     return expectation(lambda x: -s * x) + expectation(lambda x: (s * x).exp()).log()
 
 
+# %%
 s = torch.linspace(0, 1.2, 25)
 gap = torch.stack([log_normal_gap(spread) for spread in s])
 torch.testing.assert_close(gap, s**2 / 2, atol=1e-9, rtol=0)
@@ -210,6 +215,7 @@ def kl_lines(z, q):
     return torch.stack([kl, -torch.trapezoid(q * (p / q), z).log(), -torch.trapezoid(p, z).log()])
 
 
+# %%
 wide, short = torch.linspace(-9, 11, 20_001), torch.linspace(-1, 1, 20_001)
 normal = kl_lines(wide, Normal(1.0, 0.5).log_prob(wide).exp())
 uniform = kl_lines(short, torch.full_like(short, 0.5))
@@ -248,6 +254,8 @@ torch.testing.assert_close(
 # %%
 s, K = torch.tensor(0.7), torch.tensor([1, 2, 4, 8, 16, 32, 64, 128, 256])
 V = torch.expm1(s**2)
+
+# %%
 x = torch.linspace(-9, 9, 721)
 density, w = Normal(0.0, 1.0).log_prob(x).exp(), (s * x - s**2 / 2).exp()
 inner = torch.trapezoid(density * ((w[:, None] + w) / 2).log(), x)
@@ -270,6 +278,7 @@ def log_bias(w):
     return torch.stack([below.mean(), below.std() / len(w) ** 0.5])
 
 
+# %%
 x = torch.randn(20_000, 256, generator=generator)
 w = (s * x - s**2 / 2).exp()
 measured, errors = torch.stack([log_bias(w[:, :k]) for k in K]).T
@@ -285,7 +294,7 @@ lesson_plots.against(
     ylabel="nats too low",
     log="xy",
     alt="How far the log of a Monte Carlo mean is too low, over K, on logarithmic axes: the measured points "
-    "lie just below the predicted straight line at K = 1 and 2, and on it from then on.",
+    "lie below the predicted straight line at the smallest K, and come onto it as K grows.",
 )
 
 # %% [markdown]
@@ -296,6 +305,8 @@ lesson_plots.against(
 # %%
 arc, x = Arc(sigma_x=0.2), torch.tensor([[0.6, 0.9]])
 log_px = arc.log_px(x)[0]
+
+# %%
 prior = Normal(0.0, 1.0).log_prob(arc.z).exp()
 relative = (arc.log_px_z(x, arc.z) - log_px).exp()  # p(x|z)/p(x) on the grid
 torch.testing.assert_close(torch.trapezoid(prior * relative, arc.z), torch.tensor(1.0))
@@ -330,7 +341,7 @@ f"measured: {-bias:.3f} nats too low"
 #
 # This is the bound that the VAE maximises; lesson 4 is about it. With q the prior it is the loose bound again.
 #
-# *Predict*: which q would make it an equality? (When is Jensen one?)
+# *Predict*: which q would make it an equality? (When is Jensen's inequality one?)
 
 # %%
 mu, sigma = arc.posterior_moments(x)
@@ -358,6 +369,7 @@ def log_weights(arc, x, mu, sigma, eps):
     return log_px_z + log_pz - log_qz
 
 
+# %%
 eps = torch.randn(100_000, generator=generator)
 for m, s in proposals.values():
     log_w = log_weights(arc, x, m, s, eps)
@@ -366,8 +378,8 @@ by_integral = torch.trapezoid(prior * arc.log_px_z(x, arc.z), arc.z)
 torch.testing.assert_close(by_integral, arc.elbo(x, torch.zeros(1), torch.zeros(1))[0])
 
 # %% [markdown]
-# And the equality? Jensen is one where w(z) is constant: p(x|z) p(z) = const · q(z), which says that q is the
-# **posterior** p(z|x), and the constant is p(x). The linear-Gaussian model has a Gaussian posterior, so there
+# And the equality? It holds where w(z) is constant: p(x|z) p(z) = const · q(z), which says that q is the
+# **posterior** p(z|x), and that the constant is p(x). The linear-Gaussian model has a Gaussian posterior, so there
 # it can be tried. Not only the mean of log w, *every single draw* must then give log p(x):
 
 # %%
@@ -375,6 +387,8 @@ model = LinearGaussian(torch.tensor([[1.0], [-0.5]]), torch.tensor([0.2, 0.1]), 
 _, x_linear = model.sample(1, generator)
 q = model.posterior(x_linear)
 z = q.mean + q.covariance_matrix.sqrt()[..., 0] * torch.randn(5, 1, generator=generator)
+
+# %%
 log_px_z = Normal(z @ model.W.T + model.b, model.sigma_x).log_prob(x_linear).sum(-1)
 log_w = log_px_z + Normal(0.0, 1.0).log_prob(z).sum(-1) - q.log_prob(z)
 torch.testing.assert_close(log_w, model.log_px(x_linear).expand(5), atol=1e-12, rtol=0)
@@ -383,11 +397,11 @@ torch.testing.assert_close(log_w, model.log_px(x_linear).expand(5), atol=1e-12, 
 # %% [markdown] slide="Jensen's inequality" exercises=["3.3"]
 # ## K samples, a tighter bound
 #
-# The third way to lower the price is to average *before* taking the logarithm. With K draws from q,
+# A better q is one way to lower the price; the other is to average *before* taking the logarithm. With K draws from q,
 #
 # $$L_K = \mathbb{E}\Big[\log\frac1K\sum_{k=1}^K w(z_k)\Big] \le \log p(x),$$
 #
-# by Jensen, since the mean inside has the expectation p(x). L_1 is the bound above. By the last section the gap
+# by Jensen, since the mean inside has the expectation p(x). $L_1$ is the bound above. By the last section the gap
 # is about V/2K, where V is now the variance of w(z)/p(x) under q: more draws tighten it, and so does a better q.
 #
 # It never falls from K to K + 1. The mean of K + 1 weights is the mean of the K + 1 means that leave one weight
@@ -396,10 +410,10 @@ torch.testing.assert_close(log_w, model.log_px(x_linear).expand(5), atol=1e-12, 
 # $$\log\frac{1}{K+1}\sum_{k} w_k = \log\frac{1}{K+1}\sum_{j}\Big(\frac1K\sum_{k\ne j} w_k\Big)
 # \ge \frac{1}{K+1}\sum_{j}\log\Big(\frac1K\sum_{k\ne j} w_k\Big);$$
 #
-# the expectation of the left is L_{K+1}, that of the right L_K.
+# the expectation of the left is $L_{K+1}$, that of the right $L_K$.
 #
-# One obstacle is not mathematical: w may be e^(−800), which no computer can hold. Take the largest log w out
-# first, log Σ exp(a_k) = a_max + log Σ exp(a_k − a_max): the largest term is then exp(0) = 1.
+# One obstacle is not mathematical: w may be exp(−800), which a double cannot hold. Take the largest log w out
+# first, $\log\sum_k e^{a_k} = a_\text{max} + \log\sum_k e^{a_k - a_\text{max}}$: the largest term is then 1.
 
 
 # %%
@@ -409,8 +423,9 @@ def log_mean_exp(log_w):
     return largest + (log_w - largest).exp().mean(0).log()
 
 
+# %%
 tiny = torch.tensor([-800.0, -801.0, -802.0])
-oracle = special.logsumexp(tiny.numpy()) - torch.tensor(3.0).log()
+oracle = torch.tensor(special.logsumexp(tiny.numpy())) - torch.tensor(3.0).log()
 torch.testing.assert_close(log_mean_exp(tiny), oracle)
 f"{log_mean_exp(tiny):.3f}; without taking the largest out: {tiny.exp().mean().log():.0f}"
 
@@ -419,16 +434,18 @@ log_w = log_weights(arc, x, *proposals["poor q"], torch.randn(6, 1000, generator
 torch.testing.assert_close(log_mean_exp(log_w), bounds.importance_weighted_bound(log_w))
 left_out = torch.stack([log_mean_exp(torch.cat([log_w[:j], log_w[j + 1 :]])) for j in range(6)])
 assert (log_mean_exp(log_w) >= left_out.mean(0) - 1e-12).all()
-"six weights are never below the mean over their six subsets of five, in 1,000 sets of 1,000"
+"log of the mean of six ≥ mean log of the means of five, in each of 1,000 sets"
 
 # %% [markdown]
-# Now the gap log p(x) − L_K for all three, from K = 1 to 1024, measured with the trick of the last section, and
-# the predictions V/2K. For the two Gaussians q, V is the integral of p(z|x)²/q(z), minus 1, over the turn of the
-# arc on which x lies.
+# Now the gap log p(x) − $L_K$ for all three, from K = 1 to 1024, measured with the trick of the last section, and
+# the predictions V/2K. Since w(z)/p(x) = p(z|x)/q(z), V is the integral of p(z|x)²/q(z), minus 1. It is taken here
+# over one turn of the arc, the one on which x lies; the end of this lesson says what is beyond.
 
 # %%
 log_posterior = arc.log_px_z(x, arc.z) + Normal(0.0, 1.0).log_prob(arc.z) - log_px
 turn = (arc.z - mu).abs() < torch.pi
+
+# %%
 V = {}
 for name, (m, s) in proposals.items():
     log_ratio = 2 * log_posterior - Normal(m, s).log_prob(arc.z)
@@ -515,23 +532,24 @@ lab.figure()
 #
 # - **The mean of the logs for the log of the mean.** Both are numbers, one is the bound with one sample, and the
 #   other the bound with K. Ask where the logarithm stands.
-# - **Underflow.** `log_w.exp().mean().log()` is −∞ as soon as all weights are small, and for pictures they all
-#   are. Use `log_mean_exp`; PyTorch's `logsumexp` needs − log K beside it.
+# - **Underflow.** `log_w.exp().mean().log()` is −∞ where every weight is too small for a double, and ∞ where one
+#   is too large; for pictures, which have many pixels, either is the rule. Use `log_mean_exp`; PyTorch's `logsumexp` needs − log K beside it.
 # - **A test log-likelihood that is really a bound.** Estimates of log p(x) by sampling are too low on average,
 #   and two models are only comparable with the same K and equally good q's.
 # - **The wrong sign in front of log q.** E_q[log p(x|z) + log p(z) + log q(z)] is also computable, and bounds
 #   nothing.
-# - **A q that misses a part of the posterior.** The prediction V/2K supposes that V is finite and that the draws
+# - **A q that misses a part of the posterior.** The prediction V/2K supposes that V is finite, and that the draws
 #   see what makes it large. The arc goes on around the circle: z and z ± 2π explain x equally well, up to the
-#   prior. A narrow q never goes there, and over the whole line its V is absurd, although nothing in the measured
-#   curve warns of it:
+#   prior. A narrow q never goes there, and beyond its own turn its V is absurd, although nothing in the measured
+#   curve warns of it. Far out p(z|x)² falls like exp(−z²) and q like exp(−z²/2σ²), so that for σ² < ½ the integral
+#   over the whole line is infinite. On the grid, which ends at ±12:
 
 # %%
 log_ratio = 2 * log_posterior - Normal(*proposals["good q"]).log_prob(arc.z)
 log_V = log_ratio.logsumexp(0) + torch.tensor(arc.step).log()
 missed = torch.trapezoid(log_posterior.exp() * ~turn, arc.z)
 torch.testing.assert_close(log_posterior.exp(), arc.grid(x)[1][0], atol=1e-10, rtol=0)
-f"posterior mass on the other turns {missed:.1e}; log V over the whole line {log_V:.0f}"
+f"posterior mass on the other turns {missed:.1e}; log V over the grid {log_V:.0f}"
 
 # %% [markdown]
 # The estimate settles at log p(x) + log(1 − that mass), and would need of the order of V draws to get on. Here that
@@ -550,4 +568,4 @@ f"posterior mass on the other turns {missed:.1e}; log V over the whole line {log
 # | log (1/K) Σ_k w_k | `bounds.importance_weighted_bound(log_w)`, `bounds.log_mean_exp(log_w)` | `(K, B)` → `(B,)` |
 # | V, the variance of w/p(x) | `(log_w - log_px).exp().var(0)` | `(B,)` |
 #
-# Back to the [map](00_start_here.ipynb#The-map); on to lesson 4, which takes the bound apart.
+# Back to the [map](00_start_here.ipynb#The-map); on to [lesson 4](04_the_elbo.ipynb), which takes the bound apart.
