@@ -138,7 +138,8 @@ def plane(
         )
         figure.colorbar(shades, ax=ax, label="density")
         if points is not None:
-            ax.scatter(*_array("points", points, 2).T, s=7, color=COLOURS[0], label="draws")
+            x, y = _array("points", points, 2).T
+            ax.scatter(x, y, s=7, color=COLOURS[0], label="draws")
         ax.plot(*_array("curve", curve, 2).T, color=COLOURS[1], linestyle="--", label="G(z)")
         ax.set(xlabel=axes[0], ylabel=axes[1], xlim=extent[:2], ylim=extent[2:])
         ax.legend(loc="lower center", ncols=2, fontsize=11)
