@@ -8,18 +8,18 @@ from vaelib import lesson_plots
 
 def test_plane_draws_density_curve_and_points_where_they_are():
     density, curve, points = np.arange(12.0).reshape(3, 4), np.eye(2), np.array([[0.5, -1.0]])
-    figure = lesson_plots.plane((-2, 2, -3, 3), density, curve, "A shaded plane.", points)
+    figure = lesson_plots.plane((-2.0, 2.0, -3.0, 3.0), density, curve, "A shaded plane.", points)
     ax = figure.axes[0]
     assert np.array_equal(ax.images[0].get_array(), density)
     assert ax.images[0].get_extent() == [-2, 2, -3, 3] and ax.images[0].origin == "lower"
     assert np.array_equal(ax.lines[0].get_xydata(), curve)
     assert np.array_equal(ax.collections[0].get_offsets(), points)
-    assert figure.alt == "A shaded plane." and figure.png() == figure.png()
+    assert figure.alt == "A shaded plane."
 
 
 def test_plane_refuses_a_curve_of_the_wrong_shape():
     with pytest.raises(ValueError, match="curve has 1 dimensions"):
-        lesson_plots.plane((0, 1, 0, 1), np.zeros((2, 2)), np.zeros(4), "A plane.")
+        lesson_plots.plane((0.0, 1.0, 0.0, 1.0), np.zeros((2, 2)), np.zeros(4), "A plane.")
 
 
 def test_bars_have_the_lengths_given_from_the_top_with_their_numbers():
