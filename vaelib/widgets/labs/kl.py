@@ -96,6 +96,7 @@ class KLLab(Lab):
     says = (
         "KL(q‖p) = {kl_qp:3} nats: {above_qp:3} where q > p, minus {below_qp:3} where q < p.",
         "KL(p‖q) = {kl_pq:3} nats: {above_pq:3} where p > q, minus {below_pq:3} where p < q.",
+        "The areas are those over all z, also outside the picture.",
     )
     compute = staticmethod(compute)
     _esm = script("kl")

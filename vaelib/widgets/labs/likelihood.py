@@ -115,9 +115,9 @@ class LikelihoodLab(Lab):
     """
 
     theta = Slider("θ", 1.5, 0.1, 3.0)
-    n_data = Steps("N, number of data", 20, DATA)
-    seed = Steps("which data, drawn anew", 1, range(1, 21))
-    n_samples = Steps("K, draws from the prior", 1000, SAMPLES)
+    n_data = Steps("N, data", 20, DATA)
+    seed = Steps("data set", 1, range(1, 21))
+    n_samples = Steps("K, prior draws", 1000, SAMPLES)
     dim = Steps("D, dimensions", 2, range(1, DIMS + 1))
 
     title = "Likelihood lab: x = θ z + σₓ ε"
@@ -168,7 +168,7 @@ class LikelihoodLab(Lab):
     says = (
         "θ = {theta:2}: the average of log p_θ(x) over N = {n} data is {average:3} nats; it is "
         "best at θ = {theta_hat:2}, and the data were made with θ = 1.",
-        "E log p_θ(x) = {expected:3} = −KL − entropy = −{kl:3} − {entropy:3} nats.",
+        "E log p_θ(x) = {expected:3} nats = −(KL {kl:3} + entropy of the data {entropy:3}).",
         "log p_θ(x) at x = (1, …, 1), D = {d}: exact {log_px:2}; five estimates from K = {k} draws "
         "each, {lowest:2} to {highest:2} nats.",
         "Predicted relative error of the estimate of p_θ(x): {error:2}; for 0.1 it would take "

@@ -71,7 +71,7 @@ def compute(mu: float, log_sigma: float, gradient: str, n_samples: int) -> Scene
         },
         {
             **{"mu": mu, "sigma": sigma, "k": n_samples, "truth": truth},
-            "of": "μ" if gradient == "mu" else "log σ",
+            "of": "μ" if gradient == "mu" else "(log σ)",
             **{"score_mean": float(score.mean()), "score_std": float(score.std())},
             **{"pathwise_mean": float(pathwise.mean()), "pathwise_std": float(pathwise.std())},
             "score_predicted": math.sqrt(score_variance / n_samples),

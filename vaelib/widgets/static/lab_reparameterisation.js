@@ -66,7 +66,7 @@ export function compute({ mu, log_sigma: logSigma, gradient, n_samples: k }) {
       truth: [[truth, truth], [0, top]],
     },
     numbers: {
-      ...{ mu, sigma, k, truth, of: gradient === "mu" ? "μ" : "log σ" },
+      ...{ mu, sigma, k, truth, of: gradient === "mu" ? "μ" : "(log σ)" },
       ...{ score_mean: scoreMean, score_std: scoreStd },
       ...{ pathwise_mean: pathwiseMean, pathwise_std: pathwiseStd },
       score_predicted: Math.sqrt(scoreVariance / k),
