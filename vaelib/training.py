@@ -46,7 +46,7 @@ Schedule = float | Callable[[int], float]
 
 FACE_MODEL: dict[str, Any] = {
     "latent_dim": 4,
-    "hidden": (256, 256),
+    "hidden": (128, 128),
     "sigma_x": 0.12,
     "activation": "silu",
 }
@@ -92,8 +92,8 @@ def fit(
     generator = torch.Generator().manual_seed(seed)
     settings: dict[str, Any] = {"seed": seed, "batch_size": batch_size, "binarise": binarise}
     settings["dtype"] = str(vae.dtype)
-    run = Run(vae, optimiser, generator, checkpoint, settings, x, rank)
-    run.check_schedules(batches, beta=beta_at, lr=lr_at)
+    schedules = {"beta": beta_at, "lr": lr_at}
+    run = Run(vae, optimiser, generator, checkpoint, settings, schedules, x, rank)
     step = run.history.steps
 
     def draw(index: Tensor) -> tuple[Tensor, Tensor]:
@@ -155,7 +155,7 @@ def face_vae(seed: int = 0) -> VAE:
 
 
 def fit_faces(
-    vae: VAE, x: Tensor, seed: int = 0, epochs: int = 50, batch_size: int = 32, **options: Any
+    vae: VAE, x: Tensor, seed: int = 0, epochs: int = 36, batch_size: int = 32, **options: Any
 ) -> History:
     """`fit` with the default settings for the faces: β comes down from 12 to 1, batches are small.
 
@@ -163,8 +163,8 @@ def fit_faces(
     at a time, the factor that moves most pixels first, and so do not mix (lesson 7).
     """
     steps = epochs * -(-len(x) // batch_size)
-    options.setdefault("lr", lambda step: cosine_decay(step, steps, 1.5e-3))
-    options.setdefault("beta", lambda step: exponential_annealing(step, steps // 2, 12.0))
+    options.setdefault("lr", lambda step: cosine_decay(step, steps, 2e-3))
+    options.setdefault("beta", lambda step: linear_annealing(step, steps * 2 // 5, start=12.0))
     return fit(vae, x, epochs, batch_size, seed=seed, **options)
 
 
