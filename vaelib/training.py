@@ -155,16 +155,16 @@ def face_vae(seed: int = 0) -> VAE:
 
 
 def fit_faces(
-    vae: VAE, x: Tensor, seed: int = 0, epochs: int = 36, batch_size: int = 32, **options: Any
+    vae: VAE, x: Tensor, seed: int = 0, epochs: int = 40, batch_size: int = 32, **options: Any
 ) -> History:
-    """`fit` with the default settings for the faces: β comes down from 12 to 1, batches are small.
+    """`fit` with the default settings for the faces: β comes down from 18 to 1, batches are small.
 
     While β is high a latent dimension costs more than it explains; as it comes down they wake one
     at a time, the factor that moves most pixels first, and so do not mix (lesson 7).
     """
     steps = epochs * -(-len(x) // batch_size)
     options.setdefault("lr", lambda step: cosine_decay(step, steps, 2e-3))
-    options.setdefault("beta", lambda step: linear_annealing(step, steps * 2 // 5, start=12.0))
+    options.setdefault("beta", lambda step: linear_annealing(step, steps * 3 // 10, start=18.0))
     return fit(vae, x, epochs, batch_size, seed=seed, **options)
 
 
