@@ -22,6 +22,7 @@ def linear_annealing(step: int, warmup: int, start: float = 0.0, end: float = 1.
     >>> [linear_annealing(step, 4) for step in (0, 1, 4, 9)]
     [0.0, 0.25, 1.0, 1.0]
     """
+    start, end = _require.number("start", start), _require.number("end", end)
     return start + (end - start) * _progress("warmup", step, warmup)
 
 
@@ -64,6 +65,7 @@ def cosine_decay(step: int, steps: int, start: float, hold: float = 0.7) -> floa
     """
     if not 0 <= _require.number("hold", hold) < 1:
         raise ValueError(f"hold is {hold}; expected a share of the steps in [0, 1)")
+    _require.number("start", start)
     late = max(0.0, _progress("steps", step, steps) - hold) / (1 - hold)
     return start * 0.5 * (1 + math.cos(math.pi * late))
 

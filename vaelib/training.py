@@ -89,6 +89,7 @@ def fit(
     home, device, batches = vae.device, _device(device), -(-len(x) // batch_size)
     x, terms = x.to(device), _Terms(vae.to(device))
     optimiser = torch.optim.Adam(vae.parameters(), lr=lr_at(0), fused=True)
+    seed = _require.count("seed", seed, at_least=0)
     generator = torch.Generator().manual_seed(seed)
     settings: dict[str, Any] = {"seed": seed, "batch_size": batch_size, "binarise": binarise}
     settings["dtype"] = str(vae.dtype)
@@ -219,8 +220,8 @@ def _schedule(name: str, value: Schedule) -> Callable[[int], float]:
     """The function of the step that a number or a function stands for; its values are checked."""
 
     def at(step: int) -> float:
-        given = float(value(step)) if callable(value) else fixed
-        if not 0 <= given < float("inf"):
+        given = _require.number(f"{name}({step})", value(step)) if callable(value) else fixed
+        if given < 0:
             raise ValueError(f"{name} is {given} at step {step}; expected a finite number ≥ 0")
         return given
 
