@@ -220,7 +220,7 @@ def _schedule(name: str, value: Schedule) -> Callable[[int], float]:
     """The function of the step that a number or a function stands for; its values are checked."""
 
     def at(step: int) -> float:
-        given = _require.number(f"{name}({step})", value(step)) if callable(value) else fixed
+        given = _require.number(f"{name} at step {step}", value(step)) if callable(value) else fixed
         if given < 0:
             raise ValueError(f"{name} is {given} at step {step}; expected a finite number ≥ 0")
         return given
