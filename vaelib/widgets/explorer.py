@@ -43,8 +43,8 @@ class LatentExplorer(Widget):
     weights = traitlets.Bytes().tag(sync=True)
     z = traitlets.Any().tag(sync=True)
     image_index = traitlets.Any(None).tag(sync=True)
-    mu = traitlets.List(traitlets.Float()).tag(sync=True)
-    source = traitlets.Bytes().tag(sync=True)
+    # Of the image started from: its index, posterior mean and pixels; {} where there is none.
+    encoding = traitlets.Dict().tag(sync=True)
 
     def __init__(
         self, vae: VAE, data: Data | Tensor | None = None, precision: str = "float32"
@@ -105,15 +105,16 @@ class LatentExplorer(Widget):
     @traitlets.observe("image_index")
     def _encode(self, change: Any) -> None:
         """Go to the posterior mean of the image chosen."""
+        index = change["new"]
         with self.hold_sync():
-            if change["new"] is None:
-                self.mu, self.source = [], b""
+            if index is None:
+                self.encoding = {}
                 return
             assert self._images is not None
-            image = self._images[change["new"]][None]
-            self.mu = compute.encode(self._vae, image)[0].tolist()
-            self.source = compute.grey_levels(image)
-            self.z = self.mu
+            image = self._images[index][None]
+            mu = compute.encode(self._vae, image)[0].tolist()
+            self.encoding = {"index": index, "mu": mu, "source": compute.grey_levels(image)}
+            self.z = mu
 
     def to_html(self, precision: str = "float16") -> str:
         """The explorer as one HTML page that holds the model and some images; it requests nothing.
