@@ -232,12 +232,9 @@ def _terms(vae: "VAE", x: Any, seed: int) -> dict[str, float]:
 
     with torch.no_grad():
         terms = elbo(vae, x, generator=torch.Generator().manual_seed(seed))
-    result = {"elbo": terms.total.mean().item()}
-    result |= {"elbo_standard_error": terms.total.std().item() / math.sqrt(len(x))}
-    return result | {
-        "reconstruction": terms.reconstruction.mean().item(),
-        "kl": terms.kl.mean().item(),
-    }
+    result = {name: getattr(terms, name).mean().item() for name in ("reconstruction", "kl")}
+    error = terms.total.std().item() / math.sqrt(len(x))
+    return {"elbo": terms.total.mean().item(), "elbo_standard_error": error, **result}
 
 
 def _print_terms(vae: "VAE", x: Any, seed: int) -> None:
