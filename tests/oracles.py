@@ -112,6 +112,8 @@ def training_loop(vae, x, epochs, batch_size, lr, beta, seed, binarise=False):
 
 
 def equal_weights(a: torch.nn.Module, b: torch.nn.Module) -> bool:
-    """Bit for bit."""
+    """Bit for bit, and of the same dtypes (of which `torch.equal` knows nothing)."""
     one, two = a.state_dict(), b.state_dict()
-    return one.keys() == two.keys() and all(torch.equal(one[name], two[name]) for name in one)
+    return one.keys() == two.keys() and all(
+        t.dtype == two[name].dtype and torch.equal(t, two[name]) for name, t in one.items()
+    )
