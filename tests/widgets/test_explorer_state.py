@@ -128,6 +128,13 @@ def test_the_picture_in_python_is_the_decoders(explorer, vae):
     torch.testing.assert_close(explorer.x_hat, expected.detach())
 
 
+def test_a_model_in_double_precision(vae):
+    single, double = LatentExplorer(vae, X), LatentExplorer(vae.double(), X)
+    assert double.spec == single.spec and double.weights == single.weights
+    double.image_index = 1
+    assert double.z == pytest.approx(vae.posterior(X[1:2].double()).mu[0].tolist())
+
+
 def test_what_the_page_sends_arrives(explorer, vae):
     explorer.set_state({"z": [1, 0.5, 0]})
     assert explorer.z == [1.0, 0.5, 0.0]
