@@ -27,8 +27,8 @@ class LatentExplorer(Widget):
     `data` (a `Data`, images (N, *shape) or None) gives the KL of each dimension and images to start
     from. `z` is a list in the model's order, so that `z[0]` is the page's z₁; `image_index` is the
     image started from, or None. Both are traits: setting them moves the page, and the page sets
-    them. Set z as a whole; changing one entry in place is not seen. The page has the weights as they
-    were when the explorer was made: after more training, make another.
+    them. Set z as a whole; changing one entry in place is not seen. The page has the weights as
+    they were when the explorer was made: after more training, make another.
     Raises ValueError for a model whose decoder the page cannot run or whose examples are no
     pictures, and for images that do not fit it.
 
