@@ -136,6 +136,21 @@ def test_buttons_that_ask_the_kernel(two_dimensions):
     expect(page.locator(".vaelib-source")).to_contain_text("none yet")
 
 
+def test_keys_typed_into_the_widget_are_not_jupyterlabs(two_dimensions):
+    """There "00" restarts the kernel, "dd" deletes the cell, and Enter goes into it."""
+    page = two_dimensions.page
+    index = page.get_by_label("Start from image")
+    index.fill("")
+    index.press_sequentially("00")
+    index.press("Enter")
+    expect(page.locator(".vaelib-source")).to_contain_text("x, image 0")
+    for name in ("slider", "button"):
+        page.get_by_label("Latent explorer").get_by_role(name).last.press("d")
+        page.keyboard.press("d")
+    assert page.locator(".jp-Dialog").count() == 0
+    assert page.locator(".vaelib-explorer").count() == 1
+
+
 def test_curves_grow_while_a_model_trains(jupyterlab, page):
     sources = [
         f"{MAKE}\nfrom vaelib import training\ncurves = TrainingCurves()\ncurves",
@@ -150,7 +165,7 @@ def test_curves_grow_while_a_model_trains(jupyterlab, page):
 def test_lesson_7_runs_and_its_explorer_moves(jupyterlab, page):
     lesson = nbformat.read(jupyterlab.root / "07_latent_traversals.ipynb", as_version=4)
     opened = Notebook(jupyterlab, page, "lesson_7", lesson)
-    opened.run_all(180)  # a cell that fails would stop the run
+    opened.run_all(300)  # a cell that fails would stop the run
     slider = opened.scroll_to(".vaelib-explorer input[type=range]")
     canvas = page.locator(".vaelib-picture canvas").first
     before = canvas.evaluate(PIXELS)

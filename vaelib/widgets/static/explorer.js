@@ -107,6 +107,9 @@ function render({ model, el }) {
   parts.next.addEventListener("click", step(1));
   parts.encode.addEventListener("click", () => encode(chosen()));
   parts.index.addEventListener("change", () => encode(chosen()));
+  parts.index.addEventListener("keydown", (event) => {
+    if (event.key === "Enter") encode(chosen()); // JupyterLab lets no "change" follow it
+  });
 
   function showSource() {
     const { index, source } = model.get("encoding");
