@@ -86,8 +86,7 @@ function render({ model, el }) {
   /** Whoever encodes (Python, or the saved page's table) answers with `encoding` and z. */
   function encode(index) {
     if (!Number.isInteger(index) || index < 0 || index >= spec.images) {
-      const last = spec.images - 1;
-      news = `There is no ${spec.noun} ${parts.index.value}: choose 0 to ${last}`;
+      news = `Choose a ${spec.noun} from 0 to ${spec.images - 1}`;
       telling.request();
     } else if (index === model.get("image_index")) {
       const { index: answered, mu } = model.get("encoding");
@@ -95,6 +94,8 @@ function render({ model, el }) {
       go(mu, started());
       save({ z: [...z] });
     } else {
+      news = `Waiting for Python to encode ${spec.noun} ${index}`;
+      telling.request(); // a busy kernel takes a while; otherwise the answer replaces this
       save({ image_index: index });
     }
   }
