@@ -89,14 +89,10 @@ class Run:
         return order[done:]
 
     def end_epoch(self, n: int, beta: float, lr: float) -> None:
-        """Enter the epoch's means into the history. Raises ValueError if they are not numbers."""
+        """Enter the epoch's means into the history. Raises as `check_finite`."""
+        self.check_finite()
         reconstruction, kl = (self.sums / n).tolist()
         h = self.history
-        if not torch.isfinite(self.sums).all():
-            raise ValueError(
-                f"the ELBO is no longer a finite number in epoch {len(h.elbo) + 1} (log p(x|z) "
-                f"{reconstruction:.3g}, KL {kl:.3g} nats): try a smaller lr or a larger sigma_x"
-            )
         h.elbo.append(reconstruction - kl)
         h.reconstruction.append(reconstruction)
         h.kl.append(kl)
@@ -105,6 +101,16 @@ class Run:
         h.seconds.append(self.seconds)
         self.sums = torch.zeros_like(self.sums)
         self.seconds = 0.0
+
+    def check_finite(self) -> None:
+        """Refuse weights that have run away, so that they replace no good ones on disk."""
+        if not torch.isfinite(self.sums).all():
+            log_px_z, kl = self.sums.tolist()
+            raise ValueError(
+                f"the ELBO is no longer a finite number in epoch {len(self.history.elbo) + 1} "
+                f"(sum of log p(x|z) {log_px_z:.3g}, of KL {kl:.3g} nats): try a smaller lr or a "
+                "larger sigma_x"
+            )
 
     def save(self, every: float = 0.0) -> None:
         """Keep the run on disk, unless that was done less than `every` seconds ago."""

@@ -189,6 +189,7 @@ class _Terms(nn.Module):
 def _finish(run: Run, interrupted: bool, epochs: int) -> History:
     run.history.interrupted = interrupted
     if interrupted:
+        run.check_finite()
         run.save()
         kept = (
             f"kept in {run.path}: call fit again with the same arguments to go on"
