@@ -35,47 +35,43 @@ def torchrun(*words: str) -> subprocess.CompletedProcess:
     )
 
 
-@pytest.fixture(scope="module")
-def two(tmp_path_factory):
-    """What two processes found: their folder, and the results of both."""
-    out = tmp_path_factory.mktemp("two")
+def stopped_after(steps: int, path: Path) -> None:
+    """Leave a run of one process there that Ctrl-C stopped after so many steps."""
     vae, seen = make("dense"), []
 
-    def stop_at_8(*_):
+    def stop(*_):
         seen.append(1)
-        if len(seen) == 8:
+        if len(seen) == steps:
             signal.raise_signal(signal.SIGINT)
 
-    vae.decoder.register_forward_hook(stop_at_8)
-    stopped = fit(vae, images(37), batch_size=8, checkpoint=out / "stopped", **OPTIONS)
-    assert stopped.interrupted and stopped.steps == 8  # in the second epoch
-    done = torchrun(str(Path(__file__).with_name("torchrun_script.py")), str(out))
+    vae.decoder.register_forward_hook(stop)
+    history = fit(vae, images(37), batch_size=8, checkpoint=path, **OPTIONS)
+    assert history.interrupted and history.steps == steps
+
+
+def test_two_processes_are_one(tmp_path):
+    """All cases after one start of the processes, which costs more than they do."""
+    stopped_after(8, tmp_path / "stopped")  # in the second epoch of three
+    done = torchrun(str(Path(__file__).with_name("torchrun_script.py")), str(tmp_path))
     assert done.returncode == 0, done.stderr[-4000:]
-    return out, [json.loads((out / f"result.{rank}.json").read_text()) for rank in (0, 1)]
+    results = [json.loads((tmp_path / f"result.{rank}.json").read_text()) for rank in (0, 1)]
 
+    gone_on = {name: ("dense", 37, {"batch_size": 8}) for name in ("longer", "after one")}
+    for name, (kind, count, options) in (CASES | gone_on).items():
+        vae = make(kind)
+        history = fit(vae, images(count), **OPTIONS, **options)
+        for result in results:
+            assert result[name]["steps"] == history.steps, name
+            for curve in (*CURVES, "beta"):
+                one, two = getattr(history, curve), result[name][curve]
+                assert two == pytest.approx(one, rel=1e-5), (name, curve)
+        weights = [load_file(tmp_path / f"{name}.{rank}") for rank in (0, 1)]
+        for key, t in vae.state_dict().items():
+            assert torch.equal(weights[0][key], weights[1][key]), f"{name}: two models, not one"
+            torch.testing.assert_close(weights[0][key], t, rtol=1e-3, atol=2e-5, msg=name)
 
-def same_as_one(two, name: str, kind: str, count: int, options: dict) -> None:
-    out, results = two
-    vae = make(kind)
-    history = fit(vae, images(count), **OPTIONS, **options)
-    for result in results:
-        assert result[name]["steps"] == history.steps
-        for curve in (*CURVES, "beta"):
-            assert result[name][curve] == pytest.approx(getattr(history, curve), rel=1e-5), curve
-    both = [load_file(out / f"{name}.{rank}") for rank in (0, 1)]
-    for key, t in vae.state_dict().items():
-        assert torch.equal(both[0][key], both[1][key]), "the processes have different weights"
-        torch.testing.assert_close(both[0][key], t, rtol=1e-3, atol=2e-5)
-
-
-@pytest.mark.parametrize("name", CASES)
-def test_two_processes_are_one(two, name):
-    same_as_one(two, name, *CASES[name])
-
-
-@pytest.mark.parametrize("name", ["longer", "after one"])
-def test_a_run_kept_is_gone_on_with_by_two(two, name):
-    same_as_one(two, name, "dense", 37, {"batch_size": 8})
+    assert [result["calls"] for result in results] == [[1, 2, 3], []], "the first alone reports"
+    assert all("finite number" in result["refusal"] for result in results), "both refuse"
 
 
 def test_one_process_is_the_loop_written_out():
@@ -84,12 +80,6 @@ def test_one_process_is_the_loop_written_out():
     history = fit(vae, images(33), batch_size=8, **OPTIONS)
     means = training_loop(by_hand, images(33), 3, 8, lr=1e-3, beta=1.0, seed=4)
     assert history.kl == pytest.approx(means[:, 1].tolist(), rel=1e-6)
-
-
-def test_only_the_first_process_reports_and_both_refuse(two):
-    _, results = two
-    assert [result["calls"] for result in results] == [[1, 2, 3], []]
-    assert all("finite number" in result["refusal"] for result in results)
 
 
 def test_the_command_line_under_torchrun(tmp_path, capsys):
