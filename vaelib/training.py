@@ -23,6 +23,7 @@ from vaelib.divergences import kl_to_standard_normal_per_dim
 from vaelib.models import VAE
 from vaelib.networks import BernoulliDecoder
 from vaelib.schedules import (
+    annealing_from_above,
     constant,
     cosine_decay,
     cyclical_annealing,
@@ -32,6 +33,7 @@ from vaelib.schedules import (
 
 __all__ = [
     "History",
+    "annealing_from_above",
     "constant",
     "cosine_decay",
     "cyclical_annealing",
@@ -158,14 +160,13 @@ def face_vae(seed: int = 0) -> VAE:
 def fit_faces(
     vae: VAE, x: Tensor, seed: int = 0, epochs: int = 40, batch_size: int = 32, **options: Any
 ) -> History:
-    """`fit` with the default settings for the faces: β comes down from 18 to 1, batches are small.
+    """`fit` with the default settings for the faces: small batches, and β from above.
 
-    While β is high a latent dimension costs more than it explains; as it comes down they wake one
-    at a time, the factor that moves most pixels first, and so do not mix (lesson 7).
+    Any of `fit`'s arguments may be given otherwise.
     """
     steps = epochs * -(-len(x) // batch_size)
     options.setdefault("lr", lambda step: cosine_decay(step, steps, 2e-3))
-    options.setdefault("beta", lambda step: linear_annealing(step, steps * 3 // 10, start=18.0))
+    options.setdefault("beta", lambda step: annealing_from_above(step, steps))
     return fit(vae, x, epochs, batch_size, seed=seed, **options)
 
 
