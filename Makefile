@@ -4,14 +4,14 @@ NOTEBOOKS := $(sort $(wildcard notebooks/[0-9]*.ipynb))
 PYTEST := $(PY) -m pytest
 # The cells of one notebook stay on one worker, in order; what is not compared is said in the file.
 NBVAL := $(PYTEST) --nbval --nbval-current-env -n 2 --dist loadscope -p no:cacheprovider \
-	--nbval-sanitize-with tests/notebooks/sanitize.cfg
+	--nbval-sanitize-with notebooks/nbval.cfg
 
 # What a shell may have set for other projects: MPLBACKEND silences figures in notebooks, and
 # PYTHONPATH puts other people's packages before ours.
 unexport MPLBACKEND PYTHONPATH PYTHONHOME
 
 .NOTPARALLEL:
-.PHONY: help setup lab test lint unit nbval solutions browser lock test-lowest notebooks
+.PHONY: help setup lab test lint unit nbval solutions browser notebooks lock test-lowest bench
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -26,16 +26,16 @@ test: setup ## everything: lint, unit tests, notebooks, solutions, browser tests
 	@$(MAKE) --no-print-directory lint unit nbval solutions browser
 	@echo "✓ make test: lint, unit tests, notebooks, solutions and browser tests are all done."
 
-lint: setup ## ruff on code and notebook sources, mypy on vaelib
+lint: setup ## ruff on code and notebook sources, mypy on vaelib, no stale notebook
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
+	$(PY) notebooks/build.py --check
 
 unit: setup ## the unit tests and the examples in vaelib's docstrings
-	$(PYTEST) -n 2 --doctest-modules --ignore=tests/browser tests vaelib
+	$(PYTEST) -n 2 --dist worksteal --doctest-modules --ignore=tests/browser tests vaelib
 
 nbval: setup ## run every notebook and compare what it prints with what is stored
-	$(PY) notebooks/build.py --check
 	$(NBVAL) $(NOTEBOOKS)
 
 solutions: setup ## build the solution notebooks into build/solutions and run them
@@ -52,3 +52,6 @@ lock: setup ## renew requirements.lock (TORCH= for another torch)
 
 test-lowest: setup ## unit tests with the lowest versions that pyproject.toml admits
 	@$(PY) tools/lowest.py
+
+bench: setup ## what one other busy process costs the training
+	$(PY) benchmarks/busy_neighbour.py

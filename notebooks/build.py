@@ -42,6 +42,7 @@ METADATA = {
     "language_info": {"name": "python"},
 }
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+PROGRESS_BAR = re.compile(r"^ *0%\|[^|]*\| 0/(\d+) \[.*\]$")  # stored as it was at its start
 
 
 class BuildError(Exception):
@@ -104,17 +105,17 @@ def read(path: Path, solutions: bool = False) -> Notebook:
         digest = hashlib.sha1(f"{whole.cell_type}\n{whole.source}".encode()).hexdigest()[:12]
         seen[digest] += 1
         whole.id = cell.id = digest if seen[digest] == 1 else f"{digest}-{seen[digest]}"
-        for made in (whole, cell):
-            made.metadata.setdefault("slideshow", {"slide_type": slide_type(made)})
     notebook = full if solutions else student
+    for before, cell in zip([None, *notebook.cells], notebook.cells, strict=False):
+        cell.metadata.setdefault("slideshow", {"slide_type": slide_type(cell, before)})
     notebook.metadata, notebook.nbformat, notebook.nbformat_minor = METADATA, 4, 5
     return notebook
 
 
-def slide_type(cell: Notebook) -> str:
-    """A section begins a slide, other prose one below it, and code stays with its prose."""
+def slide_type(cell: Notebook, before: Notebook | None) -> str:
+    """A section begins a slide; below it each stretch of prose takes its first code cell along."""
     if cell.cell_type == "code":
-        return "-"
+        return "-" if before and before.cell_type == "markdown" else "subslide"
     return "slide" if re.match(r"##? ", cell.source) else "subslide"
 
 
@@ -146,7 +147,10 @@ def execute(notebook: Notebook, folder: Path) -> None:
     notebook.metadata = METADATA
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
-            output.get("data", {}).pop(WIDGET_VIEW, None)  # its picture and its text stay
+            data = output.get("data", {})
+            data.pop(WIDGET_VIEW, None)  # its picture and its text stay
+            if bar := PROGRESS_BAR.match(data.get("text/plain", "")):
+                data["text/plain"] = f"100%|{'█' * 20}| {bar[1]}/{bar[1]}"
 
 
 def faults(notebook: Notebook) -> Iterator[str]:

@@ -10,7 +10,7 @@ import jaxtyping
 import pytest
 
 # Every jaxtyping annotation in vaelib is enforced from here on, in the tests only.
-jaxtyping.install_import_hook("vaelib", "beartype.beartype")
+jaxtyping.install_import_hook("vaelib", "shapes.typechecker")
 
 
 @pytest.fixture(autouse=True, scope="session")

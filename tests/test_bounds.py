@@ -59,7 +59,7 @@ def test_with_analytic_kl_random_noise_gives_log_px_on_average():
     assert (error < 0.2).all()
 
 
-@pytest.mark.parametrize("wrong", [0.1, -0.3, 0.5])
+@pytest.mark.parametrize("wrong", [0.5, -0.5, 1.0])
 def test_what_the_elbo_lacks_is_the_divergence_from_the_posterior(wrong):
     model = LinearGaussian(wrong=wrong)
     x = model.draw(20)
@@ -194,7 +194,7 @@ def test_log_mean_exp_does_not_overflow():
 
 
 def test_importance_weighted_bound_of_one_sample_is_the_elbo():
-    model = LinearGaussian(wrong=0.3)
+    model = LinearGaussian(wrong=0.8)
     x, eps = model.draw(6), randn(1, 6, 2)
     log_w = log_weights(model.vae, x, 1)
     bound = importance_weighted_bound(log_w)
@@ -203,7 +203,7 @@ def test_importance_weighted_bound_of_one_sample_is_the_elbo():
 
 
 def test_importance_weighted_bound_rises_with_samples_to_log_px():
-    model = LinearGaussian(wrong=0.2)
+    model = LinearGaussian(wrong=0.8)
     x = model.draw(4)
     exact = model.log_px(x)
     log_w = log_weights(model.vae, x, 64_000)

@@ -243,9 +243,9 @@ def test_vae_of_ones_own_networks_is_not_disturbed():
     """Neither layers that behave otherwise in training nor the global generator notice VAE()."""
     norm, drop = nn.BatchNorm1d(8), nn.Dropout(0.5)
     body = nn.Sequential(nn.Flatten(), nn.Linear(16, 8), norm, drop)
-    decoder = GaussianDecoder(nn.Linear(2, 16), (4, 4))
+    encoder, decoder = GaussianEncoder(body, 8, 2), GaussianDecoder(nn.Linear(2, 16), (4, 4))
     before = torch.get_rng_state()
-    vae = VAE(GaussianEncoder(body, 8, 2), decoder)
+    vae = VAE(encoder, decoder)
     assert torch.equal(torch.get_rng_state(), before)
     assert norm.running_mean.abs().max() == 0 and norm.num_batches_tracked == 0
     assert all(module.training for module in vae.modules())

@@ -581,3 +581,31 @@ def test_on_cuda_the_model_comes_home_and_learns():
     expected = fit(cpu, images(), 5, 8, device="cpu", progress=False)
     assert vae.device.type == "cpu"
     assert history.elbo == pytest.approx(expected.elbo, rel=1e-4)
+
+
+# ---------------------------------------------------------------- threads
+
+
+def test_small_models_train_on_one_thread_and_give_the_others_back():
+    before, seen, vae = torch.get_num_threads(), [], small()
+    vae.decoder.register_forward_hook(lambda *_: seen.append(torch.get_num_threads()))
+    try:
+        torch.set_num_threads(2)
+        fit(vae, images(), 1, 8, progress=False)
+        assert seen == [1] * 5 and torch.get_num_threads() == 2
+        with pytest.raises(ZeroDivisionError):
+            fit(vae, images(), 1, 8, progress=lambda _: 1 / 0)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize(("own", "policy"), [(None, "passive"), ("active", "active")])
+def test_waiting_threads_sleep_unless_the_user_wants_otherwise(own, policy):
+    script = "import os, sys, vaelib; print(os.environ['OMP_WAIT_POLICY'], 'torch' in sys.modules)"
+    environment = {k: v for k, v in os.environ.items() if k != "OMP_WAIT_POLICY"}
+    environment |= {"OMP_WAIT_POLICY": own} if own else {}
+    options = {"cwd": HOME, "env": environment, "text": True, "timeout": 60}
+    assert subprocess.check_output([sys.executable, "-c", script], **options).split() == [
+        *(policy, "False"),
+    ]

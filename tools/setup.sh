@@ -89,7 +89,7 @@ if [ -n "$same" ]; then
     echo "Going on with .venv (Python $version)"
 else
     find_python
-    rm -rf "$venv"
+    rm -rf "$venv" 2> /dev/null
     mkdir "$venv" 2> /dev/null || fail "Cannot write in $(pwd): make it yours" \
         "(chown -R \$USER .) or clone the project elsewhere, then type the same command again."
     need=${NEED_MB:-3000}

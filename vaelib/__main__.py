@@ -89,7 +89,7 @@ def _train(a: argparse.Namespace) -> int:
 
     from vaelib import data as datasets
     from vaelib.checkpoint import NAME, write_json
-    from vaelib.training import fit, fit_faces
+    from vaelib.training import fit, fit_faces, linear_annealing
 
     several = int(os.environ.get("WORLD_SIZE", "1")) > 1
     if several:
@@ -98,7 +98,10 @@ def _train(a: argparse.Namespace) -> int:
     data = datasets.load(a.data, download=a.download)
     vae = _new_model(a, data)
     options: dict[str, Any] = {"epochs": a.epochs or EPOCHS.get(a.data), "batch_size": a.batch_size}
-    options |= {"lr": a.lr, "beta": _beta(a)}
+    options |= {"lr": a.lr, "beta": a.beta}
+    if a.warmup is not None:
+        top = 1.0 if a.beta is None else a.beta
+        options["beta"] = lambda step: linear_annealing(step, a.warmup, end=top)
     options = {name: value for name, value in options.items() if value is not None}
     options |= {"seed": a.seed, "device": a.device, "progress": not a.quiet}
     options["binarise"] = vae.config is not None and vae.config["likelihood"] == "bernoulli"
@@ -191,15 +194,6 @@ def _new_model(a: argparse.Namespace, data: "Data") -> "VAE":
     return maker(tuple(data.train.shape[1:]), **options, seed=a.seed)
 
 
-def _beta(a: argparse.Namespace) -> Any:
-    from vaelib.schedules import linear_annealing
-
-    if a.warmup is None:
-        return a.beta
-    top = 1.0 if a.beta is None else a.beta
-    return lambda step: linear_annealing(step, a.warmup, end=top)
-
-
 def _open(a: argparse.Namespace) -> "tuple[VAE, Data]":
     """The model and its data, from a run's folder or the shipped ones."""
     from vaelib import data as datasets
@@ -238,12 +232,9 @@ def _terms(vae: "VAE", x: Any, seed: int) -> dict[str, float]:
 
     with torch.no_grad():
         terms = elbo(vae, x, generator=torch.Generator().manual_seed(seed))
-    result = {"elbo": terms.total.mean().item()}
-    result |= {"elbo_standard_error": terms.total.std().item() / math.sqrt(len(x))}
-    return result | {
-        "reconstruction": terms.reconstruction.mean().item(),
-        "kl": terms.kl.mean().item(),
-    }
+    result = {name: getattr(terms, name).mean().item() for name in ("reconstruction", "kl")}
+    error = terms.total.std().item() / math.sqrt(len(x))
+    return {"elbo": terms.total.mean().item(), "elbo_standard_error": error, **result}
 
 
 def _print_terms(vae: "VAE", x: Any, seed: int) -> None:

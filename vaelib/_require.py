@@ -93,7 +93,8 @@ def number(name: str, value: object, above: float = float("-inf")) -> float:
     if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(f"{name} must be a number, not {value!r}")
     if not (above < float(value) < float("inf")):
-        raise ValueError(f"{name} is {float(value):g}; expected a finite number above {above:g}")
+        bound = "" if above == float("-inf") else f" above {above:g}"
+        raise ValueError(f"{name} is {float(value):g}; expected a finite number{bound}")
     return float(value)
 
 

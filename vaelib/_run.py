@@ -55,9 +55,11 @@ class Run:
         generator: torch.Generator,
         path: str | Path | None,
         settings: dict[str, Any],
+        schedules: dict[str, Callable[[int], float]],
         x: Tensor,
         rank: int = 0,
     ) -> None:
+        self.schedules = schedules
         self.vae, self.optimiser, self.generator, self.rank = vae, optimiser, generator, rank
         self.history = History()
         self.sums = torch.zeros(2, dtype=torch.float64)  # of log p(x|z) and KL in this epoch
@@ -86,25 +88,11 @@ class Run:
             self.generator.set_state(now)
         return order[done:]
 
-    def check_schedules(self, batches: int, **schedules: Callable[[int], float]) -> None:
-        """Refuse to go on with a schedule that would have given other values so far."""
-        for name, schedule in schedules.items():
-            for epoch, was in enumerate(getattr(self.history, name), start=1):
-                if (now := schedule(epoch * batches - 1)) != was:
-                    raise checkpoint.CheckpointError(
-                        f"{self.path} is of another run: {name} was {was:g} at the end of epoch "
-                        f"{epoch}, is {now:g}; {ANEW}"
-                    )
-
     def end_epoch(self, n: int, beta: float, lr: float) -> None:
-        """Enter the epoch's means into the history. Raises ValueError if they are not numbers."""
+        """Enter the epoch's means into the history. Raises as `check_finite`."""
+        self.check_finite()
         reconstruction, kl = (self.sums / n).tolist()
         h = self.history
-        if not torch.isfinite(self.sums).all():
-            raise ValueError(
-                f"the ELBO is no longer a finite number in epoch {len(h.elbo) + 1} (log p(x|z) "
-                f"{reconstruction:.3g}, KL {kl:.3g} nats): try a smaller lr or a larger sigma_x"
-            )
         h.elbo.append(reconstruction - kl)
         h.reconstruction.append(reconstruction)
         h.kl.append(kl)
@@ -113,6 +101,16 @@ class Run:
         h.seconds.append(self.seconds)
         self.sums = torch.zeros_like(self.sums)
         self.seconds = 0.0
+
+    def check_finite(self) -> None:
+        """Refuse weights that have run away, so that they replace no good ones on disk."""
+        if not torch.isfinite(self.sums).all():
+            log_px_z, kl = self.sums.tolist()
+            raise ValueError(
+                f"the ELBO is no longer a finite number in epoch {len(self.history.elbo) + 1} "
+                f"(sum of log p(x|z) {log_px_z:.3g}, of KL {kl:.3g} nats): try a smaller lr or a "
+                "larger sigma_x"
+            )
 
     def save(self, every: float = 0.0) -> None:
         """Keep the run on disk, unless that was done less than `every` seconds ago."""
@@ -124,21 +122,32 @@ class Run:
         tensors |= {"sums": self.sums, "generator.start": self.at_start}
         tensors["generator.now"] = self.generator.get_state()
         history = asdict(self.history) | {"interrupted": False}
-        info = {"config": self.vae.config, "settings": self.settings, "seconds": self.seconds}
-        checkpoint.write(self.path, tensors, info | {"history": history})
+        # A schedule is a function: its values so far stand for it in the file.
+        steps = [*range(0, self.history.steps, max(1, self.history.steps // 100))]
+        steps += [self.history.steps - 1] if steps else []
+        taken = {n: [[i, at(i)] for i in steps] for n, at in self.schedules.items()}
+        info: dict[str, Any] = {"config": self.vae.config, "settings": self.settings}
+        info |= {"schedules": taken, "history": history, "seconds": self.seconds}
+        checkpoint.write(self.path, tensors, info)
         self.saved_at = time.monotonic()
 
     def _resume(self) -> None:
         assert self.path is not None
         tensors, info = checkpoint.read(self.path)
-        if "history" not in info or "settings" not in info:
+        if not {"history", "settings", "schedules"} <= info.keys():
             raise checkpoint.CheckpointError(f"{self.path} holds a model, not a run to go on with")
         wanted = _without_seed(self.vae.config)
         if (given := _without_seed(info["config"])) != wanted:
             raise checkpoint.CheckpointError(
                 f"{self.path} is for another model: {_difference(given, wanted)}"
             )
-        if difference := _difference(info["settings"], self.settings):
+        difference = _difference(info["settings"], self.settings)
+        for name, at in self.schedules.items():
+            other = [(i, was) for i, was in info["schedules"][name] if at(i) != was]
+            if other and not difference:
+                i, was = other[0]
+                difference = f"{name} was {was:g} at step {i}, is {at(i):g}"
+        if difference:
             raise checkpoint.CheckpointError(f"{self.path} is of another run: {difference}; {ANEW}")
         checkpoint.load_weights(self.vae, tensors, str(self.path))
         moments: dict[int, dict[str, Tensor]] = {}

@@ -59,6 +59,7 @@ def elbo(
         if eps.dtype != q.mu.dtype:
             raise TypeError(f"eps has dtype {eps.dtype}, the model {q.mu.dtype}; expected the same")
         _require.finite("eps", eps)
+        _require.count("K, the first size of eps,", len(eps))
     z = q.mu + q.sigma * eps
     reconstruction = vae.likelihood(z).log_prob(x).mean(0)
     if kl == "analytic":

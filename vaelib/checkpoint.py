@@ -118,9 +118,12 @@ def read(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     if header.get("format") != "vaelib":
         raise CheckpointError(f"{path} is a safetensors file, but not a checkpoint of vaelib")
     try:
-        return tensors, json.loads(header["json"])
+        info = json.loads(header["json"])
     except (KeyError, ValueError) as error:
         raise CheckpointError(f"the header of {path} is damaged ({error})") from None
+    if not isinstance(info, dict):
+        raise CheckpointError(f"the header of {path} is damaged (no JSON object)")
+    return tensors, info
 
 
 def _shape(tensors: dict[str, Tensor], name: str) -> str:

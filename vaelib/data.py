@@ -102,7 +102,7 @@ def cache_folder() -> Path:
 
 
 def _faces() -> Data:
-    factors = torch.rand(5000, 2, generator=torch.Generator().manual_seed(2026)) * 2 - 1
+    factors = torch.rand(5000, 2, generator=torch.Generator().manual_seed(0)) * 2 - 1
     images = faces.render(factors[:, 0], factors[:, 1])
     return Data(
         name="faces",
@@ -199,17 +199,17 @@ def _fetch(name: str, folder: Path) -> bytes:
     with probe as temporary:
         for mirror in MIRRORS:
             try:
+                pooch.get_logger().setLevel("WARNING")  # its advice is for people who pin a hash
                 got = pooch.retrieve(
                     mirror + name + ".gz", None, f"{name}.gz", temporary, progressbar=True
                 )
                 raw = _read(Path(got))
+                os.replace(got, folder / f"{name}.gz")
+                return raw
             except Exception as error:  # any trouble with one mirror: ask the next
                 troubles.append(f"{mirror}: {error}")
                 Path(temporary, f"{name}.gz").unlink(missing_ok=True)
-                continue
-            os.replace(got, folder / f"{name}.gz")
-            return raw
     raise DataError(
-        f"{name} could not be downloaded; is there a network? Each mirror's answer:\n  "
-        + "\n  ".join(troubles)
+        f"{name} could not be downloaded; is there a network, and room in {folder}? What each "
+        "mirror answered:\n  " + "\n  ".join(troubles)
     )

@@ -56,7 +56,7 @@ class DiagonalGaussian(td.Independent):
 
         Raises TypeError for a wrong dtype, ValueError for another event shape or NaN.
         """
-        _require.floats("z", z, ("...", *self.event_shape))
+        _check_value("z", z, self)
         _require.finite("z", z)
         return self.log_prob_unchecked(z)
 
@@ -77,6 +77,7 @@ class Bernoulli(td.Independent):
     """
 
     def __init__(self, logits: Tensor, event_dims: int = 1) -> None:
+        _require.floats("logits", logits)
         self.logits = logits
         base = td.Bernoulli(logits=logits, validate_args=False)
         super().__init__(base, event_dims, False)
@@ -95,7 +96,7 @@ class Bernoulli(td.Independent):
 
     def log_prob(self, x: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
         """log p(x), summed over the event: (…, event) → (…). Raises ValueError unless x is 0/1."""
-        _require.floats("x", x, ("...", *self.event_shape))
+        _check_value("x", x, self)
         _require.binary("x", x)
         return self.log_prob_unchecked(x)
 
@@ -104,6 +105,16 @@ class Bernoulli(td.Independent):
         # x ℓ − log(1 + e^ℓ), which neither overflows nor loses digits for large |ℓ|
         terms = x * self.logits - torch.nn.functional.softplus(self.logits)
         return _sum_last(terms, self.reinterpreted_batch_ndims)
+
+
+def _check_value(name: str, value: Tensor, p: td.Independent) -> None:
+    """Refuse a value that is not of the event's shape or whose batch does not fit p's."""
+    _require.floats(name, value, ("...", *p.event_shape))
+    try:
+        torch.broadcast_shapes(value.shape, p.batch_shape + p.event_shape)
+    except RuntimeError:
+        given = f"{name} has shape {tuple(value.shape)}, the distribution {tuple(p.batch_shape)} × "
+        raise ValueError(f"{given}{tuple(p.event_shape)}; expected shapes that broadcast") from None
 
 
 def _sum_last(terms: Tensor, dims: int) -> Tensor:

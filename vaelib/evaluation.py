@@ -46,8 +46,7 @@ def log_marginal(
     torch.Size([3])
     """
     vae.check_data("x", x)
-    n_samples = _require.count("n_samples", n_samples)
-    generator = torch.Generator().manual_seed(seed)
+    n_samples, generator = _require.count("n_samples", n_samples), _generator(seed)
     width = _widest(vae)
     rows = max(1, min(64, CHUNK // width))
     samples = max(1, CHUNK // (rows * width))
@@ -82,8 +81,7 @@ def ladder(
     vae.check_data("x", x)
     if len(x) < 2:
         raise ValueError(f"x holds {len(x)} examples; expected at least 2 for a standard error")
-    generator = torch.Generator().manual_seed(seed)
-    rungs = {"ELBO": elbo(vae, x, generator=generator).total}
+    rungs = {"ELBO": elbo(vae, x, generator=_generator(seed)).total}
     rungs |= {f"IW-{k}": log_marginal(vae, x, k, seed, progress) for k in samples}
     return {
         name: Mean(v.mean().item(), (v.std() / len(v) ** 0.5).item()) for name, v in rungs.items()
@@ -149,6 +147,12 @@ def _unit_ranks(values: Tensor) -> Tensor:
     ranks = torch.from_numpy(rankdata(values.detach().cpu().numpy(), axis=0)).double()
     ranks = ranks - ranks.mean(0)
     return ranks / ranks.norm(dim=0).clamp_min(1e-300)
+
+
+def _generator(seed: int) -> torch.Generator:
+    # Not the seed itself: data drawn with the same one would meet, as noise, the very numbers that
+    # made it, and the bounds would come out wrong.
+    return torch.Generator().manual_seed(_require.count("seed", seed, at_least=0) + 1_000_003)
 
 
 def _widest(vae: VAE) -> int:

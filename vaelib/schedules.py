@@ -22,6 +22,7 @@ def linear_annealing(step: int, warmup: int, start: float = 0.0, end: float = 1.
     >>> [linear_annealing(step, 4) for step in (0, 1, 4, 9)]
     [0.0, 0.25, 1.0, 1.0]
     """
+    start, end = _require.number("start", start), _require.number("end", end)
     return start + (end - start) * _progress("warmup", step, warmup)
 
 
@@ -54,6 +55,20 @@ def exponential_annealing(step: int, steps: int, start: float, end: float = 1.0)
     return end if done == 1 else start * (end / start) ** done
 
 
+def annealing_from_above(step: int, steps: int, start: float = 18.0, rest: float = 2.0) -> float:
+    """From `start` to `rest` over the first 30 % of the steps, then `rest`, 1 for the last 30 %.
+
+    While β is high a latent dimension costs more than it explains. As it comes down they wake one
+    at a time, that which explains most first, and so do not mix; at `rest` those that explain
+    little go back to sleep; at the end the bound is the ELBO. Raises as `linear_annealing`.
+
+    >>> [annealing_from_above(step, 10) for step in (0, 3, 6, 7)]
+    [18.0, 2.0, 2.0, 1.0]
+    """
+    down = linear_annealing(step, steps * 3 // 10, start, rest)
+    return down if step < steps * 7 // 10 else 1.0
+
+
 def cosine_decay(step: int, steps: int, start: float, hold: float = 0.7) -> float:
     """`start` for the share `hold` of all steps, then half a cosine down to 0 at the last one.
 
@@ -64,6 +79,7 @@ def cosine_decay(step: int, steps: int, start: float, hold: float = 0.7) -> floa
     """
     if not 0 <= _require.number("hold", hold) < 1:
         raise ValueError(f"hold is {hold}; expected a share of the steps in [0, 1)")
+    _require.number("start", start)
     late = max(0.0, _progress("steps", step, steps) - hold) / (1 - hold)
     return start * 0.5 * (1 + math.cos(math.pi * late))
 

@@ -238,10 +238,10 @@ def test_buttons(shown, face_vae, faces):
     page.keyboard.press("End")
     page.get_by_role("button", name="Encode").click()  # back to where that image is
     np.testing.assert_allclose(shown.values(), mu[6][order], atol=0.006)
-    expect(page.get_by_role("status")).to_contain_text("Start from test face 6: z1 = ")
+    expect(page.get_by_role("status")).to_contain_text("Start from test face 6: z")
     page.get_by_label("Start from test face").fill("99")
     page.get_by_role("button", name="Encode").click()
-    expect(page.get_by_role("status")).to_contain_text("no test face 99: choose 0 to 31")
+    expect(page.get_by_role("status")).to_have_text("Choose a test face from 0 to 31")
 
 
 def test_an_encoding_far_out_widens_its_slider(page, tmp_path):
@@ -357,7 +357,7 @@ window.FakeModel = class {
 def views(page):
     """Two views of one model: `window.model`, `window.elements`, `window.cleanups`."""
     explorer = LatentExplorer(models.dense((8, 8), 2, hidden=(5,)), torch.rand(4, 8, 8))
-    state = {"spec": explorer.spec, "z": [0, 0], "image_index": None, "mu": [], "error": ""}
+    state = {"spec": explorer.spec, "z": [0, 0], "image_index": None, "encoding": {}, "error": ""}
     page.set_content(f"<style>{LatentExplorer._css}</style><div id=a></div><div id=b></div>")
     script = bundle.script("dom", "decoder", "layout", "explorer", default=False)
     page.add_script_tag(content=f"{MODEL}\n{script}\nwindow.render = render;", type="module")
@@ -368,7 +368,6 @@ def views(page):
           window.model = new FakeModel({
             ...state,
             weights: new DataView(bytes.buffer),
-            source: new DataView(bytes.buffer, 0, 0),
           });
           window.elements = [document.getElementById("a"), document.getElementById("b")];
           window.cleanups = elements.map((el) => render({ model, el }));
@@ -428,6 +427,21 @@ def test_reset_is_sent_at_once_and_as_one_change(views):
     views.evaluate("model.set('image_index', 2); model.set('z', [1, 1])")
     views.get_by_role("button", name="Reset (z = 0)").first.click()
     assert views.evaluate("model.saved") == [{"z": [0, 0], "image_index": None}]
+
+
+def test_waiting_for_a_busy_kernel_is_said(views):
+    views.get_by_role("button", name="Encode").first.click()
+    status = views.get_by_role("status").first
+    expect(status).to_have_text("Waiting for Python to encode image 0")
+    assert views.evaluate("model.saved") == [{"z": [0, 0], "image_index": 0}]
+    views.get_by_role("button", name="Encode").first.click()  # asked twice, sent once
+    assert views.evaluate("model.saved.length") == 1
+    views.evaluate("""() => {
+      const source = new DataView(new Uint8Array(64).buffer);
+      model.set("encoding", { index: 0, mu: [0.5, 1.25], source });
+      model.set("z", [0.5, 1.25]);
+    }""")
+    expect(status).to_contain_text("Start from image 0: z")
 
 
 def test_an_error_is_said(views):

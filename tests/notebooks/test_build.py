@@ -133,7 +133,7 @@ def test_the_map_names_slides_sections_exercises_and_what_is_to_come(here):
 
 def test_sections_begin_slides(here):
     types = [c.metadata["slideshow"]["slide_type"] for c in build.read(write(here, LESSON)).cells]
-    assert types == ["slide", "slide", "subslide", "-", "-"]
+    assert types == ["slide", "slide", "subslide", "-", "subslide"]
 
 
 @pytest.mark.parametrize(
@@ -271,3 +271,14 @@ def test_a_widget_view_is_stored_as_its_picture_and_text(here):
     write(here, f"# %%\n{code}", "00_start")
     assert build.main(["00"], here) == 0
     assert set(stored(here, "00_start").cells[0].outputs[0].data) == {"text/plain", "image/png"}
+
+
+def test_a_progress_bar_is_stored_as_it_ends(here):
+    code = (
+        "from IPython.display import display\n"
+        "display({'text/plain': '  0%|          | 0/36 [00:00<?, ?step/s]'}, raw=True)\n"
+    )
+    write(here, f"# %%\n{code}", "00_start")
+    assert build.main(["00"], here) == 0
+    text = stored(here, "00_start").cells[0].outputs[0].data["text/plain"]
+    assert text.startswith("100%|") and text.endswith("| 36/36")

@@ -69,8 +69,11 @@ def test_double_precision_models_are_stored_in_single():
             r"decoder\.body\.1 is a LayerNorm, .* expected .*Conv2d, .*Linear.*Unflatten",
         ),
         (
-            [nn.Unflatten(1, (2, 1, 1)), nn.ConvTranspose2d(2, 2, 8, groups=2)],
-            r"decoder\.body\.1 has groups=2",
+            [
+                nn.Unflatten(1, (2, 1, 1)),
+                nn.ConvTranspose2d(2, 1, 4, output_padding=1, dilation=2),
+            ],
+            r"decoder\.body\.1 has dilation=\(2, 2\), which",
         ),
         (
             [nn.Linear(2, 64), nn.Unflatten(1, (1, 8, 8)), nn.Conv2d(1, 1, 3, padding="same")],

@@ -1,5 +1,7 @@
 """The live training curves' state."""
 
+import base64
+
 import torch
 
 from vaelib import models, training
@@ -29,3 +31,14 @@ def test_the_text_is_stable():
     curves = TrainingCurves()
     data, _ = curves._repr_mimebundle_()
     assert data["text/plain"] == repr(curves) == "TrainingCurves"
+    assert "image/png" not in data  # nothing to see yet
+
+
+def test_after_training_there_is_a_still_picture():
+    curves, history = TrainingCurves(), training.History()
+    for values in (history.reconstruction, history.kl, history.elbo, history.beta):
+        values += [1.0, 2.0]
+    curves(history)
+    data, metadata = curves._repr_mimebundle_()
+    assert base64.b64decode(data["image/png"]).startswith(b"\x89PNG")
+    assert "2 epochs" in metadata["image/png"]["alt"] and data["text/plain"] == "TrainingCurves"

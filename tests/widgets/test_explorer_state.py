@@ -64,12 +64,12 @@ def test_a_bad_z_is_refused_and_the_old_one_kept(explorer, z, message):
 def test_an_image_is_encoded(explorer, vae):
     explorer.image_index = 7
     mu = vae.posterior(X[7:8]).mu[0].tolist()
-    assert explorer.z == mu and explorer.mu == mu
-    assert [*explorer.source] == (X[7] * 255).round().int().flatten().tolist()
+    assert explorer.z == mu and explorer.encoding["mu"] == mu and explorer.encoding["index"] == 7
+    assert [*explorer.encoding["source"]] == (X[7] * 255).round().int().flatten().tolist()
     explorer.z = [0, 0, 0]
     assert explorer.image_index == 7  # still where it started from
     explorer.image_index = None
-    assert explorer.mu == [] and explorer.source == b"" and explorer.z == [0.0, 0.0, 0.0]
+    assert explorer.encoding == {} and explorer.z == [0.0, 0.0, 0.0]
 
 
 @pytest.mark.parametrize("index", [-1, 40, 1.5, True, "3"])
@@ -128,13 +128,20 @@ def test_the_picture_in_python_is_the_decoders(explorer, vae):
     torch.testing.assert_close(explorer.x_hat, expected.detach())
 
 
+def test_a_model_in_double_precision(vae):
+    single, double = LatentExplorer(vae, X), LatentExplorer(vae.double(), X)
+    assert double.spec == single.spec and double.weights == single.weights
+    double.image_index = 1
+    assert double.z == pytest.approx(vae.posterior(X[1:2].double()).mu[0].tolist())
+
+
 def test_what_the_page_sends_arrives(explorer, vae):
     explorer.set_state({"z": [1, 0.5, 0]})
     assert explorer.z == [1.0, 0.5, 0.0]
     explorer.set_state({"image_index": 3})
     assert explorer.z == vae.posterior(X[3:4]).mu[0].tolist()
     explorer.set_state({"z": [0, 0, 0], "image_index": None})
-    assert explorer.z == [0.0, 0.0, 0.0] and explorer.source == b""
+    assert explorer.z == [0.0, 0.0, 0.0] and explorer.encoding == {}
 
 
 def test_an_error_in_a_callback_is_said_in_the_page_and_raised(explorer):
@@ -168,7 +175,7 @@ def test_it_shows_a_picture_where_there_is_no_widget(explorer):
     assert data["text/plain"] == repr(explorer)
     assert data[WIDGET]["model_id"] == explorer.model_id
     assert base64.b64decode(data["image/png"]).startswith(b"\x89PNG")
-    assert "decoded at z = (0.50, 0.00, 0.00)" in metadata["image/png"]["alt"]
+    assert "decoded at z = (0.5, 0.0, 0.0)" in metadata["image/png"]["alt"]
 
 
 def test_the_saved_page_holds_the_model_and_some_images(explorer, vae, tmp_path):
@@ -180,7 +187,7 @@ def test_the_saved_page_holds_the_model_and_some_images(explorer, vae, tmp_path)
     assert state["z"] == explorer.z and state["image_index"] == 3
     assert state["spec"]["images"] == len(state["means"]) == 32
     assert len(base64.b64decode(state["sources"])) == 32 * 64
-    np.testing.assert_allclose(state["means"][3], explorer.mu, atol=1e-4)
+    np.testing.assert_allclose(state["means"][3], explorer.encoding["mu"], atol=1e-4)
     explorer.image_index = 39  # not among those saved
     assert saved_state(explorer.to_html())["image_index"] is None
 

@@ -131,6 +131,7 @@ def slider_rows(vae: VAE, images: Tensor | None = None) -> list[dict[str, Any]]:
     """
     if images is None:
         return [{"dim": d, "kl": None, "active": True} for d in range(vae.latent_dim)]
+    images = images.to(device=vae.device, dtype=vae.dtype)
     kl = kl_per_dim(vae, images).mean(0)
     active = active_units(vae, images)
     order = kl.argsort(descending=True, stable=True).tolist()

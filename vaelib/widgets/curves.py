@@ -1,7 +1,10 @@
 """Both terms of the ELBO, live while a model trains."""
 
+from typing import Any
+
 import traitlets
 
+from vaelib.plots import curves as still_curves
 from vaelib.training import History
 from vaelib.widgets import bundle
 from vaelib.widgets._base import Widget
@@ -38,3 +41,14 @@ class TrainingCurves(Widget):
 
     def __repr__(self) -> str:
         return "TrainingCurves"
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
+        """The live view, and once there are epochs a still picture for where there is none."""
+        data, metadata = super()._repr_mimebundle_(**kwargs) or ({}, {})
+        if not self.values["elbo"]:
+            return data, metadata
+        names = {"reconstruction": "reconstruction (nats)", "kl": "KL (nats)", "beta": "β"}
+        panels = {title: {name: self.values[name]} for name, title in names.items()}
+        alt = f"Reconstruction, KL and β over {len(self.values['elbo'])} epochs of training."
+        picture, about = still_curves(panels, alt)._repr_mimebundle_()
+        return {**data, "image/png": picture["image/png"]}, {**metadata, **about}

@@ -27,7 +27,8 @@ class LatentExplorer(Widget):
     `data` (a `Data`, images (N, *shape) or None) gives the KL of each dimension and images to start
     from. `z` is a list in the model's order, so that `z[0]` is the page's z₁; `image_index` is the
     image started from, or None. Both are traits: setting them moves the page, and the page sets
-    them. Set z as a whole; changing one entry in place is not seen.
+    them. Set z as a whole; changing one entry in place is not seen. The page has the weights as
+    they were when the explorer was made: after more training, make another.
     Raises ValueError for a model whose decoder the page cannot run or whose examples are no
     pictures, and for images that do not fit it.
 
@@ -43,8 +44,8 @@ class LatentExplorer(Widget):
     weights = traitlets.Bytes().tag(sync=True)
     z = traitlets.Any().tag(sync=True)
     image_index = traitlets.Any(None).tag(sync=True)
-    mu = traitlets.List(traitlets.Float()).tag(sync=True)
-    source = traitlets.Bytes().tag(sync=True)
+    # Of the image started from: its index, posterior mean and pixels; {} where there is none.
+    encoding = traitlets.Dict().tag(sync=True)
 
     def __init__(
         self, vae: VAE, data: Data | Tensor | None = None, precision: str = "float32"
@@ -105,15 +106,16 @@ class LatentExplorer(Widget):
     @traitlets.observe("image_index")
     def _encode(self, change: Any) -> None:
         """Go to the posterior mean of the image chosen."""
+        index = change["new"]
         with self.hold_sync():
-            if change["new"] is None:
-                self.mu, self.source = [], b""
+            if index is None:
+                self.encoding = {}
                 return
             assert self._images is not None
-            image = self._images[change["new"]][None]
-            self.mu = compute.encode(self._vae, image)[0].tolist()
-            self.source = compute.grey_levels(image)
-            self.z = self.mu
+            image = self._images[index][None]
+            mu = compute.encode(self._vae, image)[0].tolist()
+            self.encoding = {"index": index, "mu": mu, "source": compute.grey_levels(image)}
+            self.z = mu
 
     def to_html(self, precision: str = "float16") -> str:
         """The explorer as one HTML page that holds the model and some images; it requests nothing.

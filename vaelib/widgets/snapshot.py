@@ -25,10 +25,11 @@ def snapshot(vae: VAE, z: Sequence[float], rows: list[dict[str, Any]], most: int
         grid[i, :, row["dim"]] = torch.from_numpy(VALUES)
     # The first one is z itself; all go through the decoder at once.
     pictures = _drawable(decode(vae, torch.cat([here[None], grid.flatten(0, 1)])))
-    names = [f"z{row['dim'] + 1}" for row in shown]
-    alt = (
-        f"The picture decoded at z = ({', '.join(f'{value:.2f}' for value in z)}). Beside it, row "
-        f"by row, {', '.join(names)} go from −3 to 3 while the other dimensions stay."
+    where = f"({', '.join(f'{value:.1f}' for value in z)})" if any(z) else "0"
+    alt = (  # compared by strict notebook tests, so it names no dimension and few digits
+        f"The picture decoded at z = {where}. Beside it one row of pictures for each of "
+        f"{len(shown)} dimensions, the largest KL first: that dimension goes from −3 to 3 while "
+        "the others stay."
     )
     height = max(2.2, 0.95 * len(shown) + 0.3)
     figure = AltFigure(alt, (7.4 + height, height))
@@ -36,7 +37,7 @@ def snapshot(vae: VAE, z: Sequence[float], rows: list[dict[str, Any]], most: int
     _draw(left.subplots(), pictures[0])
     axes = right.subplots(len(shown), len(VALUES), squeeze=False)
     for i, row in enumerate(shown):
-        label = names[i] + ("" if row["kl"] is None else f"\nKL {row['kl']:.2f}")
+        label = f"z{row['dim'] + 1}" + ("" if row["kl"] is None else f"\nKL {row['kl']:.2f}")
         axes[i, 0].set_ylabel(label, rotation=0, ha="right", va="center")
         for j, value in enumerate(VALUES):
             _draw(axes[i, j], pictures[1 + i * len(VALUES) + j])

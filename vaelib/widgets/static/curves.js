@@ -10,7 +10,7 @@ const PANELS = [
 const BOX = { width: 300, height: 190, left: 52, right: 12, top: 26, bottom: 36 };
 
 /** Round tick values covering [low, high], about `count` of them. */
-export function ticks(low, high, count = 4) {
+export function ticks(low, high, count = 5) {
   const rough = (high - low) / count;
   const power = 10 ** Math.floor(Math.log10(rough));
   const step = [1, 2, 5, 10].find((nice) => nice * power >= rough * 0.999) * power;
@@ -20,38 +20,26 @@ export function ticks(low, high, count = 4) {
   return { values, digits: Math.max(0, -Math.floor(Math.log10(step) + 1e-9)) };
 }
 
-/**
- * The range to draw: of all values, but where the first epochs start far away (untrained, the
- * reconstruction is thousands of nats lower) of the later ones, so that their shape is seen.
- */
+/** The range to draw: that of the values and a margin, never empty. */
 export function range(values) {
-  const all = values.filter(Number.isFinite);
-  const late = all.slice(Math.floor(all.length / 4));
-  const wide = [Math.min(...all), Math.max(...all)];
-  const narrow = [Math.min(...late), Math.max(...late)];
-  const cut = all.length >= 8 && wide[1] - wide[0] > 4 * (narrow[1] - narrow[0]);
-  const [low, high] = cut ? narrow : wide;
-  const margin = 0.06 * (high - low) || Math.abs(high) * 0.1 || 1;
-  return { low: low - margin, high: high + margin, cut: cut && narrow[1] - narrow[0] > 0 };
+  const finite = values.filter(Number.isFinite);
+  if (finite.length === 0) return { low: 0, high: 1 };
+  const [low, high] = [Math.min(...finite), Math.max(...finite)];
+  const margin = 0.06 * (high - low) || 0.1 * Math.abs(high) || 1;
+  return { low: low - margin, high: high + margin };
 }
 
 function makePanel({ name, title, unit }) {
   const { width, height, left, right, top, bottom } = BOX;
   const [floor, end] = [height - bottom, width - right];
   const marks = h("svg:g", {});
-  const clip = `vaelib-clip-${name}-${Math.random().toString(36).slice(2, 8)}`;
-  const curve = h("svg:polyline", { class: "vaelib-curve", "clip-path": `url(#${clip})` });
+  const curve = h("svg:polyline", { class: "vaelib-curve" });
   const last = h("svg:circle", { class: "vaelib-last", r: 5 });
   const words = (at, string, options = {}) =>
     h("svg:text", { x: at[0], y: at[1], ...options }, string);
   const element = h(
     "svg:svg",
     { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `${title}: no epoch yet` },
-    h(
-      "svg:clipPath",
-      { id: clip },
-      h("svg:rect", { x: left, y: top - 3, width: end - left + 3, height: floor - top + 6 }),
-    ),
     words([0, 14], unit ? `${title}, ${unit}` : title, { class: "vaelib-title" }),
     marks,
     h("svg:path", { class: "vaelib-axis", d: `M${left},${top}V${floor}H${end}` }),
@@ -78,13 +66,14 @@ function makePanel({ name, title, unit }) {
         words([across(epoch), floor + 15], String(epoch), { "text-anchor": "middle" }),
       ),
     );
-    if (y.cut) marks.append(words([left + 6, floor - 6], "first epochs off the scale"));
-    curve.setAttribute("points", values.map((v, i) => `${across(i + 1)},${up(v)}`).join(" "));
-    last.style.display = "";
-    last.setAttribute("cx", across(values.length));
-    last.setAttribute("cy", up(values.at(-1)));
-    const now = `${text(values.at(-1))} ${unit}`.trim();
-    element.setAttribute("aria-label", `${title}: ${now} after epoch ${values.length}`);
+    const points = values.map((value, i) => [across(i + 1), up(value)]);
+    curve.setAttribute("points", points.filter((point) => point.every(Number.isFinite)).join(" "));
+    last.style.display = Number.isFinite(values.at(-1)) ? "" : "none";
+    last.setAttribute("cx", points.at(-1)[0]);
+    if (last.style.display === "") last.setAttribute("cy", points.at(-1)[1]);
+    const ends = [values[0], values.at(-1)].map((value) => text(value)).join(" to ");
+    const now = `${title}: from ${ends} ${unit}`.trim();
+    element.setAttribute("aria-label", `${now} in ${values.length} epochs`);
   }
   return { element, update, name };
 }
@@ -104,7 +93,7 @@ function render({ model, el }) {
     for (const panel of panels) panel.update(values[panel.name]);
     const epochs = values.elbo.length;
     if (epochs === 0) return;
-    const last = (name) => text(values[name].at(-1), name === "elbo" ? 1 : 2);
+    const last = (name) => text(values[name].at(-1), name === "kl" || name === "beta" ? 2 : 1);
     status.textContent =
       `Epoch ${epochs}: reconstruction ${last("reconstruction")}, KL ${last("kl")}, ` +
       `ELBO ${last("elbo")} nats a picture; β ${last("beta")}.`;

@@ -32,7 +32,10 @@ function linear(x, y, op, w) {
     for (let o = 0; o < outputs; o += 1) {
       // Four sums at a time: one alone would wait for each addition to end.
       let at = op.weight + o * inputs;
-      let [a, b, c, d] = [0, 0, 0, 0];
+      let a = 0;
+      let b = 0;
+      let c = 0;
+      let d = 0;
       let i = 0;
       for (; i + 3 < inputs; i += 4, at += 4) {
         a += w[at] * x[from + i];
@@ -69,6 +72,7 @@ function convolve(x, y, op, w, transposed) {
   const [small, big] = transposed ? [op.in, op.out] : [op.out, op.in];
   const [rows, columns, height, width] = [small[1], small[2], big[1], big[2]];
   const [kernelRows, kernelColumns] = op.kernel;
+  const step = op.stride[1];
   fillBias(y, op, w, op.out[1] * op.out[2]);
   for (let s = 0; s < small[0]; s += 1) {
     for (let b = 0; b < big[0]; b += 1) {
@@ -78,14 +82,16 @@ function convolve(x, y, op, w, transposed) {
         const [top, bottom] = span(rows, op.stride[0], ky - op.padding[0], height);
         for (let kx = 0; kx < kernelColumns; kx += 1, at += 1) {
           const weight = w[at];
-          const [left, right] = span(columns, op.stride[1], kx - op.padding[1], width);
+          const [left, right] = span(columns, step, kx - op.padding[1], width);
           for (let row = top; row <= bottom; row += 1) {
             let i = (s * rows + row) * columns + left;
             let j = (b * height + row * op.stride[0] + ky - op.padding[0]) * width;
-            j += left * op.stride[1] + kx - op.padding[1];
-            for (let column = left; column <= right; column += 1, i += 1, j += op.stride[1]) {
-              if (transposed) y[j] += weight * x[i];
-              else y[i] += weight * x[j];
+            j += left * step + kx - op.padding[1];
+            const end = i + right - left;
+            if (transposed) {
+              for (; i <= end; i += 1, j += step) y[j] += weight * x[i];
+            } else {
+              for (; i <= end; i += 1, j += step) y[i] += weight * x[j];
             }
           }
         }

@@ -56,7 +56,7 @@ function render({ model, el }) {
   }
 
   function placeAll() {
-    const mu = model.get("mu");
+    const { mu = [] } = model.get("encoding");
     for (const { dim, place } of rows) {
       place(z[dim], Math.max(3, Math.ceil(Math.abs(z[dim])), Math.ceil(Math.abs(mu[dim] ?? 0))));
     }
@@ -80,19 +80,22 @@ function render({ model, el }) {
   }
 
   function started() {
-    return `Start from ${spec.noun} ${model.get("image_index")}`;
+    return `Start from ${spec.noun} ${model.get("encoding").index}`;
   }
 
-  /** Whoever encodes (Python, or the saved page's table) answers with mu, source and z. */
+  /** Whoever encodes (Python, or the saved page's table) answers with `encoding` and z. */
   function encode(index) {
     if (!Number.isInteger(index) || index < 0 || index >= spec.images) {
-      const last = spec.images - 1;
-      news = `There is no ${spec.noun} ${parts.index.value}: choose 0 to ${last}`;
+      news = `Choose a ${spec.noun} from 0 to ${spec.images - 1}`;
       telling.request();
     } else if (index === model.get("image_index")) {
-      go(model.get("mu"), started());
+      const { index: answered, mu } = model.get("encoding");
+      if (answered !== index) return; // asked already, the answer is on its way
+      go(mu, started());
       save({ z: [...z] });
     } else {
+      news = `Waiting for Python to encode ${spec.noun} ${index}`;
+      telling.request(); // a busy kernel takes a while; otherwise the answer replaces this
       save({ image_index: index });
     }
   }
@@ -105,17 +108,19 @@ function render({ model, el }) {
   parts.next.addEventListener("click", step(1));
   parts.encode.addEventListener("click", () => encode(chosen()));
   parts.index.addEventListener("change", () => encode(chosen()));
+  parts.index.addEventListener("keydown", (event) => {
+    if (event.key === "Enter") encode(chosen()); // JupyterLab lets no "change" follow it
+  });
 
   function showSource() {
-    const index = model.get("image_index");
-    const bytes = model.get("source");
-    const none = index === null || bytes.byteLength === 0;
+    const { index, source } = model.get("encoding");
+    const none = index === undefined;
     // Its place is kept while there is none, so that nothing else jumps.
     parts.source.classList.toggle("vaelib-none", none);
     parts.sourceCaption.textContent = none ? "x: none yet" : `x, ${spec.noun} ${index}`;
     parts.source.setAttribute("aria-label", none ? "No image yet" : `Image x, ${spec.noun} ${index}`);
     if (none) parts.source.getContext("2d").clearRect(0, 0, 1e4, 1e4);
-    else drawSource(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength), 255);
+    else drawSource(new Uint8Array(source.buffer, source.byteOffset, source.byteLength), 255);
     if (!none) parts.index.value = index;
   }
 
@@ -131,12 +136,13 @@ function render({ model, el }) {
       if (JSON.stringify(values) === sent) return;
       sent = JSON.stringify(values);
       saving.cancel();
-      const fromImage = sent === JSON.stringify(model.get("mu"));
+      const fromImage = sent === JSON.stringify(model.get("encoding").mu);
       go(values, fromImage ? started() : "z was set");
     },
-    source: showSource,
-    image_index: showSource,
-    mu: placeAll,
+    encoding() {
+      showSource();
+      placeAll();
+    },
     error: showError,
   });
 

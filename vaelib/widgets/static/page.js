@@ -20,8 +20,7 @@ class LocalModel {
   set(name, value) {
     const before = this.state[name];
     this.state[name] = value;
-    const same = before === value || JSON.stringify(before) === JSON.stringify(value);
-    if (same && !(value instanceof DataView)) return;
+    if (before === value || JSON.stringify(before) === JSON.stringify(value)) return;
     for (const handler of [...(this.handlers[`change:${name}`] ?? [])]) handler();
   }
 
@@ -39,20 +38,23 @@ class LocalModel {
 /** Show the explorer in `el`; `saved` is what the Python side wrote into the page. */
 function start(saved, el) {
   const { weights, sources, means, ...state } = saved;
-  const pictures = new DataView(fromBase64(sources).buffer);
+  const pictures = fromBase64(sources).buffer;
   const size = saved.spec.shape.reduce((a, b) => a * b, 1);
-  const model = new LocalModel({ ...state, weights: fromBase64(weights), error: "" });
 
   /** What Python does in a notebook when an image is chosen: here its encoding was saved. */
-  const encode = (keep) => {
-    const index = model.get("image_index");
-    model.set("mu", index === null ? [] : means[index]);
-    const found = index === null ? [0, 0] : [index * size, size];
-    model.set("source", new DataView(pictures.buffer, ...found));
-    if (index !== null && !keep) model.set("z", means[index]);
+  const encoding = (index) => {
+    if (index === null) return {};
+    return { index, mu: means[index], source: new DataView(pictures, index * size, size) };
   };
-  encode(true);
-  model.on("change:image_index", () => encode(false));
+  const model = new LocalModel({
+    ...{ ...state, error: "", weights: fromBase64(weights) },
+    encoding: encoding(state.image_index),
+  });
+  model.on("change:image_index", () => {
+    const index = model.get("image_index");
+    model.set("encoding", encoding(index));
+    if (index !== null) model.set("z", means[index]);
+  });
   return render({ model, el });
 }
 
