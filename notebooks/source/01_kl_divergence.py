@@ -143,15 +143,17 @@ def kl_of_coins(p, q):
 
 
 assert holds_on_coins(kl_of_coins)
-"On all pairs of 19 coins KL is not negative, and zero for equal coins only."
+"both axioms hold for KL on all pairs of 19 coins"
 
 # %% [markdown] slide="Divergence minimisation"
 # ## Why it is never negative, line by line
 #
 # Let r(x) = q(x)/p(x). The proof has four lines:
 #
-# $$\mathrm{KL}(p\,\|\,q) \overset{(1)}{=} \mathbb{E}_p[-\log r(x)] \overset{(2)}{\ge} -\log \mathbb{E}_p[r(x)]
-# \overset{(3)}{=} -\log \sum_{x:\,p(x)>0} q(x) \overset{(4)}{\ge} -\log 1 = 0.$$
+# $$\begin{aligned}
+# \mathrm{KL}(p\,\|\,q) &\overset{(1)}{=} \mathbb{E}_p[-\log r(x)] \overset{(2)}{\ge} -\log \mathbb{E}_p[r(x)]\\
+# &\overset{(3)}{=} -\log \sum_{x:\,p(x)>0} q(x) \overset{(4)}{\ge} -\log 1 = 0.
+# \end{aligned}$$
 #
 # (1) turns the fraction over. (3) multiplies out: p(x) · q(x)/p(x) = q(x) wherever p(x) > 0. (4) holds since
 # q sums to at most 1 there. All the weight is on (2), which is **Jensen's inequality**: for a convex f,
@@ -189,12 +191,13 @@ def proof(p, q):
 no_six = torch.tensor([0.2, 0.2, 0.2, 0.2, 0.2, 0.0])
 uneven = torch.tensor([0.4, 0.2, 0.2, 0.1, 0.1, 0.0])
 dice = {"loaded": loaded, "no six": no_six, "no six, uneven": uneven, "fair": fair}
-print(f"{'KL':>23}  {'E[−log r]':>9}  {'−log E[r]':>9}  {'−log Σ q':>9}  {'0':>9}")
+print(" " * 14, *(f"{column:>8}" for column in ("KL", "(1)", "(2)", "(3)", "(4)")))
 for name, p in dice.items():
-    print(f"{name:>14}", *(f"{line:z9.4f}" for line in proof(p, fair)), sep="  ")
+    print(f"{name:>14}", *(f"{line:z8.4f}" for line in proof(p, fair)))
 
 # %% [markdown]
-# Read each row from left to right; where a number drops, something is lost. The loaded die loses all at
+# The columns are KL and what stands behind each of the four signs. Read a row from left to right; where a number
+# drops, something is lost. The loaded die loses all at
 # (2). The die without a six loses nothing there, because r is the same number wherever p > 0 and Jensen has
 # nothing to bite on; it loses all at (4), where the fair die's six is missing from the sum. The uneven one
 # loses at both. Two equal dice lose nothing anywhere. So KL = 0 needs both: r constant where p > 0, and no
@@ -243,8 +246,10 @@ f"the smallest KL of {len(lines):,}: {lines[:, 0].min():.2g} nats, the largest {
 #
 # because the mixed term has mean zero. So
 #
-# $$\mathbb{E}_q[\log q] = -\tfrac12\log 2\pi - \log\sigma_q - \tfrac12, \qquad
-# \mathbb{E}_q[\log p] = -\tfrac12\log 2\pi - \log\sigma_p - \frac{\sigma_q^2 + (\mu_q-\mu_p)^2}{2\sigma_p^2},$$
+# $$\begin{aligned}
+# \mathbb{E}_q[\log q] &= -\tfrac12\log 2\pi - \log\sigma_q - \tfrac12,\\
+# \mathbb{E}_q[\log p] &= -\tfrac12\log 2\pi - \log\sigma_p - \frac{\sigma_q^2 + (\mu_q-\mu_p)^2}{2\sigma_p^2},
+# \end{aligned}$$
 #
 # and in the difference 2π goes:
 #
@@ -388,7 +393,7 @@ log_ratio = q.log_prob(runs) - p.log_prob(runs)
 off = (log_ratio.mean(1) - kl) / (log_ratio.std(1) / 200**0.5)
 share = (off.abs() < 1.96).double().mean()
 assert abs(share - 0.95) < 0.015
-f"{share:.0%} of {len(off)} estimates lie within 1.96 standard errors of the exact value"
+f"{share:.0%} of {len(off)} estimates lie within 1.96 standard errors"
 
 # %% [markdown] slide="Divergence minimisation"
 # ## Not a distance

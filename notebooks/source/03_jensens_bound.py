@@ -260,7 +260,7 @@ x = torch.linspace(-9, 9, 721)
 density, w = Normal(0.0, 1.0).log_prob(x).exp(), (s * x - s**2 / 2).exp()
 inner = torch.trapezoid(density * ((w[:, None] + w) / 2).log(), x)
 exact = torch.stack([-(s**2) / 2, torch.trapezoid(density * inner, x)])
-f"K = 1: exact {exact[0]:.4f}, predicted {-V / 2:.4f}; K = 2: exact {exact[1]:.4f}, predicted {-V / 4:.4f}"
+{"exact": [f"{e:.4f}" for e in exact], "predicted": [f"{-V / (2 * k):.4f}" for k in K[:2]]}
 
 # %% [markdown]
 # To measure: 20,000 estimates p̂ for every K, and the mean of their logarithms. At large K the bias is much
@@ -311,7 +311,7 @@ prior = Normal(0.0, 1.0).log_prob(arc.z).exp()
 relative = (arc.log_px_z(x, arc.z) - log_px).exp()  # p(x|z)/p(x) on the grid
 torch.testing.assert_close(torch.trapezoid(prior * relative, arc.z), torch.tensor(1.0))
 V = torch.trapezoid(prior * relative**2, arc.z) - 1
-f"log p(x) = {log_px:.3f}, V = {V:.2f}: with K = 100 about {V / 200:.3f} nats too low on average"
+f"log p(x) = {log_px:.3f}, V = {V:.2f}; for K = 100 predicted {V / 200:.3f} nats too low"
 
 # %%
 z = torch.randn(20_000, 100, generator=generator)
@@ -334,8 +334,8 @@ f"measured: {-bias:.3f} nats too low"
 # weight. Multiply and divide by q:
 #
 # $$\begin{aligned}
-# \log p(x) &= \log\int p(x|z)\,p(z)\,dz = \log\int q(z)\,\frac{p(x|z)\,p(z)}{q(z)}\,dz
-# = \log\mathbb{E}_q[w(z)], \qquad w(z) = \frac{p(x|z)\,p(z)}{q(z)},\\
+# \log p(x) &= \log\int p(x|z)\,p(z)\,dz = \log\int q(z)\,\frac{p(x|z)\,p(z)}{q(z)}\,dz\\
+# &= \log\mathbb{E}_q[w(z)] \qquad\text{with } w(z) = \frac{p(x|z)\,p(z)}{q(z)},\\
 # &\ge \mathbb{E}_q[\log w(z)] = \mathbb{E}_q\big[\log p(x|z) + \log p(z) - \log q(z)\big] .
 # \end{aligned}$$
 #
@@ -407,8 +407,10 @@ torch.testing.assert_close(log_w, model.log_px(x_linear).expand(5), atol=1e-12, 
 # It never falls from K to K + 1. The mean of K + 1 weights is the mean of the K + 1 means that leave one weight
 # out, and log is concave, so for *every* set of weights
 #
-# $$\log\frac{1}{K+1}\sum_{k} w_k = \log\frac{1}{K+1}\sum_{j}\Big(\frac1K\sum_{k\ne j} w_k\Big)
-# \ge \frac{1}{K+1}\sum_{j}\log\Big(\frac1K\sum_{k\ne j} w_k\Big);$$
+# $$\begin{aligned}
+# \log\frac{1}{K+1}\sum_{k} w_k &= \log\frac{1}{K+1}\sum_{j}\Big(\frac1K\sum_{k\ne j} w_k\Big)\\
+# &\ge \frac{1}{K+1}\sum_{j}\log\Big(\frac1K\sum_{k\ne j} w_k\Big);
+# \end{aligned}$$
 #
 # the expectation of the left is $L_{K+1}$, that of the right $L_K$.
 #
@@ -434,7 +436,7 @@ log_w = log_weights(arc, x, *proposals["poor q"], torch.randn(6, 1000, generator
 torch.testing.assert_close(log_mean_exp(log_w), bounds.importance_weighted_bound(log_w))
 left_out = torch.stack([log_mean_exp(torch.cat([log_w[:j], log_w[j + 1 :]])) for j in range(6)])
 assert (log_mean_exp(log_w) >= left_out.mean(0) - 1e-12).all()
-"log of the mean of six ≥ mean log of the means of five, in each of 1,000 sets"
+"log mean of six ≥ mean log of the means of five, 1,000 times"
 
 # %% [markdown]
 # Now the gap log p(x) − $L_K$ for all three, from K = 1 to 1024, measured with the trick of the last section, and

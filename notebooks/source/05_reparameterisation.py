@@ -330,7 +330,8 @@ for name, estimator in estimators.items():
     mean, error = each.mean(1), each.std(1) / len(eps) ** 0.5
     assert ((mean - exact).abs() < 4 * error).all()
     in_mu, in_sigma = (f"{m:.2f} ± {e:.3f}" for m, e in zip(mean, error, strict=True))
-    print(f"{name:>14}: d/dμ {in_mu}, d/dσ {in_sigma}; exact {exact[0]:.0f}, {exact[1]:.0f}")
+    print(f"{name:>14}: d/dμ {in_mu}, d/dσ {in_sigma}")
+f"exact: {exact[0]:.0f}, {exact[1]:.0f}"
 
 # %% [markdown] slide="Reparameterisation trick"
 # ## How noisy is one draw?
@@ -375,8 +376,8 @@ for name, predicted in variances(mu, sigma).items():
 for name, predicted in variances(mu, sigma).items():
     measured = estimators[name](eps, mu, sigma).var(1)
     torch.testing.assert_close(measured, predicted, rtol=0.03, atol=0)
-    pairs = zip(predicted, measured, strict=True)
-    print(f"{name:>14}:", "; ".join(f"predicted {p:.2f}, measured {m:#.3g}" for p, m in pairs))
+    one, two = (" ".join(f"{v:#.3g}" for v in pair) for pair in (predicted, measured))
+    print(f"{name:>14}: predicted {one}, measured {two}")
 
 # %%
 lesson_plots.histograms(
@@ -524,7 +525,8 @@ lesson_plots.against(
 #
 # Now f is log p_θ(x|z) on the arc, as in a VAE with a bent decoder, and φ = (μ, log σ) for one x. The exact
 # gradient of the bound is known (autograd through `vaelib`'s closed form on the arc). The two estimates: the KL
-# term in closed form, and for E_q[log p(x|z)] one of the two ways. For log σ the chain rule gives a factor σ.
+# term in closed form, and for E_q[log p(x|z)] one of the two ways. For log σ the chain rule gives a factor σ. Below
+# are the standard deviations of one draw, in μ and in log σ, for q the prior and for a q near the posterior.
 
 
 # %%
@@ -550,7 +552,7 @@ for m, s in ((0.0, 1.0), (0.6, 0.2)):
         error = each.std(1) / len(eps) ** 0.5
         assert ((each.mean(1) - kl_gradient - exact).abs() < 4 * error).all()
         spread = ", ".join(f"{value:.2g}" for value in each.std(1))
-        print(f"q = N({m}, {s}²), {way:>14}: standard deviations of one draw {spread}")
+        print(f"q = N({m}, {s}²), {way:>14}: {spread}")
 
 # %% [markdown]
 # In one dimension the lead of the pathwise gradient is modest: a factor between one and four in these numbers, and
@@ -698,7 +700,7 @@ exact = Normal(0.0, 1.0).log_prob(mu / sigma).exp() / sigma
 each = score_function(is_positive, eps, mu, sigma)[0]
 assert abs(each.mean() - exact) < 4 * each.std() / len(eps) ** 0.5
 without_slope = pathwise(torch.zeros_like, eps, mu, sigma)[0].mean()
-f"exact {exact:.4f}; score function {each.mean():.2g}; pathwise {without_slope:.0f}"
+f"exact {exact:.4f}, score function {each.mean():.2g}, pathwise {without_slope:.0f}"
 
 # %% [markdown]
 # ## Symbols and code
