@@ -158,7 +158,7 @@ def face_vae(seed: int = 0) -> VAE:
 
 
 def fit_faces(
-    vae: VAE, x: Tensor, seed: int = 0, epochs: int = 48, batch_size: int = 32, **options: Any
+    vae: VAE, x: Tensor, seed: int = 0, epochs: int = 56, batch_size: int = 32, **options: Any
 ) -> History:
     """`fit` with the default settings for the faces: small batches, and β from above.
 
