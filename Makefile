@@ -11,7 +11,7 @@ NBVAL := $(PYTEST) --nbval --nbval-current-env -n 2 --dist loadscope -p no:cache
 unexport MPLBACKEND PYTHONPATH PYTHONHOME
 
 .NOTPARALLEL:
-.PHONY: help setup lab test lint unit nbval solutions browser notebooks lock test-lowest bench
+.PHONY: help setup lab test lint unit nbval solutions browser notebooks lock test-lowest readme bench
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -52,6 +52,9 @@ lock: setup ## renew requirements.lock (TORCH= for another torch)
 
 test-lowest: setup ## unit tests with the lowest versions that pyproject.toml admits
 	@$(PY) tools/lowest.py
+
+readme: setup ## run the commands that the README shows, and put in what they print
+	$(PY) tools/readme.py
 
 bench: setup ## what one other busy process costs the training
 	$(PY) benchmarks/busy_neighbour.py

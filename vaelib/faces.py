@@ -98,7 +98,7 @@ def _turn(u: Tensor, v: Tensor, yaw: Tensor, pixel: float) -> tuple[_Head, Tenso
 def _eyes(skin: Tensor, head: _Head, e: Tensor) -> Tensor:
     """Two eyes in their sockets, narrow in a frown and wide open in a smile."""
     x, y = head.x - 0.26, head.v - 0.10
-    height = 0.078 + 0.030 * e
+    height = 0.080 + 0.035 * e
 
     def inside(a: float, b: float | Tensor, up: float = 0.0) -> Tensor:
         return _inside(_ellipse(x, y - up, a, b, head.x_u), head.pixel)
@@ -107,15 +107,15 @@ def _eyes(skin: Tensor, head: _Head, e: Tensor) -> Tensor:
     eye = _over(eye, 0.03, inside(0.055, 0.060))  # pupil
     eye = _over(eye, 1.00, inside(0.024, 0.024, up=0.045))  # a glint
     skin = _over(skin, 0.45, 0.45 * _spot(x, y - 0.02, 0.25, 0.20))
-    skin = _over(skin, 0.25, inside(0.165, height + 0.012, up=0.02))  # lashes
+    skin = _over(skin, 0.25, inside(0.165, height + 0.015, up=0.02))  # lashes
     return _over(skin, eye, inside(0.15, height))
 
 
 def _brows(skin: Tensor, head: _Head, e: Tensor) -> Tensor:
     """Brows: low and drawn together in a frown, raised and arched in a smile."""
     t = (head.x - 0.27) / 0.19
-    middle = 0.300 + 0.060 * e - 0.090 * e * t - (0.0375 + 0.0175 * e) * t * t
-    thickness = 0.048 * (1.0 - 0.35 * t)
+    middle = 0.300 + 0.075 * e - 0.100 * e * t - (0.0375 + 0.0175 * e) * t * t
+    thickness = 0.056 * (1.0 - 0.35 * t)
     ends = 0.19 * (t.abs() - 1.0) * head.x_u
     brow = torch.maximum((head.v - middle).abs() - thickness, ends)
     return _over(skin, HAIR, _inside(brow, head.pixel))
@@ -124,17 +124,17 @@ def _brows(skin: Tensor, head: _Head, e: Tensor) -> Tensor:
 def _mouth(skin: Tensor, head: _Head, e: Tensor) -> Tensor:
     """A mouth between two parabolas through its corners; a smile opens it and shows the teeth."""
     smile = (1.0 + e) / 2.0
-    half, bend, gape = 0.26 + 0.06 * e, 0.13 * e, 0.03 + 0.26 * smile**1.5
+    half, bend, gape = 0.29 + 0.07 * e, 0.15 * e, 0.04 + 0.27 * smile**1.5
     t = head.x / half
     lens = 1.0 - t * t
-    middle = -0.41 + bend * (0.70 - lens)
+    middle = -0.40 + bend * (0.70 - lens)
     upper, lower = middle + 0.25 * gape * lens, middle - 0.75 * gape * lens
     tilt = (1.0 + (2.0 * (bend + 0.25 * gape) * t / half * head.x_u) ** 2).sqrt()
     corners = (t - 1.0) * half * head.x_u
     top = torch.maximum((head.v - upper) / tilt, corners)
     mouth = torch.maximum(top, (lower - head.v) / tilt)
     teeth = torch.maximum(top, upper - 0.50 * gape * lens - head.v)
-    skin = _over(skin, 0.42, _inside(mouth - 0.03, head.pixel))  # lips
+    skin = _over(skin, 0.42, _inside(mouth - 0.035, head.pixel))  # lips
     skin = _over(skin, 0.10, _inside(mouth, head.pixel))
     return _over(skin, 0.97, smile * _inside(teeth + 0.01, head.pixel))
 

@@ -55,17 +55,17 @@ def exponential_annealing(step: int, steps: int, start: float, end: float = 1.0)
     return end if done == 1 else start * (end / start) ** done
 
 
-def annealing_from_above(step: int, steps: int, start: float = 18.0, rest: float = 2.0) -> float:
-    """From `start` to `rest` over the first 30 % of the steps, then `rest`, 1 for the last 30 %.
+def annealing_from_above(step: int, steps: int, start: float = 15.0, rest: float = 2.0) -> float:
+    """From `start` to `rest` over the first 25 % of the steps, then `rest`, 1 for the last 30 %.
 
     While β is high a latent dimension costs more than it explains. As it comes down they wake one
     at a time, that which explains most first, and so do not mix; at `rest` those that explain
     little go back to sleep; at the end the bound is the ELBO. Raises as `linear_annealing`.
 
-    >>> [annealing_from_above(step, 10) for step in (0, 3, 6, 7)]
-    [18.0, 2.0, 2.0, 1.0]
+    >>> [annealing_from_above(step, 20) for step in (0, 5, 13, 14)]
+    [15.0, 2.0, 2.0, 1.0]
     """
-    down = linear_annealing(step, steps * 3 // 10, start, rest)
+    down = linear_annealing(step, steps // 4, start, rest)
     return down if step < steps * 7 // 10 else 1.0
 
 

@@ -158,14 +158,14 @@ def face_vae(seed: int = 0) -> VAE:
 
 
 def fit_faces(
-    vae: VAE, x: Tensor, seed: int = 0, epochs: int = 40, batch_size: int = 32, **options: Any
+    vae: VAE, x: Tensor, seed: int = 0, epochs: int = 48, batch_size: int = 32, **options: Any
 ) -> History:
     """`fit` with the default settings for the faces: small batches, and β from above.
 
     Any of `fit`'s arguments may be given otherwise.
     """
     steps = epochs * -(-len(x) // batch_size)
-    options.setdefault("lr", lambda step: cosine_decay(step, steps, 2e-3))
+    options.setdefault("lr", lambda step: cosine_decay(step, steps, 1.5e-3))
     options.setdefault("beta", lambda step: annealing_from_above(step, steps))
     return fit(vae, x, epochs, batch_size, seed=seed, **options)
 
