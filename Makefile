@@ -1,6 +1,7 @@
 # Each target does all its own set-up; `make` alone lists them.
 PY := .venv/bin/python
 NOTEBOOKS := $(sort $(wildcard notebooks/[0-9]*.ipynb))
+LESSONS := $(notdir $(basename $(sort $(wildcard notebooks/source/[0-9]*.py))))
 PYTEST := $(PY) -m pytest
 # The cells of one notebook stay on one worker, in order; what is not compared is said in the file.
 NBVAL := $(PYTEST) --nbval --nbval-current-env -n 2 --dist loadscope -p no:cacheprovider \
@@ -39,7 +40,7 @@ nbval: setup ## run every notebook and compare what it prints with what is store
 	$(NBVAL) $(NOTEBOOKS)
 
 solutions: setup ## build the solution notebooks into build/solutions and run them
-	$(PY) notebooks/build.py --solutions
+	@echo $(LESSONS) | xargs -n 1 -P 2 $(PY) notebooks/build.py --solutions
 
 browser: setup ## the explorer and the lessons in a real browser
 	$(PYTEST) -rfE tests/browser

@@ -93,7 +93,7 @@ def darkest_row(picture, column):
 def test_both_factors_carry_a_share_of_the_variance_a_vae_can_find():
     pose = total_variance(render(0.0, LINE))
     expression = total_variance(render(LINE, 0.0))
-    assert 2.0 < expression < pose < 10.0
+    assert 3.0 < expression < pose < 8.0  # 3.9 and 6.3
 
 
 def test_detail_grows_with_size():

@@ -16,12 +16,14 @@ from vaelib.widgets.snapshot import snapshot
 
 # %% [markdown]
 # To run a cell, click on it and press Shift + Enter. The next one loads a trained model and shows its
-# **explorer**: one slider for each number in z, the one that matters most first.
+# **explorer**: one slider for each number in z, the one that matters most first. It starts from a face that
+# the model has never seen, turned into numbers by the encoder.
 
 # %%
 faces = data.load("faces")
 vae = load_vae(data.shipped("faces_vae.safetensors"))
 explorer = LatentExplorer(vae, faces)
+explorer.image_index = 0
 explorer
 
 # %% [markdown]
@@ -29,11 +31,11 @@ explorer
 # and a smile; the rest do nothing. Sliders answer the arrow keys too. The *KL* beside each, in nats, is how
 # much that number tells about a face; the rest tell nothing, and the model has found that out by itself.
 #
-# The same as a picture, for a page on which nothing moves: the face at z = 0, and each of the sliders that
-# matter from −3 to 3.
+# And as a picture, for a page on which nothing moves: the face at z = 0, and what the sliders that matter do to
+# it from −3 to 3.
 
 # %%
-snapshot(vae, explorer.z, explorer.spec["rows"])
+snapshot(vae, [0.0] * vae.latent_dim, explorer.spec["rows"])
 
 # %% [markdown]
 # And these are faces that it learned from, drawn by a small program from an expression and a head pose,
@@ -52,11 +54,11 @@ plots.image_grid(
 # between it asks you to *predict* before it computes, derives each formula and puts its code right under it
 # with the same letters, and checks every number it states against a second, independent way of getting it.
 # Nothing is taken on trust: where a cell says `assert`, it would stop if the claim were false. Run the cells
-# in order, from top to bottom. Change anything you like; a fresh copy is one click away (*Kernel → Restart
-# Kernel*, and *File → Reload Notebook from Disk*).
+# in order, from top to bottom. Change anything you like; to keep the original beside it, work on a copy (*File →
+# Save Notebook As*).
 #
 # Notation follows the lecture slides. θ is the decoder and φ the encoder; x is a picture, z its code, and
-# x̂ = G_θ(z) the decoder's answer. The encoder gives μ and log σ, called `mu` and `log_sigma` in the code.
+# $\hat x = G_\theta(z)$ the decoder's answer. The encoder gives μ and log σ, called `mu` and `log_sigma` in the code.
 # Everything is per example and in nats.
 
 # %% [markdown]

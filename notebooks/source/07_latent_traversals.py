@@ -43,8 +43,8 @@ history = fit_faces(vae, faces.train, seed=0, progress=curves)
 
 # %% [markdown]
 # The same curves as a picture, for a page on which nothing moves. β, the weight of the KL term, starts
-# high and comes down (lesson 6 says why). The KL climbs in two steps: one dimension comes into use, and a good
-# while later a second one.
+# high and comes down (lesson 6 says why). The KL climbs in steps: one dimension comes into use, and a
+# good while later a second one.
 
 # %%
 plots.curves(
@@ -53,8 +53,8 @@ plots.curves(
         "KL (nats)": {"": history.kl},
         "β": {"": history.beta},
     },
-    alt="Three curves over the epochs: the reconstruction term rises; the KL rises while β comes down to "
-    "1, stays level for a while, and takes a second step upwards; all three are level at the end.",
+    alt="Three curves over the epochs: the reconstruction term rises; the KL drops to nothing, rises while "
+    "β comes down from 15 to 2, takes a step upwards while β rests at 2, and a small one when β becomes 1.",
 )
 
 # %% [markdown] slide="Generating data from the VAE" pseudo=["z ~ p(z), x ~ p(x given z)"]
@@ -164,7 +164,7 @@ plots.manifold(
     "the other side the faces go between a frown and a smile; neighbours look alike everywhere.",
 )
 
-# %% [markdown] slide="Generating data from the VAE" exercises=["7.1", "7.3"]
+# %% [markdown] slide="Generating data from the VAE" exercises=["7.1"]
 # ## One coordinate at a time
 #
 # A **traversal** starts from the code of a real face, here the mean μ(x) of its posterior, and moves one
@@ -189,7 +189,7 @@ plots.image_grid(
     "turns the head and another goes between frown and smile; in the last two rows nothing changes.",
 )
 
-# %% [markdown]
+# %% [markdown] slide="Generating data from the VAE" exercises=["7.3"]
 # ## Which is the expression, and which the head pose?
 #
 # Look at the strips and decide. Then let us not trust our eyes. Each test face comes with the two numbers
@@ -253,7 +253,8 @@ assert [pose, expression] == [first, second]
 # %% [markdown]
 # So the lecture's example has come true, and it has been measured: no face was labelled, and yet one
 # coordinate is the expression and another the pose. The pose costs more nats because it moves more pixels.
-# Which of the four it is, and in which direction, is chance; another seed may swap them. The latent means
+# Which of the four it is, and in which direction, is chance; another seed may swap them, and now and then one wakes both at
+# once and mixes them. The latent means
 # tell it too: shaded by one factor the faces lie in stripes along one axis, by the other along the other.
 
 # %%
@@ -363,8 +364,8 @@ assert mixed_history.elbo[-1] > history.elbo[-1] - 2
 # %% [markdown] slide="Generating data from the VAE"
 # ## Lab: the explorer
 #
-# The model of this notebook, live: one slider a dimension, the costliest first, each with its KL. The
-# decoder runs inside the page. Sliders answer the arrow keys; *encode* starts from a test face, *random*
+# The model of this notebook, live: one slider a dimension, the costliest first, each with its KL. It
+# starts from the first test face. The decoder runs inside the page. Sliders answer the arrow keys; *encode* starts from a test face, *random*
 # draws z ~ p(z), *reset* goes to z = 0.
 #
 # Things to try: find the slider that makes the face smile. Move a slider whose KL is 0. Go beyond ±3, where
@@ -373,6 +374,7 @@ assert mixed_history.elbo[-1] > history.elbo[-1] - 2
 
 # %%
 explorer = LatentExplorer(vae, faces)
+explorer.image_index = 0
 explorer
 
 # %% [markdown]
@@ -380,7 +382,7 @@ explorer
 # dimensions in use do to it.
 
 # %%
-snapshot(vae, explorer.z, explorer.spec["rows"])
+snapshot(vae, [0.0] * vae.latent_dim, explorer.spec["rows"])
 
 # %% [markdown]
 # ## Exercises
