@@ -484,8 +484,8 @@ plots.curves(
 
 # %% [markdown]
 # With the second, several dimensions wake at once, and nothing in the bound says which of them should carry
-# the pose and which the expression. (It gets half of the
-# epochs, to save time.)
+# the pose and which the expression. (It gets fewer epochs, to
+# save time.)
 #
 # *Predict*: what will the rank correlations of the latent dimensions with the two factors be? (Lesson 7
 # explains this measure: 1 where a dimension rises or falls whenever the factor does.)
