@@ -150,6 +150,18 @@ def test_what_pip_says_becomes_what_to_do(project, tmp_path, log, says, afresh):
 
 
 @posix
+def test_pip_is_killed(project, tmp_path):
+    python = python_whose_pip_says(tmp_path, "")
+    pip = tmp_path / "pip"
+    pip.write_text(pip.read_text().replace("exit 1", "kill -9 $$"))
+    run = set_up(project, PYTHON=python, NEED_MB="1")
+    assert run.returncode == 1
+    assert last_line(run).startswith("✗ pip was stopped from outside")
+    again = set_up(project, PYTHON=python, NEED_MB="1")
+    assert "was cut off: starting afresh" in again.stdout
+
+
+@posix
 def test_a_set_up_that_was_cut_off_starts_afresh(project, tmp_path):
     venv = project / ".venv"
     venv.mkdir()

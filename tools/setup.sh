@@ -106,13 +106,17 @@ rm -f "$stamp"
 echo $$ > "$busy" || fail "Cannot write in $(pwd)/.venv: delete it, then type the same command again"
 trap 'printf "\n✗ Stopped. The next make setup starts afresh.\n" >&2; exit 130' INT TERM HUP
 
-# Reads what went wrong out of pip's log. A full disk leaves rubbish behind, so that the next call
-# starts afresh; after the others it goes on with what is there.
+# Reads what went wrong out of pip's log and exit code. A full disk or a signal leaves rubbish
+# behind, so that the next call starts afresh; after the others it goes on with what is there.
 explain() {
     said() { grep -q -i -E "$1" "$log" 2>/dev/null; }
     if said 'No space left on device|Errno 28|Disk quota exceeded'; then
         fail "The disk is full (or ${TMPDIR:-/tmp}, where pip unpacks; TMPDIR=/other/folder" \
             "moves it). Free some space, then type the same command again."
+    fi
+    if [ "$1" -gt 128 ]; then  # a signal: a package may be there by half
+        fail "pip was stopped from outside (killed, or short of memory). Type the same command" \
+            "again: it starts afresh."
     fi
     rm -f "$busy"
     # A package of which pip saw no file at all, or only files for other machines.
@@ -135,7 +139,7 @@ explain() {
 pip() {
     : > "$log"
     "$venv/bin/python" -m pip install --log "$log" --constraint requirements.lock \
-        ${TORCH_INDEX:+--extra-index-url "$TORCH_INDEX"} "$@" || explain
+        ${TORCH_INDEX:+--extra-index-url "$TORCH_INDEX"} "$@" || explain $?
 }
 
 if [ -z "$same" ]; then
