@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from dataclasses import asdict
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -109,7 +110,8 @@ def test_the_elbo_rises():
     x = faces.render(factors[0], factors[1], size=16)
     vae = models.dense((16, 16), 3, hidden=(64,), sigma_x=0.2)
     history = fit(vae, x, epochs=8, batch_size=16, progress=False)
-    assert history.elbo == sorted(history.elbo)
+    # Each epoch's mean has the noise of its draws, hundredths of a nat once the model is trained.
+    assert all(b > a - 0.1 for a, b in pairwise(history.elbo))
     assert history.elbo[-1] > history.elbo[0] + 50
 
 
