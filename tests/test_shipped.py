@@ -1,10 +1,10 @@
 """The face VAE that comes with the project, and that its recipe makes another one as good."""
 
+import hashlib
 import importlib.util
 from pathlib import Path
 
 import pytest
-import torch
 
 from vaelib import data
 from vaelib.checkpoint import load_vae
@@ -40,6 +40,12 @@ def test_it_has_found_the_factors(shipped, faces):
     assert (x_hat - faces.test).pow(2).mean().sqrt() < 0.05
 
 
+def test_the_readme_names_this_very_file():
+    path = data.shipped("faces_vae.safetensors")
+    readme = (RECIPE.parent / "README.md").read_text(encoding="utf-8")
+    assert hashlib.sha256(path.read_bytes()).hexdigest() in readme
+
+
 @pytest.mark.refuses  # without the shape checks: it trains for as long as a user's run
 def test_its_recipe_makes_one_as_good(shipped, faces, tmp_path, capsys):
     spec = importlib.util.spec_from_file_location("recipe", RECIPE)
@@ -52,4 +58,5 @@ def test_its_recipe_makes_one_as_good(shipped, faces, tmp_path, capsys):
     factors_found(again, faces)
     x = faces.test[:200]
     old, new = (log_marginal(vae, x, 50, progress=False).mean() for vae in (shipped, again))
-    assert torch.isclose(old, new, atol=0.01 * abs(old)), (old, new)
+    # From seed to seed it moves by about 2 nats.
+    assert abs(old - new) < 6, (old, new)
