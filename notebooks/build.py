@@ -19,6 +19,7 @@ import ast
 import hashlib
 import os
 import re
+import shutil
 import sys
 import time
 from collections import Counter
@@ -198,13 +199,17 @@ def check(path: Path, wanted: Notebook) -> list[str]:
 
 def build(path: Path, notebook: Notebook, folder: Path) -> list[str]:
     """Execute and store; a notebook with faults is not stored, and they are returned."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    student = folder / path.name
+    if path != student and not check(student, notebook):  # nothing to solve in it, and run before
+        shutil.copyfile(student, path)
+        return []
     try:
         execute(notebook, folder)
     except CellExecutionError as error:
         return [f"{path}: {error}"]
     if wrong := [f"{path}: {fault}" for fault in faults(notebook)]:
         return wrong
-    path.parent.mkdir(parents=True, exist_ok=True)
     half = path.with_suffix(".part")
     nbformat.write(notebook, half)
     half.replace(path)  # so that a notebook is never half-written
@@ -214,9 +219,7 @@ def build(path: Path, notebook: Notebook, folder: Path) -> list[str]:
 def main(arguments: list[str] | None = None, here: Path = HERE) -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])  # type: ignore[union-attr]
     parser.add_argument("lessons", nargs="*", help="only these: 06, 06_the_vae (default: all)")
-    parser.add_argument(
-        "--check", action="store_true", help="compare with the sources; run nothing"
-    )
+    parser.add_argument("--check", action="store_true", help="compare with sources; run nothing")
     parser.add_argument("--solutions", action="store_true", help="into build/solutions/")
     options = parser.parse_args(arguments)
     into = here.parent / "build" / "solutions" if options.solutions else here
@@ -237,9 +240,8 @@ def main(arguments: list[str] | None = None, here: Path = HERE) -> int:
         found = check(path, notebook) if options.check else build(path, notebook, here)
         wrong += found
         seconds = "" if options.check else f" in {time.perf_counter() - start:.1f} s"
-        print(
-            f"[{number}/{len(chosen)}] {name}: {'FAILED' if found else 'ok'}{seconds}", flush=True
-        )
+        state = "FAILED" if found else "ok"
+        print(f"[{number}/{len(chosen)}] {name}: {state}{seconds}", flush=True)
     print(*wrong, sep="\n", end="\n" if wrong else "", file=sys.stderr)
     return 1 if wrong else 0
 
