@@ -69,11 +69,16 @@ plots.image_grid(
 
 # %% [markdown] tags=["map"]
 # Divergence minimisation | 1 KL divergence
-# Maximum Likelihood Estimation | 2 Maximum likelihood
+# KL divergence | 1 KL divergence
+# Maximum Likelihood Estimation (1) | 2 Maximum likelihood
+# Maximum Likelihood Estimation (2) | 2 Maximum likelihood
 # Jensen's inequality | 3 Jensen's bound
-# Variational Auto-Encoders | 4 The ELBO
+# Variational Auto-Encoders (1) | 4 The ELBO
+# Variational Auto-Encoders (2) | 4 The ELBO
+# Variational Auto-Encoders (3) | 4 The ELBO
 # Designing the q distribution | 5 Reparameterisation
-# Reparameterisation trick | 5 Reparameterisation
+# Reparameterisation trick (1) | 5 Reparameterisation
+# Reparameterisation trick (2) | 5 Reparameterisation
 # Combining all the ingredients | 6 The VAE
 # Practical implementation | 6 The VAE
 # KL annealing | 6 The VAE

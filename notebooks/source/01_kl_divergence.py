@@ -100,7 +100,7 @@ plots.curves(
 # has the variance of the coin 0.3. The third is a valid divergence of coins. But for distributions on more
 # than two outcomes means are not enough, and we want one recipe for dice, for Gaussians and for pictures.
 
-# %% [markdown] slide="Divergence minimisation" exercises=["1.1"]
+# %% [markdown] slide="KL divergence" exercises=["1.1"]
 # ## The KL divergence
 #
 # Draw x from p and ask how much better p explains it than q does, in log-probability: log p(x) − log q(x).
@@ -145,7 +145,7 @@ def kl_of_coins(p, q):
 assert holds_on_coins(kl_of_coins)
 "both axioms hold for KL on all pairs of 19 coins"
 
-# %% [markdown] slide="Divergence minimisation"
+# %% [markdown] slide="KL divergence"
 # ## Why it is never negative, line by line
 #
 # Let r(x) = q(x)/p(x). The proof has four lines:
@@ -231,7 +231,7 @@ assert torch.allclose(lines[:, 0], lines[:, 1]) and torch.allclose(lines[:, 2], 
 assert (lines[:, 1] > lines[:, 2]).all() and (lines[:, 3] > -1e-14).all()
 f"the smallest KL of {len(lines):,}: {lines[:, 0].min():.2g} nats, the largest {lines[:, 0].max():.2g}"
 
-# %% [markdown] slide="Divergence minimisation" exercises=["1.2"]
+# %% [markdown] slide="KL divergence" exercises=["1.2"]
 # ## Two Gaussians: the closed form
 #
 # For densities the sum becomes an integral, and everything above stays. In a VAE the first argument will be
@@ -283,7 +283,7 @@ torch.testing.assert_close(kl, kl_divergence(q, p))
 torch.testing.assert_close(kl, divergences.kl_gaussian(mu_q, sigma_q, mu_p, sigma_p))
 f"KL(q ‖ p) = {kl:.6f} nats"
 
-# %% [markdown] slide="Divergence minimisation"
+# %% [markdown] slide="KL divergence"
 # ## Two Gaussians: by quadrature
 #
 # Suppose that the algebra is wrong. Then an integral that knows nothing of it will tell. Lay a fine grid
@@ -320,7 +320,7 @@ for i in range(5):
     torch.testing.assert_close(kl_by_strips(log_q, log_p, lo, hi), closed[i], atol=1e-9, rtol=0)
 [f"{value:#.3g}" for value in closed.tolist()]
 
-# %% [markdown] slide="Divergence minimisation" exercises=["1.4"]
+# %% [markdown] slide="KL divergence" exercises=["1.4"]
 # ## Two Gaussians: by Monte Carlo
 #
 # KL is an expectation, so it can be estimated by a mean: draw z_1, …, z_K from q and average the log-ratio.
@@ -395,7 +395,7 @@ share = (off.abs() < 1.96).double().mean()
 assert abs(share - 0.95) < 0.015
 f"{share:.0%} of {len(off)} estimates lie within 1.96 standard errors"
 
-# %% [markdown] slide="Divergence minimisation"
+# %% [markdown] slide="KL divergence"
 # ## Not a distance
 #
 # A distance is symmetric, obeys the triangle inequality, and is finite. KL is none of these.
@@ -440,7 +440,7 @@ f"narrow to wide: {there:.3f} = log 2; wide to narrow: {back}"
 # overhang. This is why a model that is to be fitted by KL(p_data‖p_θ) must give every possible x some
 # density. The Gaussian noise σ_x in p_θ(x|z) = N(G_θ(z), σ_x² I) does just that.
 
-# %% [markdown] slide="Divergence minimisation"
+# %% [markdown] slide="KL divergence"
 # ## Forwards or backwards
 #
 # Since KL is not symmetric, "fit q to p" has two meanings. Let p have two bumps, with weights 0.6 at −2 and
@@ -605,7 +605,7 @@ plots.curves(
     "touches zero at log σ = 0, rises slowly and almost straight to the left and steeply to the right.",
 )
 
-# %% [markdown] slide="Divergence minimisation"
+# %% [markdown] slide="KL divergence"
 # ## Lab: two Gaussians
 #
 # Move μ and σ of q against the standard normal, or against the two bumps. Beside the two densities are the

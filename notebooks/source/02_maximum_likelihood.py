@@ -33,7 +33,7 @@ from vaelib.widgets import LikelihoodLab
 torch.set_default_dtype(torch.float64)
 generator = torch.Generator().manual_seed(2)
 
-# %% [markdown] slide="Maximum Likelihood Estimation" exercises=["2.1"]
+# %% [markdown] slide="Maximum Likelihood Estimation (1)" exercises=["2.1"]
 # ## From a divergence to a likelihood
 #
 # Write the divergence out and split the logarithm:
@@ -128,7 +128,7 @@ f"The constant between the two curves is the entropy of the data, H = {scipy_ent
 assert abs(theta[kl.argmin()] - m) < 0.05 and kl.argmin() == average.argmax()
 f"best θ = {m:.2f}, and the KL that is left there is {kl.min():.2f} nats"
 
-# %% [markdown] slide="Maximum Likelihood Estimation" exercises=["2.2"]
+# %% [markdown] slide="Maximum Likelihood Estimation (1)" exercises=["2.2"]
 # ## In practice: an average over N examples
 #
 # p_data is unknown, but its samples are what a data set is. So the expectation becomes an average,
@@ -201,7 +201,7 @@ lesson_plots.against(
     "logarithmic: the measured points lie on the straight falling line of the formula.",
 )
 
-# %% [markdown] slide="Maximum Likelihood Estimation"
+# %% [markdown] slide="Maximum Likelihood Estimation (2)"
 # ## A model with a latent variable
 #
 # One Gaussian will not do for faces. The lecture's model makes x in two steps, like the two bumps above,
@@ -246,7 +246,7 @@ by_pencil = torch.tensor([0.0, torch.e**-0.5])
 assert torch.all(abs(mean - by_pencil) < 4 * standard_error)
 f"mean ({mean[0]:.2f}, {mean[1]:.2f}), by pencil ({by_pencil[0]:.3f}, {by_pencil[1]:.3f})"
 
-# %% [markdown] slide="Maximum Likelihood Estimation"
+# %% [markdown] slide="Maximum Likelihood Estimation (2)"
 # ## Its likelihood is an integral
 #
 # To fit such a model by maximum likelihood we need log p_θ(x) at each example. The model says how to make
@@ -350,7 +350,7 @@ plots.curves(
     "within one step of the value 0.2 that the draws were made with.",
 )
 
-# %% [markdown] slide="Maximum Likelihood Estimation" exercises=["2.3"]
+# %% [markdown] slide="Maximum Likelihood Estimation (2)" exercises=["2.3"]
 # ## The same integral by Monte Carlo
 #
 # A grid is for one dimension. In many, one draws. The integral is an expectation under the prior:
@@ -407,7 +407,7 @@ assert torch.all(abs(measured - predicted) < 4 * squares.std(0) / repeats**0.5)
 for i in (0, 1):
     print(f"relative error {predicted[i] ** 0.5:.1%} predicted, {measured[i] ** 0.5:.1%} measured")
 
-# %% [markdown] slide="Maximum Likelihood Estimation"
+# %% [markdown] slide="Maximum Likelihood Estimation (2)"
 # ## Why the lecture calls it intractable
 #
 # A few per cent with a thousand draws: that is fine. So where is the problem? In the number of dimensions
@@ -489,7 +489,7 @@ f"the median estimate in 12 dimensions is {typical[11]:.1g} of the true p(x)"
 # prior proposes has anything to do with x. The way around it is to propose better ones: a distribution q
 # that looks at x first. Lesson 3 provides the inequality and lesson 4 the bound.
 
-# %% [markdown] slide="Maximum Likelihood Estimation"
+# %% [markdown] slide="Maximum Likelihood Estimation (2)"
 # ## Lab: likelihoods
 #
 # Both halves of the lesson, with your hand on them. On one side the number of examples N and the parameter

@@ -37,7 +37,7 @@ torch.set_default_dtype(torch.float64)
 arc = exact.Arc(sigma_x=0.2)
 x = torch.tensor([[0.5, 0.6]])
 
-# %% [markdown] slide="Variational Auto-Encoders"
+# %% [markdown] slide="Variational Auto-Encoders (1)"
 # ## The bound, line by line
 #
 # Take any density q(z) that is positive wherever p(x|z)p(z) is. Then
@@ -106,7 +106,7 @@ closed_form = [*arc.elbo(x.expand(3, 2), mu, sigma.log()), arc.log_px(x)[0]]
 for lines, elbo in zip(table.values(), closed_form, strict=True):
     torch.testing.assert_close(lines[2:], elbo.expand(2), rtol=0, atol=1e-10)
 
-# %% [markdown] slide="Variational Auto-Encoders"
+# %% [markdown] slide="Variational Auto-Encoders (2)"
 # ## What the bound leaves out
 #
 # How much is lost at (3)? The second derivation starts from the other end, from the distance of q to the
@@ -164,7 +164,7 @@ L, kl = linear.elbo(five_x, mu, log_sigma), linear.kl_to_posterior(five_x, mu, l
 torch.testing.assert_close(linear.log_px(five_x), L + kl, rtol=0, atol=1e-10)
 "log p(x) = ELBO + KL(q ‖ p(z|x)) to 1e-10, for 500 random q on each model"
 
-# %% [markdown] slide="Variational Auto-Encoders"
+# %% [markdown] slide="Variational Auto-Encoders (2)"
 # ## Moving φ moves q to the posterior
 #
 # The left side of the identity does not contain q. So whatever we do to q's parameters φ = (μ, log σ), if L
@@ -256,7 +256,7 @@ mus, log_sigmas = torch.cartesian_prod(torch.linspace(-4, 4, 81), torch.linspace
 everywhere = arc.kl_to_posterior(two_x.expand(len(mus), 2), mus, log_sigmas)
 assert everywhere.min() > gap - 0.001 and abs(mus[everywhere.argmin()] - phi[0]) < 0.1
 
-# %% [markdown] slide="Variational Auto-Encoders"
+# %% [markdown] slide="Variational Auto-Encoders (2)"
 # ## Three readings of one number
 #
 # $$\begin{aligned}
@@ -283,7 +283,7 @@ torch.testing.assert_close(first, second[0], rtol=0, atol=1e-10)
 torch.testing.assert_close(first, third, rtol=0, atol=1e-10)
 f"L = {first:.4f}, {second[0]:.4f}, {third:.4f} nats; log p(x) = {arc.log_px(x)[0]:.4f}"
 
-# %% [markdown] slide="Variational Auto-Encoders" exercises=["4.1", "4.2"]
+# %% [markdown] slide="Variational Auto-Encoders (3)" exercises=["4.1", "4.2"]
 # ## The objective, with its constant
 #
 # With the lecture's decoder p(x|z) = N(G(z), σ_x² I) and P dimensions of x, the first term is
@@ -376,7 +376,7 @@ plots.curves(
 # Three ingredients are left. The **decoder** G_θ, which lesson 2 introduced. The **encoder**, next. And the
 # **optimisation**: the gradient in θ is easy, the one in φ is the subject of lesson 5.
 
-# %% [markdown] slide="Variational Auto-Encoders"
+# %% [markdown] slide="Variational Auto-Encoders (2)"
 # ## The best q for each x, or one encoder for all
 #
 # So far q was fitted to one x, by gradient ascent. With a million examples that is a million optimisations,
@@ -466,7 +466,7 @@ plots.scatter(
 assert gaps["one network"].median() < 0.01 and x_new[gaps["one network"].argmax(), 1] < -0.5
 "With the network half of the new points lose less than 0.01 nats; the worst is at the bottom."
 
-# %% [markdown] slide="Variational Auto-Encoders" exercises=["4.3"]
+# %% [markdown] slide="Variational Auto-Encoders (3)" exercises=["4.3"]
 # ## Where nothing is lost: the linear VAE
 #
 # One model has no gap of either kind. For x = Wz + b + σ_x ε the posterior is Gaussian, and Bayes' rule
@@ -546,7 +546,7 @@ difference = estimate - L
 assert abs(difference.mean()) < 4 * difference.std() / 1000**0.5
 f"ELBO from 20 draws for each x: {estimate.mean():.2f}, exact {L.mean():.2f}"
 
-# %% [markdown] slide="Variational Auto-Encoders"
+# %% [markdown] slide="Variational Auto-Encoders (2)"
 # ## Lab: one x, one q, one bar
 #
 # A line at the height of log p(x), and under it a bar in two parts: what q reaches, L, and what it leaves,

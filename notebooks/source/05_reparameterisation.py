@@ -154,7 +154,7 @@ plots.curves(
 #
 # Much PyTorch code stores `logvar` = log σ² = 2 log σ instead. Here it is log σ throughout, as on the slide.
 
-# %% [markdown] slide="Reparameterisation trick"
+# %% [markdown] slide="Reparameterisation trick (1)"
 # ## The gradient in θ is easy
 #
 # The first term of the bound is E_q[log p_θ(x|z)], and for a neural network its expectation has no closed form.
@@ -179,7 +179,7 @@ exact_bound = LinearGaussian(W, model.b, model.sigma_x).elbo(x[:1], mu, sigma.lo
 (exact,) = torch.autograd.grad(exact_bound, W)
 assert ((each.mean(0) - exact[:, 0]).abs() < 4 * each.std(0) / len(z) ** 0.5).all()
 
-# %% [markdown] slide="Reparameterisation trick" exercises=["5.1"]
+# %% [markdown] slide="Reparameterisation trick (1)" exercises=["5.1"]
 # ## And in φ?
 #
 # Let us do the same for the parameters of q. The smallest example: z ~ N(μ, σ²) and f(z) = z². Here all is
@@ -216,7 +216,7 @@ f"autograd: {[g.item() for g in gradient]}; exact: {[(2 * mu).item(), (2 * sigma
 # and this is not the mean of anything under q. There are two ways to make it one. Either keep the draws where
 # they are, and say how much more or less probable each becomes; or let the draws move with μ.
 
-# %% [markdown] slide="Reparameterisation trick" exercises=["5.2"]
+# %% [markdown] slide="Reparameterisation trick (1)" exercises=["5.2"]
 # ## The first way: the score function
 #
 # Multiply and divide by q: ∇q = q ∇log q. So
@@ -250,7 +250,7 @@ z = torch.linspace(-1, 3, 9)
 of_autograd = torch.autograd.grad(Normal(mu, sigma).log_prob(z).sum(), (mu, sigma))
 torch.testing.assert_close(score(z, mu, sigma).sum(1), torch.stack(of_autograd))
 
-# %% [markdown] slide="Reparameterisation trick" exercises=["5.3"]
+# %% [markdown] slide="Reparameterisation trick (2)" exercises=["5.3"]
 # ## The second way: the reparameterisation trick
 #
 # Draw the noise first, ε ~ N(0, 1), from a distribution that nobody wants to change, and *make* z from it:
@@ -333,7 +333,7 @@ for name, estimator in estimators.items():
     print(f"{name:>14}: d/dμ {in_mu}, d/dσ {in_sigma}")
 f"exact: {exact[0]:.0f}, {exact[1]:.0f}"
 
-# %% [markdown] slide="Reparameterisation trick"
+# %% [markdown] slide="Reparameterisation trick (2)"
 # ## How noisy is one draw?
 #
 # Both are right on average. A training step has one draw for each x, so what counts is the variance of *one*.
@@ -430,7 +430,7 @@ lesson_plots.against(
     "Towards small σ the pathwise variance falls on a straight line, while the score function's turns and rises.",
 )
 
-# %% [markdown] slide="Reparameterisation trick" exercises=["5.4"]
+# %% [markdown] slide="Reparameterisation trick (2)" exercises=["5.4"]
 # ## A baseline, and what it cannot do
 #
 # The score function can be helped. Since E[score] = 0, a constant b may be taken from f without changing the
@@ -520,7 +520,7 @@ lesson_plots.against(
     "it still rises, half as steeply.",
 )
 
-# %% [markdown] slide="Reparameterisation trick"
+# %% [markdown] slide="Reparameterisation trick (2)"
 # ## On a bound, not on a toy
 #
 # Now f is log p_θ(x|z) on the arc, as in a VAE with a bent decoder, and φ = (μ, log σ) for one x. The exact
@@ -621,7 +621,7 @@ lesson_plots.against(
 # One pathwise draw a step does here what the exact gradient does. That is why a VAE's training loop makes do with a
 # single ε for each x, and with one line, z = μ + σ ⊙ ε.
 
-# %% [markdown] slide="Reparameterisation trick"
+# %% [markdown] slide="Reparameterisation trick (2)"
 # ## Lab: the same noise, another q
 #
 # The noise ε is fixed. Move μ and log σ, and the points glide: each z has its own path, and f(z) = z² rises or
