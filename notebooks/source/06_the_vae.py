@@ -235,7 +235,7 @@ assert moved > 1000 * largest
 # ## Train on the faces
 #
 # The default face model has two hidden layers of 128 units in the encoder and two in the decoder, four latent
-# dimensions and $\sigma_x = 0.12$. Its default β starts at 15, comes down to 2, rests there, and
+# dimensions and $\sigma_x = 0.12$. Its default β starts at 15, comes down to 3, rests there, and
 # is 1 for the last part of the training, which the section on KL annealing explains. `device="auto"` is the default of `fit`, which uses a
 # GPU where there is one.
 #
@@ -262,14 +262,14 @@ plots.curves(
         "β": {"": history.beta},
     },
     alt="Three curves over the epochs: the reconstruction term rises steeply, and once more later; the KL "
-    "drops to nothing, rises while β comes down from 15 to 2, takes a step upwards while β rests at 2, and "
+    "drops to nothing, rises while β comes down from 15 to 3, takes a step upwards while β rests at 3, and "
     "a small one when β becomes 1.",
 )
 
 # %% [markdown]
 # The KL climbs in steps, and the reconstruction with it: that is one dimension after the other coming into
-# use, as the last section on annealing shows. (The last small step is β going from 2 to 1: details that were
-# not worth twice their price are worth it once.) Before a step the curves look as if training had ended, and
+# use, as the last section on annealing shows. (The last small step is β going from 3 to 1: details that were
+# not worth three times their price are worth it once.) Before a step the curves look as if training had ended, and
 # it had not.
 #
 # And what it has learned: test faces, which it has not seen, over their reconstructions G(μ(x)). The error
@@ -478,7 +478,7 @@ plots.curves(
     },
     x=percent,
     xlabel="% of the training",
-    alt="Two schedules of β: one comes down from 15 to 2 in the first quarter of the training, rests there, "
+    alt="Two schedules of β: one comes down from 15 to 3 in the first quarter of the training, rests there, "
     "and is 1 at the end; the other rises from 0 to 1 in the first quarter.",
 )
 

@@ -54,7 +54,7 @@ plots.curves(
         "β": {"": history.beta},
     },
     alt="Three curves over the epochs: the reconstruction term rises; the KL drops to nothing, rises while "
-    "β comes down from 15 to 2, takes a step upwards while β rests at 2, and a small one when β becomes 1.",
+    "β comes down from 15 to 3, takes a step upwards while β rests at 3, and a small one when β becomes 1.",
 )
 
 # %% [markdown] slide="Generating data from the VAE" pseudo=["z ~ p(z), x ~ p(x given z)"]
