@@ -54,12 +54,12 @@ plots.image_grid(
 # between it asks you to *predict* before it computes, derives each formula and puts its code right under it
 # with the same letters, and checks every number it states against a second, independent way of getting it.
 # Nothing is taken on trust: where a cell says `assert`, it would stop if the claim were false. Run the cells
-# in order, from top to bottom. Change anything you like; to keep the original beside it, work on a copy (*File →
-# Save Notebook As*).
+# in order, from top to bottom. Change anything you like; to keep the original beside it, work on a copy
+# (*File → Save Notebook As*).
 #
 # Notation follows the lecture slides. θ is the decoder and φ the encoder; x is a picture, z its code, and
-# $\hat x = G_\theta(z)$ the decoder's answer. The encoder gives μ and log σ, called `mu` and `log_sigma` in the code.
-# Everything is per example and in nats.
+# $\hat x = G_\theta(z)$ the decoder's answer. The encoder gives μ and log σ, called `mu` and `log_sigma` in
+# the code. Everything is per example and in nats.
 
 # %% [markdown]
 # ## The map

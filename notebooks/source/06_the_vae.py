@@ -73,8 +73,8 @@ tuple(z.shape)
 # %% [markdown] slide="Practical implementation" pseudo=["6 decoder"]
 # ## The decoder gives one too
 #
-# Line 6: $p_\theta(x|z) = \mathcal N(G_\theta(z), \sigma_x^2 I)$. Its mean is the picture x̂, and its log-density is the first term of
-# the bound. Written out for one picture of P pixels,
+# Line 6: $p_\theta(x|z) = \mathcal N(G_\theta(z), \sigma_x^2 I)$. Its mean is the picture x̂, and its
+# log-density is the first term of the bound. Written out for one picture of P pixels,
 #
 # $$\log p_\theta(x|z) = \sum_{i=1}^{P} \left[ -\frac{(x_i - \hat x_i)^2}{2\sigma_x^2}
 # - \log \sigma_x - \tfrac12 \log 2\pi \right].$$
@@ -90,9 +90,9 @@ def gaussian_log_likelihood(x, x_hat, sigma_x):
 
 # %% [markdown]
 # The pseudo-code's line 7 keeps the squares and drops the rest, which is the same for every θ and φ as long
-# as $\sigma_x$ is fixed: $P\,(\log\sigma_x + \tfrac12\log 2\pi)$ nats. We keep it, since only with it is the ELBO a bound on log p(x)
-# that can be compared from model to model. Here is how much it is, and the check: the code above against
-# the decoder's own log-density.
+# as $\sigma_x$ is fixed: $P\,(\log\sigma_x + \tfrac12\log 2\pi)$ nats. We keep it, since only with it is the
+# ELBO a bound on log p(x) that can be compared from model to model. Here is how much it is, and the check:
+# the code above against the decoder's own log-density.
 
 # %%
 p_x = vae.likelihood(z)
@@ -146,8 +146,9 @@ assert ((log_ratio.mean(0) - kl).abs() < 5 * standard_error).all()
 # *Predict*: its KL for any picture; its reconstruction term; and both again when the encoder's biases are
 # set to μ = 1 and σ = 2 in all four dimensions.
 #
-# With μ = 0 and σ = 1 the code is the prior and costs nothing. The reconstruction is $-\|x\|^2/(2\sigma_x^2)$ plus the
-# constant above, whatever z is. With μ = 1 and σ = 2 each dimension costs ½ (1 + 4 − 1) − log 2 nats.
+# With μ = 0 and σ = 1 the code is the prior and costs nothing. The reconstruction is $-\|x\|^2/(2\sigma_x^2)$
+# plus the constant above, whatever z is. With μ = 1 and σ = 2 each dimension costs ½ (1 + 4 − 1) − log 2
+# nats.
 
 # %%
 with torch.no_grad():
@@ -235,9 +236,9 @@ assert moved > 1000 * largest
 # ## Train on the faces
 #
 # The default face model has two hidden layers of 128 units in the encoder and two in the decoder, four latent
-# dimensions and $\sigma_x = 0.12$. Its default β starts at 15, comes down to 3, rests there, and
-# is 1 for the last part of the training, which the section on KL annealing explains. `device="auto"` is the default of `fit`, which uses a
-# GPU where there is one.
+# dimensions and $\sigma_x = 0.12$. Its default β starts at 15, comes down to 3, rests there, and is 1 for the
+# last part of the training, which the section on KL annealing explains. `device="auto"` is the default of
+# `fit`, which uses a GPU where there is one.
 #
 # *Predict*: which of the two terms will move first, and which way will the KL go?
 #
@@ -269,8 +270,8 @@ plots.curves(
 # %% [markdown]
 # The KL climbs in steps, and the reconstruction with it: that is one dimension after the other coming into
 # use, as the last section on annealing shows. (The last small step is β going from 3 to 1: details that were
-# not worth three times their price are worth it once.) Before a step the curves look as if training had ended, and
-# it had not.
+# not worth three times their price are worth it once.) Before a step the curves look as if training had
+# ended, and it had not.
 #
 # And what it has learned: test faces, which it has not seen, over their reconstructions G(μ(x)). The error
 # that is left, per pixel, should be near the $\sigma_x$ that the model was told to expect, or below.
@@ -292,8 +293,8 @@ plots.image_grid(
 # %% [markdown] slide="Practical implementation"
 # ## How good is it? The ladder
 #
-# The ELBO is below log p(x) by $\mathrm{KL}(q(z|x)\,\|\,p(z|x))$, and nobody tells us how much that is. But K samples
-# from the same q give a tighter bound, which rises to log p(x) as K grows:
+# The ELBO is below log p(x) by $\mathrm{KL}(q(z|x)\,\|\,p(z|x))$, and nobody tells us how much that is. But K
+# samples from the same q give a tighter bound, which rises to log p(x) as K grows:
 #
 # $$\log p(x) \ge \mathbb E \log \frac1K \sum_{k=1}^K w_k, \qquad
 # w_k = \frac{p_\theta(x|z_k)\, p(z_k)}{q_\phi(z_k|x)}, \qquad z_k \sim q_\phi(z|x).$$
@@ -332,8 +333,8 @@ plots.ladder(
 
 # %% [markdown]
 # The distance from the lowest rung to the highest is about what the encoder loses by not being the true
-# posterior: $\mathrm{KL}(q(z|x)\,\|\,p(z|x))$. Training closes it, since the same bound that teaches the decoder also pulls q
-# towards the posterior. For the trained model:
+# posterior: $\mathrm{KL}(q(z|x)\,\|\,p(z|x))$. Training closes it, since the same bound that teaches the
+# decoder also pulls q towards the posterior. For the trained model:
 
 # %%
 trained = evaluation.ladder(vae, faces.test[:100], samples=(500,), progress=False)
@@ -345,9 +346,11 @@ assert lost_early > 4 and abs(lost_late) < 1
 # %% [markdown] slide="Practical implementation"
 # ## The observation noise is a trade-off
 #
-# $\sigma_x$ says how many grey levels of error the model will forgive. With a small $\sigma_x$ a squared error costs much, and it pays to spend nats on the code; with a large one
-# the price of the code weighs more. $\sigma_x$ is as much a knob between the two terms as β is: multiplying the bound
-# by $\sigma_x^2$ leaves a squared error plus $\sigma_x^2\beta$ times the KL, so what matters for x̂ is the product $\beta\,\sigma_x^2$.
+# $\sigma_x$ says how many grey levels of error the model will forgive. With a small $\sigma_x$ a squared
+# error costs much, and it pays to spend nats on the code; with a large one the price of the code weighs more.
+# $\sigma_x$ is as much a knob between the two terms as β is: multiplying the bound by $\sigma_x^2$ leaves
+# half a squared error plus $\sigma_x^2\beta$ times the KL, so what matters for x̂ is the product
+# $\beta\,\sigma_x^2$.
 #
 # *Predict*: three models, $\sigma_x = 0.12$, 1 and 2, trained alike. Their KLs? Their reconstructions?
 
@@ -382,11 +385,12 @@ plots.image_grid(
 # %% [markdown]
 # ## Posterior collapse
 #
-# With $\sigma_x = 2$ the KL is zero: q(z|x) is the prior for every x, the decoder ignores z and draws the average
-# face. This is **posterior collapse**, and here it is no accident of training but what the bound asks for.
-# For a linear decoder it can be worked out (Lucas et al., 2019): a direction of the data is worth its price
-# only if the variance λ of the data along it exceeds $\beta\,\sigma_x^2$. The largest λ is the first eigenvalue of the
-# data's covariance matrix, so we can tell before training which $\sigma_x$ is too large for all of them.
+# With $\sigma_x = 2$ the KL is zero: q(z|x) is the prior for every x, the decoder ignores z and draws the
+# average face. This is **posterior collapse**, and here it is no accident of training but what the bound asks
+# for. For a linear decoder it can be worked out (Lucas et al., 2019): a direction of the data is worth its
+# price only if the variance λ of the data along it exceeds $\beta\,\sigma_x^2$. The largest λ is the first
+# eigenvalue of the data's covariance matrix, so we can tell before training which $\sigma_x$ is too large for
+# all of them.
 
 # %%
 centred = (x - x.mean(0)).flatten(1)
@@ -415,8 +419,10 @@ plots.curves(
 # %% [markdown]
 # Real data for this one: scikit-learn's handwritten digits, 8 × 8 pixels. They are grey, and a Bernoulli
 # decoder is a model of black and white, so at every step the pixels are drawn anew as 0 or 1 with their grey
-# level as the probability (*dynamic binarisation*). Its log-likelihood, $\sum_i [x_i \log \hat x_i + (1 - x_i) \log(1 - \hat x_i)]$, takes the Gaussian's place in line 7; nothing else changes. Two hidden layers, eight latent
-# dimensions, twice the same model and seed: β = 1 from the start, and β annealed over half of training.
+# level as the probability (*dynamic binarisation*). Its log-likelihood, $\sum_i [x_i \log \hat x_i + (1 -
+# x_i) \log(1 - \hat x_i)]$, takes the Gaussian's place in line 7; nothing else changes. Two hidden layers,
+# eight latent dimensions, twice the same model and seed: β = 1 from the start, and β annealed over half of
+# training.
 
 # %%
 digits = data.load("digits")
@@ -555,10 +561,9 @@ assert rho_asleep[:, 1].max() > 0.95 and rho_asleep[:, 0].max() < 0.9
 # ## MNIST
 #
 # The digits that everybody shows. They are not part of this project and nothing is downloaded unless you ask
-# for it: set `DOWNLOAD` to `True` and run the cell (11 MB from a mirror, checked against their SHA-256 and
-# kept for the next time). On two CPU cores the ten epochs take a minute or so, on a GPU some seconds.
-# Binarisation is dynamic here too, which is worth saying wherever an MNIST number stands: with fixed
-# binarisation, or with grey levels, the numbers cannot be compared.
+# for it: set `DOWNLOAD` to `True` and run the cell (some 11 MB from a mirror, checked against their SHA-256
+# and kept for the next time). Binarisation is dynamic here too, which is worth saying wherever an MNIST
+# number stands: with fixed binarisation, or with grey levels, the numbers cannot be compared.
 
 # %%
 DOWNLOAD = False

@@ -60,9 +60,9 @@ plots.curves(
 # %% [markdown] slide="Generating data from the VAE" pseudo=["z ~ p(z), x ~ p(x given z)"]
 # ## From noise to a face
 #
-# To generate is to run the model forwards, as it is written down: first a code from the prior,
-# $z \sim p(z) = \mathcal N(0, I)$, then a picture from the likelihood, $x \sim p(x|z) = \mathcal N(G(z), \sigma_x^2 I)$. The encoder takes
-# no part in it: it was the scaffolding.
+# To generate is to run the model forwards, as it is written down: first a code from the prior, $z \sim p(z) =
+# \mathcal N(0, I)$, then a picture from the likelihood, $x \sim p(x|z) = \mathcal N(G(z), \sigma_x^2 I)$. The
+# encoder takes no part in it: it was the scaffolding.
 #
 # *Predict*: what will the second step add to the first one's picture x̂ = G(z)?
 
@@ -82,11 +82,11 @@ plots.image_grid(
 )
 
 # %% [markdown]
-# Grain. The model's noise is independent from pixel to pixel, and all it can explain is what no z
-# explained. Pictures in papers are nearly always the upper row, means and not samples. To draw a sample
-# is to take noise of standard deviation $\sigma_x$, and that can be checked: the root mean square of x − x̂ must
-# be $\sigma_x$, up to a standard error of $\sigma_x/\sqrt{2N}$ for N pixels. And `vae.sample` must be these two steps and
-# nothing else.
+# Grain. The model's noise is independent from pixel to pixel, and all it can explain is what no z explained.
+# Pictures in papers are nearly always the upper row, means and not samples. To draw a sample is to take noise
+# of standard deviation $\sigma_x$, and that can be checked: the root mean square of x − x̂ must be
+# $\sigma_x$, up to a standard error of $\sigma_x/\sqrt{2N}$ for N pixels. And `vae.sample` must be these two
+# steps and nothing else.
 
 # %%
 sigma_x = vae.decoder.sigma_x
@@ -103,8 +103,8 @@ assert torch.equal(again, x)
 # %% [markdown]
 # ## Which dimensions are used
 #
-# The price of a dimension d for one picture is $\mathrm{KL}(q(z_d|x)\,\|\,p(z_d))$, in nats. Where it is zero the
-# encoder answers with the prior whatever it sees, and the decoder has learned to ignore that coordinate.
+# The price of a dimension d for one picture is $\mathrm{KL}(q(z_d|x)\,\|\,p(z_d))$, in nats. Where it is zero
+# the encoder answers with the prior whatever it sees, and the decoder has learned to ignore that coordinate.
 # The mean over the test faces tells how much of z this model uses.
 #
 # *Predict*: the faces were drawn from two factors and the model has four dimensions. How many will be
@@ -132,10 +132,10 @@ plots.table(
 # ## The manifold
 #
 # Two dimensions can be laid out on a page. If z ~ N(0, 1) and Φ is its distribution function, then Φ(z) is
-# uniform on (0, 1). Backwards: equal steps of probability u = (i + ½)/n become the quantiles $z = \Phi^{-1}(u)$,
-# dense in the middle, where the prior has its mass, and wide in the tails. A grid of them shows each part
-# of the latent space as often as the prior would. With the error function, $\Phi^{-1}(u) = \sqrt 2\,\mathrm{erf}^{-1}(2u - 1)$.
-# SciPy knows Φ⁻¹ too, by another route.
+# uniform on (0, 1). Backwards: equal steps of probability u = (i + ½)/n become the quantiles $z =
+# \Phi^{-1}(u)$, dense in the middle, where the prior has its mass, and wide in the tails. A grid of them
+# shows each part of the latent space as often as the prior would. With the error function, $\Phi^{-1}(u) =
+# \sqrt 2\,\mathrm{erf}^{-1}(2u - 1)$. SciPy knows Φ⁻¹ too, by another route.
 
 # %%
 n = 11
@@ -253,9 +253,9 @@ assert [pose, expression] == [first, second]
 # %% [markdown]
 # So the lecture's example has come true, and it has been measured: no face was labelled, and yet one
 # coordinate is the expression and another the pose. The pose costs more nats because it moves more pixels.
-# Which of the four it is, and in which direction, is chance; another seed may swap them, and now and then one wakes both at
-# once and mixes them. The latent means
-# tell it too: shaded by one factor the faces lie in stripes along one axis, by the other along the other.
+# Which of the four it is, and in which direction, is chance; another seed may swap them, and now and then one
+# wakes both at once and mixes them. The latent means tell it too: shaded by one factor the faces lie in
+# stripes along one axis, by the other along the other.
 
 # %%
 plots.scatter(
@@ -364,9 +364,9 @@ assert mixed_history.elbo[-1] > history.elbo[-1] - 2
 # %% [markdown] slide="Generating data from the VAE"
 # ## Lab: the explorer
 #
-# The model of this notebook, live: one slider a dimension, the costliest first, each with its KL. It
-# starts from the first test face. The decoder runs inside the page. Sliders answer the arrow keys; *encode* starts from a test face, *random*
-# draws z ~ p(z), *reset* goes to z = 0.
+# The model of this notebook, live: one slider a dimension, the costliest first, each with its KL. It starts
+# from the first test face. The decoder runs inside the page. Sliders answer the arrow keys; *encode* starts
+# from a test face, *random* draws z ~ p(z), *reset* goes to z = 0.
 #
 # Things to try: find the slider that makes the face smile. Move a slider whose KL is 0. Go beyond ±3, where
 # the prior hardly ever goes: what happens to the face? Start from a face and turn its head; does the
