@@ -85,16 +85,30 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _train(a: argparse.Namespace) -> int:
+    """Train, under torchrun as one of several processes, each with its own GPU where there are."""
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        return _train_here(a)
+
+    import torch
+
+    from vaelib._run import process_group
+
+    cuda = a.device != "cpu" and torch.cuda.is_available()
+    if cuda:
+        a.device = f"cuda:{os.environ['LOCAL_RANK']}"
+        torch.cuda.set_device(a.device)
+    with process_group("nccl" if cuda else "gloo"):
+        return _train_here(a)
+
+
+def _train_here(a: argparse.Namespace) -> int:
     import torch.distributed as dist
 
     from vaelib import data as datasets
     from vaelib.checkpoint import NAME, write_json
     from vaelib.training import fit, fit_faces, linear_annealing
 
-    several = int(os.environ.get("WORLD_SIZE", "1")) > 1
-    if several:
-        _join_processes(a)
-    first = not several or dist.get_rank() == 0
+    first = not dist.is_initialized() or dist.get_rank() == 0
     data = datasets.load(a.data, download=a.download)
     vae = _new_model(a, data)
     options: dict[str, Any] = {"epochs": a.epochs or EPOCHS.get(a.data), "batch_size": a.batch_size}
@@ -113,8 +127,6 @@ def _train(a: argparse.Namespace) -> int:
             elif not (a.out / "run.json").exists():
                 write_json(a.out / "run.json", {"data": a.data})
     history = (fit_faces if a.data == "faces" else fit)(vae, data.train, **options)
-    if several:
-        dist.destroy_process_group()
     if not first:
         return 0
     if a.out is not None:
@@ -165,18 +177,6 @@ def _explore(a: argparse.Namespace) -> int:
     if not a.no_browser:
         webbrowser.open(path.resolve().as_uri())
     return 0
-
-
-def _join_processes(a: argparse.Namespace) -> None:
-    """Join the processes that torchrun started, each with its own GPU where there are some."""
-    import torch
-    import torch.distributed as dist
-
-    cuda = a.device != "cpu" and torch.cuda.is_available()
-    if cuda:
-        a.device = f"cuda:{os.environ['LOCAL_RANK']}"
-        torch.cuda.set_device(a.device)
-    dist.init_process_group("nccl" if cuda else "gloo")
 
 
 def _new_model(a: argparse.Namespace, data: "Data") -> "VAE":

@@ -1,5 +1,6 @@
 """What surrounds the training loop: threads, the stop button, the state a run goes on from."""
 
+import gc
 import hashlib
 import signal
 import threading
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import torch.distributed as dist
 from torch import Tensor
 
 from vaelib import checkpoint
@@ -200,6 +202,24 @@ def few_threads(work: float) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+@contextmanager
+def process_group(backend: str) -> Iterator[None]:
+    """Join the processes that torchrun started, and leave them with no thread of theirs behind.
+
+    One still busy while Python shuts down aborts the process after all its work is done. So nothing
+    may keep the group alive: neither default arguments that took it when PyTorch's modules were
+    imported after it was made, nor DistributedDataParallel's reference cycles.
+    """
+    import torch.distributed.nn
+
+    dist.init_process_group(backend)
+    try:
+        yield
+    finally:
+        gc.collect()
+        dist.destroy_process_group()
 
 
 def _without_seed(config: Any) -> Any:

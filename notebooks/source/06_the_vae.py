@@ -76,8 +76,8 @@ tuple(z.shape)
 # Line 6: $p_\theta(x|z) = \mathcal N(G_\theta(z), \sigma_x^2 I)$. Its mean is the picture x̂, and its
 # log-density is the first term of the bound. Written out for one picture of P pixels,
 #
-# $$\log p_\theta(x|z) = \sum_{i=1}^{P} \left[ -\frac{(x_i - \hat x_i)^2}{2\sigma_x^2}
-# - \log \sigma_x - \tfrac12 \log 2\pi \right].$$
+# $$\log p_\theta(x|z) = \sum_{i=1}^{P} \left[ -\frac{(x_i - \hat x_i)^2}{2\sigma_x^2} -
+# \log \sigma_x - \tfrac12 \log 2\pi \right].$$
 
 
 # %%
