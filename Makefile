@@ -10,6 +10,8 @@ NBVAL := $(PYTEST) --nbval --nbval-current-env -n 2 --dist loadscope -p no:cache
 # What a shell may have set for other projects: MPLBACKEND silences figures in notebooks, and
 # PYTHONPATH puts other people's packages before ours.
 unexport MPLBACKEND PYTHONPATH PYTHONHOME
+# Threads that wait sleep, also where torch is imported before vaelib can say so.
+export OMP_WAIT_POLICY ?= passive
 
 .NOTPARALLEL:
 .PHONY: help setup lab test lint unit nbval solutions browser notebooks lock test-lowest readme bench

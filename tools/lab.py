@@ -88,6 +88,8 @@ def main() -> None:
     port = choose_port(os.environ.get("PORT", ""))
     token = os.environ.get("JUPYTER_TOKEN") or token_hex(24)
     os.environ["JUPYTER_TOKEN"] = token
+    # Else threads that wait keep both cores busy: a lesson imports torch before vaelib can say it.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     base = f"http://localhost:{port}"
     url = f"{base}/lab/tree/{FIRST}?token={token}"
     arguments = ["--no-browser", f"--ServerApp.port={port}", "--ServerApp.port_retries=0"]

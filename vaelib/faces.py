@@ -17,6 +17,7 @@ from jaxtyping import Float32
 from torch import Tensor
 
 from vaelib import _require
+from vaelib._threads import few_threads
 
 MAX_YAW = math.radians(24.0)  # the pose 1 turns the head to the viewer's right by this much
 CHUNK = 2**15  # pixels drawn at once: they stay in the processor's cache, and on one thread
@@ -232,6 +233,7 @@ def render(
     centre = (torch.arange(size) + 0.5) * pixel - 1.0
     u, v = centre.expand(1, size, size), centre.flip(0)[:, None].expand(1, size, size)
     n = max(1, CHUNK // size**2)
-    for i in range(0, e.size, n):
-        faces[i : i + n] = _draw(e_flat[i : i + n], yaw[i : i + n], u, v, pixel)
+    with few_threads(0):  # so small the parts are that a second one only gets in the way
+        for i in range(0, e.size, n):
+            faces[i : i + n] = _draw(e_flat[i : i + n], yaw[i : i + n], u, v, pixel)
     return faces.reshape(*e.shape, size, size)

@@ -55,7 +55,7 @@ def exponential_annealing(step: int, steps: int, start: float, end: float = 1.0)
     return end if done == 1 else start * (end / start) ** done
 
 
-def annealing_from_above(step: int, steps: int, start: float = 15.0, rest: float = 3.0) -> float:
+def annealing_from_above(step: int, steps: int, start: float = 60.0, rest: float = 3.0) -> float:
     """From `start` to `rest` over the first 25 % of the steps, then `rest`, 1 for the last 30 %.
 
     While β is high a latent dimension costs more than it explains. As it comes down they wake one
@@ -63,7 +63,7 @@ def annealing_from_above(step: int, steps: int, start: float = 15.0, rest: float
     little go back to sleep; at the end the bound is the ELBO. Raises as `linear_annealing`.
 
     >>> [annealing_from_above(step, 20) for step in (0, 5, 13, 14)]
-    [15.0, 3.0, 3.0, 1.0]
+    [60.0, 3.0, 3.0, 1.0]
     """
     down = linear_annealing(step, steps // 4, start, rest)
     return down if step < steps * 7 // 10 else 1.0

@@ -18,7 +18,8 @@ from tqdm.auto import tqdm
 
 from vaelib import _require, models
 from vaelib import data as datasets
-from vaelib._run import History, Interrupt, Run, few_threads
+from vaelib._run import History, Interrupt, Run
+from vaelib._threads import few_threads
 from vaelib.divergences import kl_to_standard_normal_per_dim
 from vaelib.models import VAE
 from vaelib.networks import BernoulliDecoder
