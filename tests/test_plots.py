@@ -35,6 +35,12 @@ def test_a_figure_shows_as_a_picture_with_its_alternative_text(name):
     assert set(data) == {"image/png", "text/plain"}
 
 
+@pytest.mark.parametrize("name", FIGURES)
+def test_a_figure_drawn_twice_is_the_same(name):
+    figure = FIGURES[name]()
+    assert figure.png() == figure.png()
+
+
 def test_the_same_figure_gives_the_same_bytes():
     images = np.linspace(0, 1, 64).reshape(1, 1, 8, 8)
     assert plots.image_grid(images, "x").png() == plots.image_grid(images, "x").png()

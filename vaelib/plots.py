@@ -51,6 +51,7 @@ class AltFigure(Figure):
         file = io.BytesIO()
         with rc_context(STYLE):
             self.savefig(file, format="png", metadata={"Software": None})
+        self.set_layout_engine("none")  # the layout is found; a second search would move colour bars
         return file.getvalue()
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
@@ -218,7 +219,7 @@ def scatter(points: Any, factors: Mapping[str, Any], alt: str, axes: tuple[str, 
     """Points (N, 2), one panel a factor (N,), shaded by it from dark (low) to light (high)."""
     points = _array("points", points, 2)
     with rc_context(STYLE):
-        figure = AltFigure(alt, (9.0, 4.2))
+        figure = AltFigure(alt, (4.5 * len(factors), 4.2))
         panels = figure.subplots(1, len(factors), squeeze=False, sharex=True, sharey=True)[0]
         for ax, (name, values) in zip(panels, factors.items(), strict=True):
             dots = ax.scatter(*points.T, c=_array(name, values, 1), cmap="cividis", s=9)
