@@ -1,70 +1,16 @@
 """The builder on small sources of its own: one way, two sets, and every broken source stops it."""
 
-import sys
-from pathlib import Path
-
 import nbformat
 import pytest
-
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "notebooks"))
-import build  # noqa: E402
-
-LESSON = '''# %% [markdown]
-# # 1 · A lesson
-#
-# It has one exercise.
-
-# %% [markdown] slide="Jensen's inequality" pseudo=["7 L"] exercises=["1.1"]
-# ## A section of the lesson
-
-# %% [markdown] exercise="1.1 ★"
-# ### Exercise 1.1 `double`
-
-# %%
-def double(x):
-    """Twice x."""
-    ### BEGIN SOLUTION
-    twice = 2 * x
-    return twice
-    ### END SOLUTION
-
-
-# %%
-try:
-    print(double(2))
-except NotImplementedError:
-    print("not attempted yet")
-'''
-START = """# %% [markdown]
-# # 0 · Start
-
-# %% [markdown] tags=["map"]
-# Jensen's inequality | 1 A lesson
-# KL annealing | 6 The VAE
-
-# %%
-1 + 1
-"""
-
-
-@pytest.fixture
-def here(tmp_path):
-    """A notebooks/ folder with two sources."""
-    folder = tmp_path / "notebooks"
-    (folder / "source").mkdir(parents=True)
-    (folder / "source" / "00_start.py").write_text(START, encoding="utf-8")
-    (folder / "source" / "01_lesson.py").write_text(LESSON, encoding="utf-8")
-    return folder
+from small_lesson import KNOWN, LESSON, START, build, main, make, stored, write
 
 
 @pytest.fixture(scope="module")
 def once(tmp_path_factory):
     """The bytes of lesson 0, built once."""
-    folder = tmp_path_factory.mktemp("once") / "notebooks"
-    (folder / "source").mkdir(parents=True)
-    (folder / "source" / "00_start.py").write_text(START, encoding="utf-8")
-    assert build.main([], folder) == 0
+    folder = make(tmp_path_factory.mktemp("once") / "notebooks")
+    (folder / "source" / "01_lesson.py").unlink()
+    assert build.main(["00"], folder, {}) == 0
     return (folder / "00_start.ipynb").read_bytes()
 
 
@@ -76,36 +22,28 @@ def built(here, once):
     return here
 
 
-def write(here: Path, text: str, name: str = "01_lesson") -> Path:
-    path = here / "source" / f"{name}.py"
-    path.write_text(text, encoding="utf-8")
-    return path
-
-
-def stored(here: Path, name: str = "01_lesson"):
-    return nbformat.read(here / f"{name}.ipynb", as_version=4)
-
-
 def texts(notebook) -> str:
-    return "".join(o.get("text", "") for c in notebook.cells for o in c.get("outputs", []))
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    return "".join(output.data["text/plain"] for output in outputs)
 
 
 def test_one_source_gives_two_sets_that_run(here):
-    assert build.main([], here) == 0
-    assert build.main(["01", "--solutions"], here) == 0
+    assert main([], here) == 0
+    assert main(["01", "--solutions"], here) == 0
     student = stored(here)
     solved = nbformat.read(here.parent / "build" / "solutions" / "01_lesson.ipynb", as_version=4)
-    assert "    raise NotImplementedError" in student.cells[3].source
+    assert "    raise NotImplementedError" in student.cells[4].source
     assert "SOLUTION" not in nbformat.writes(student) and "twice" not in nbformat.writes(student)
-    assert "return twice" in solved.cells[3].source
-    assert (texts(student), texts(solved)) == ("not attempted yet\n", "4\n")
+    assert "return twice" in solved.cells[4].source
+    assert texts(student) == "1.1 double: not attempted yet"
+    assert texts(solved) == "✓ 1.1 double: right"
     assert [c.id for c in student.cells] == [c.id for c in solved.cells]
-    assert build.main(["--check"], here) == 0
+    assert main(["--check"], here) == 0
 
 
 def test_building_twice_gives_the_same_bytes(here, once):
     (here / "source" / "01_lesson.py").unlink()
-    build.main(["00"], here)
+    main(["00"], here)
     assert (here / "00_start.ipynb").read_bytes() == once
     assert set(stored(here, "00_start").metadata) == {"kernelspec", "language_info"}
     assert "version" not in stored(here, "00_start").metadata.language_info
@@ -120,46 +58,47 @@ def test_ids_do_not_depend_on_other_cells(here):
 
 
 def test_the_map_names_slides_sections_exercises_and_what_is_to_come(here):
-    table = build.load_sources(here / "source")["00_start"].cells[1].source
+    table = build.load_sources(here / "source", known=KNOWN)["00_start"].cells[1].source
     assert "| 1 | [A lesson](01_lesson.ipynb) |" in table
     assert "| 6 | The VAE (to come) |" in table
     assert (
         "| Jensen's inequality | [1 · A section of the lesson]"
         "(01_lesson.ipynb#A-section-of-the-lesson) | 7 L "
-        "| [1.1](01_lesson.ipynb#Exercise-1.1-double) ★ |" in table
+        "| [1.1](01_lesson.ipynb#Exercise-1.1-double) ★ 5 min |" in table
     )
+    assert "| 1 | [1.1 `double`](01_lesson.ipynb#Exercise-1.1-double) ★ 5 min |" in table
     assert "| KL annealing | 6 · The VAE (to come) | | |" in table
 
 
 def test_sections_begin_slides(here):
     types = [c.metadata["slideshow"]["slide_type"] for c in build.read(write(here, LESSON)).cells]
-    assert types == ["slide", "slide", "subslide", "-", "subslide"]
+    assert types == ["slide", "slide", "-", "subslide", "-", "subslide"]
 
 
 @pytest.mark.parametrize(
     ("old", "new", "line", "message"),
     [
-        ("    ### END SOLUTION\n", "", 15, "has no ### END SOLUTION"),
-        ("    ### BEGIN SOLUTION\n", "", 17, "without a ### BEGIN SOLUTION"),
-        ("    ### BEGIN SOLUTION\n", "    ### BEGIN SOLUTION\n" * 2, 15, "has no ### END"),
-        ("### BEGIN SOLUTION", "# BEGIN SOLUTION", 15, "is no marker"),
-        ("### END SOLUTION", "### end solution", 18, "is no marker"),
-        ("### END SOLUTION", "### END SOLUTON", 18, "is no marker"),
-        ("    ### END SOLUTION", "  ### END SOLUTION", 18, "indented otherwise"),
-        ("    ### BEGIN SOLUTION", "### BEGIN SOLUTION", 15, "inside a function"),
-        ("    twice = 2 * x", "    twice = = x", 16, "the source is not Python"),
+        ("    ### END SOLUTION\n", "", 18, "has no ### END SOLUTION"),
+        ("    ### BEGIN SOLUTION\n", "", 20, "without a ### BEGIN SOLUTION"),
+        ("    ### BEGIN SOLUTION\n", "    ### BEGIN SOLUTION\n" * 2, 18, "has no ### END"),
+        ("### BEGIN SOLUTION", "# BEGIN SOLUTION", 18, "is no marker"),
+        ("### END SOLUTION", "### end solution", 21, "is no marker"),
+        ("### END SOLUTION", "### END SOLUTON", 21, "is no marker"),
+        ("    ### END SOLUTION", "  ### END SOLUTION", 21, "indented otherwise"),
+        ("    ### BEGIN SOLUTION", "### BEGIN SOLUTION", 18, "inside a function"),
+        ("    twice = 2 * x", "    twice = = x", 19, "the source is not Python"),
         (
             "    return twice\n    ### END SOLUTION\n",
             "    return twice\n    ### END SOLUTION\n    return (\n    ### BEGIN SOLUTION\n"
             "    2\n    ### END SOLUTION\n    )\n",
-            20,
+            23,
             "the student set is not Python",
         ),
     ],
 )
 def test_a_broken_source_stops_the_build_with_file_and_line(here, capsys, old, new, line, message):
     path = write(here, LESSON.replace(old, new, 1))
-    assert build.main([], here) == 1
+    assert main([], here) == 1
     error = capsys.readouterr().err
     assert error.startswith(f"{path}:{line}: ") and message in error
     assert not list(here.glob("*.ipynb"))
@@ -167,30 +106,30 @@ def test_a_broken_source_stops_the_build_with_file_and_line(here, capsys, old, n
 
 def test_a_map_that_lacks_a_slide_or_an_exercise_stops_the_build(here, capsys):
     write(here, LESSON.replace('slide="Jensen\'s inequality"', 'slide="Jensen"'))
-    assert build.main([], here) == 1
+    assert main([], here) == 1
     assert "01_lesson has a section of a slide that the map lacks: 'Jensen'" in (
         capsys.readouterr().err
     )
     write(here, LESSON.replace('exercises=["1.1"]', 'exercises=["1.9"]'))
-    assert build.main([], here) == 1
+    assert main([], here) == 1
     assert "names no such exercise: 1.9" in capsys.readouterr().err
 
 
 def test_a_cell_in_error_is_not_stored(here, capsys):
     write(here, "# %%\n1 / 0\n", "00_start")
-    assert build.main(["00"], here) == 1
+    assert main(["00"], here) == 1
     assert "ZeroDivisionError" in capsys.readouterr().err
     assert not list(here.glob("*.ipynb")) and not list(here.glob("*.part"))
 
 
 def test_stderr_is_not_stored(here, capsys):
     write(here, "# %%\nimport sys\n\nprint('oh', file=sys.stderr)\n", "00_start")
-    assert build.main(["00"], here) == 1
+    assert main(["00"], here) == 1
     assert "writes to stderr: oh" in capsys.readouterr().err
 
 
 def test_an_unknown_lesson_is_refused(here, capsys):
-    assert build.main(["09"], here) == 1
+    assert main(["09"], here) == 1
     assert "no lesson 09" in capsys.readouterr().err
 
 
@@ -238,10 +177,10 @@ def picture(**metadata):
 )
 def test_check_says_what_is_wrong_with_a_stored_notebook(built, capsys, change, message):
     here = built
-    assert build.main(["00", "--check"], here) == 0
+    assert main(["00", "--check"], here) == 0
     edited(here, change)
     capsys.readouterr()
-    assert build.main(["00", "--check"], here) == 1
+    assert main(["00", "--check"], here) == 1
     error = capsys.readouterr().err
     assert str(here / "00_start.ipynb") in error and message in error
 
@@ -250,14 +189,14 @@ def test_check_accepts_a_picture_with_alt_text(built):
     here = built
     alt = {"image/png": {"alt": "A dot."}}
     edited(here, lambda nb: nb.cells[2].outputs.append(picture(metadata=alt)))
-    assert build.main(["00", "--check"], here) == 0
+    assert main(["00", "--check"], here) == 0
 
 
 def test_check_finds_what_is_missing_and_what_has_no_source(here, capsys):
-    assert build.main(["--check"], here) == 1
+    assert main(["--check"], here) == 1
     assert "01_lesson.ipynb: missing" in capsys.readouterr().err
     nbformat.write(nbformat.v4.new_notebook(), here / "02_old.ipynb")
-    assert build.main(["--check"], here) == 1
+    assert main(["--check"], here) == 1
     assert "02_old.ipynb: has no source" in capsys.readouterr().err
 
 
@@ -269,7 +208,7 @@ def test_a_widget_view_is_stored_as_its_picture_and_text(here):
         "display(bundle, raw=True, metadata={'image/png': {'alt': 'a widget'}})\n"
     )
     write(here, f"# %%\n{code}", "00_start")
-    assert build.main(["00"], here) == 0
+    assert main(["00"], here) == 0
     assert set(stored(here, "00_start").cells[0].outputs[0].data) == {"text/plain", "image/png"}
 
 
@@ -279,6 +218,6 @@ def test_a_progress_bar_is_stored_as_it_ends(here):
         "display({'text/plain': '  0%|          | 0/36 [00:00<?, ?step/s]'}, raw=True)\n"
     )
     write(here, f"# %%\n{code}", "00_start")
-    assert build.main(["00"], here) == 0
+    assert main(["00"], here) == 0
     text = stored(here, "00_start").cells[0].outputs[0].data["text/plain"]
     assert text.startswith("100%|") and text.endswith("| 36/36")

@@ -1,0 +1,10 @@
+"""What the tests of the builder share."""
+
+import pytest
+import small_lesson
+
+
+@pytest.fixture
+def here(tmp_path):
+    """A notebooks/ folder with two sources."""
+    return small_lesson.make(tmp_path / "notebooks")

@@ -1,0 +1,85 @@
+"""A notebooks/ folder with two small sources, for the tests of the builder."""
+
+import sys
+from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
+
+import nbformat
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "notebooks"))
+import build  # noqa: E402
+
+KNOWN = {"double": SimpleNamespace(number="1.1", name="double", stars=1, minutes=5, points=1)}
+CHECK = """
+class Result:
+    def __init__(self, says):
+        self.says = says
+
+    def __repr__(self):
+        return self.says
+
+
+def double(function):
+    try:
+        return Result("✓ 1.1 double: right" if function(2) == 4 else "✗ 1.1 double: wrong")
+    except NotImplementedError:
+        return Result("1.1 double: not attempted yet")
+"""
+LESSON = '''# %% [markdown]
+# # 1 · A lesson
+#
+# It has one exercise.
+
+# %% [markdown] slide="Jensen's inequality" pseudo=["7 L"] exercises=["1.1"]
+# ## A section of the lesson
+
+# %%
+import own_check as check
+
+# %% [markdown] exercise="1.1 ★"
+# ### Exercise 1.1 `double`
+
+# %%
+def double(x):
+    """Twice x."""
+    ### BEGIN SOLUTION
+    twice = 2 * x
+    return twice
+    ### END SOLUTION
+
+
+# %%
+check.double(double)
+'''
+START = """# %% [markdown]
+# # 0 · Start
+
+# %% [markdown] tags=["map"]
+# Jensen's inequality | 1 A lesson
+# KL annealing | 6 The VAE
+
+# %%
+1 + 1
+"""
+
+
+main = partial(build.main, known=KNOWN)
+
+
+def make(folder: Path) -> Path:
+    (folder / "source").mkdir(parents=True)
+    write(folder, START, "00_start")
+    write(folder, LESSON)
+    (folder / "own_check.py").write_text(CHECK, encoding="utf-8")
+    return folder
+
+
+def write(here: Path, text: str, name: str = "01_lesson") -> Path:
+    path = here / "source" / f"{name}.py"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def stored(here: Path, name: str = "01_lesson"):
+    return nbformat.read(here / f"{name}.ipynb", as_version=4)

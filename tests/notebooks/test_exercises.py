@@ -1,0 +1,126 @@
+"""Exercises and checks that do not belong together, and solutions that leak, stop the build."""
+
+from types import SimpleNamespace
+
+import nbformat
+import pytest
+from small_lesson import KNOWN, LESSON, build, main, write
+
+HEADING = '# %% [markdown] exercise="1.1 ★"\n# ### Exercise 1.1 `double`\n'
+SOLUTION = LESSON[LESSON.index("# %%\ndef double") : LESSON.rindex("# %%\n")]
+CALL = "# %%\ncheck.double(double)\n"
+NONE = "`double` has no solution between"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "message"),
+    [
+        (HEADING, "", 16, "a solution without the heading of an exercise above it"),
+        (SOLUTION, "", 16, "check.double stands before the solution"),
+        (SOLUTION + CALL, "", 12, NONE),
+        (CALL, "", 12, "exercise 1.1 `double` has no check: add a cell check.double(double)"),
+        (HEADING + "\n" + SOLUTION, "", 13, "check.double has no exercise `double` above it"),
+        (CALL, CALL + "\n" + CALL, 28, "exercise 1.1 `double` has a second check"),
+        (SOLUTION, SOLUTION * 2, 27, "exercise 1.1 `double` has a second solution"),
+        (SOLUTION, CALL + "\n" + SOLUTION, 16, "check.double stands before the solution"),
+        (HEADING, HEADING * 2, 12, NONE),
+        (CALL, CALL + "\n" + HEADING, 27, "a second exercise `double`, the first is on line 12"),
+        ("check.double(double)", "check.treble(double)", 25, "check.treble is unknown"),
+        ("check.double(double)", "check.double(float)", 25, "is check.double(double) and nothing"),
+        ("check.double(double)", "a = check.double(double)", 25, "and nothing else"),
+        ("check.double(double)", "0\ncheck.double(double)", 26, "and nothing else"),
+        ("`double`", "`treble`", 12, "there is no check.treble"),
+        ("`double`", "double", 12, "an exercise is headed"),
+        (' exercise="1.1 ★"', "", 12, "an exercise is headed"),
+        (' exercise="1.1 ★"', ' exercise="1.2 ★"', 12, "heading says 1.1, its metadata 1.2"),
+        (' exercise="1.1 ★"', ' exercise="1.1 ★★"', 12, "is 1.1 ★★ here, and 1.1 ★ in its check"),
+        ("def double(x)", "def treble(x)", 18, "does not define double"),
+        ("    ### BEGIN", "    pass\ndef b():\n    ### BEGIN", 20, "is not inside double"),
+        ("    ### BEGIN", "    return 2 * x  # BEGIN_SOLUTION\n    ### BEGIN", 18, "no marker"),
+        ("    ### BEGIN", "    # BEGIN HIDDEN TESTS\n    ### BEGIN", 18, "no marker"),
+    ],
+)
+def test_what_does_not_pair_stops_the_build_with_file_and_line(
+    here, capsys, old, new, line, message
+):
+    assert old in LESSON
+    path = write(here, LESSON.replace(old, new, 1))
+    assert main([], here) == 1
+    error = capsys.readouterr().err
+    assert error.startswith(f"{path}:{line}: ") and message in error, error
+    assert not list(here.glob("*.ipynb"))
+
+
+LONG = "return sum([x for _ in range(2)], start=0 * x)"
+
+
+@pytest.mark.parametrize(
+    ("cell", "line"),
+    [
+        (f"# %%\ndef other(x):\n    {LONG}\n", 28),
+        ("# %%\nx = 1\ny = sum( [x for _ in\n    range(2)],start = 0*x )  # so\n", 28),
+        ("# %% [markdown]\n# Try this:\n#\n# `sum([x for _ in range(2)], start=0 * x)`\n", 29),
+        ("# %% [markdown]\n# Try `sum([x for _\n# in range(2)], start=0 * x)`\n", 26),
+        (f'# %%\ntext = """\n{LONG}\n"""\n', 27),
+        (f"# %%\n# {LONG}\n0\n", 27),
+    ],
+)
+def test_a_solution_shown_elsewhere_stops_the_build(here, capsys, cell, line):
+    solved = LESSON.replace("    twice = 2 * x\n    return twice\n", f"    {LONG}\n")
+    path = write(here, solved + "\n" + cell)
+    assert main([], here) == 1
+    error = capsys.readouterr().err
+    assert error == f"{path}:{line}: shows students the solution of line 19\n"
+
+
+def test_a_short_solution_under_another_name_is_a_leak_too(here, capsys):
+    path = write(
+        here, f"{LESSON}\n# %%\n0\n\n\ndef other(x):\n    twice = 2*x  # so\n    return (twice)\n"
+    )
+    assert main([], here) == 1
+    assert f"{path}:31: shows students the solution of line 16" in capsys.readouterr().err
+
+
+def test_a_line_that_is_like_a_short_solution_is_no_leak(here):
+    write(here, LESSON + "\n# %%\nx = 3\ntwice = 2 * x\ntwice\n")
+    assert build.load_sources(here / "source", known=KNOWN)
+
+
+def test_a_check_without_an_exercise_stops_the_build_of_all(here, capsys):
+    other = SimpleNamespace(number="1.2", name="treble", stars=1, minutes=5, points=1)
+    assert build.main(["01"], here, KNOWN | {"treble": other}) == 0
+    assert build.main([], here, KNOWN | {"treble": other}) == 1
+    path = here / "source" / "01_lesson.py"
+    assert f"{path}:1: check.treble (1.2) has no exercise" in capsys.readouterr().err
+
+
+def test_a_wrong_solution_and_a_stub_that_passes_stop_the_build(here, capsys):
+    write(here, LESSON.replace("2 * x", "3 * x"))
+    assert main(["01", "--solutions"], here) == 1
+    assert "check.double should say '✓' and says: ✗ 1.1 double: wrong" in capsys.readouterr().err
+    assert not (here.parent / "build" / "solutions" / "01_lesson.ipynb").exists()
+    given = "def double(x):\n    if x:\n        return x + x\n"
+    write(here, LESSON.replace("def double(x):\n", given))
+    assert main(["01"], here) == 1
+    assert "should say 'not attempted yet' and says: ✓" in capsys.readouterr().err
+
+
+def test_solutions_and_checks_carry_the_metadata_of_nbgrader(here):
+    for kind in ("student", "solutions", "nbgrader"):
+        cells = build.load_sources(here / "source", kind, None, KNOWN)["01_lesson"].cells
+        marked = [cell.metadata["nbgrader"] for cell in cells if "nbgrader" in cell.metadata]
+        common = {"schema_version": 3, "task": False}
+        solution = {"grade_id": "double", "solution": True, "grade": False, "locked": False}
+        test = {"grade_id": "check_double", "solution": False, "grade": True, "locked": True}
+        assert marked == [common | solution, common | test | {"points": 1}]
+        assert ("HIDDEN" in cells[5].source) == (kind == "nbgrader")
+
+
+def test_building_for_nbgrader_runs_nothing(here):
+    assert main(["--nbgrader"], here) == 0
+    into = here.parent / "build" / "nbgrader"
+    assert {p.name for p in (into / "source").iterdir()} == {"00_start", "01_lesson"}
+    notebook = nbformat.read(into / "source" / "01_lesson" / "01_lesson.ipynb", as_version=4)
+    assert "return twice" in notebook.cells[4].source
+    assert notebook.cells[5].source.startswith("check.double(double)\n### BEGIN HIDDEN TESTS\n")
+    assert not notebook.cells[5].outputs
