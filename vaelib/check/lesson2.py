@@ -1,0 +1,243 @@
+"""Lesson 2, maximum likelihood: the average log-likelihood, its maximum, and log p(x)."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from vaelib.check._draw import catalogue, dyadic, limit, normal, numbers
+from vaelib.check._exercise import Exercise, Property, Rng
+from vaelib.check._probe import Probe
+
+Function = Callable[[Tensor], Tensor]
+UNIT: dict[float, tuple[str, str]] = {
+    -1.0: ("sign", "the likelihood is asked for, not a loss"),
+    math.log(2): ("log2 for log", "nats, or bits?"),
+}
+
+
+def average_log_likelihood(
+    x: Tensor,
+    mu: Any,
+    sigma: Any,
+    *,
+    over: Function = torch.mean,
+    constant: tuple[float, float] = (0.5, 1.0),  # a log 2π + b log σ
+    exponent: tuple[float, int, int] = (0.5, 2, 2),  # c |x − μ|^k / σ^m
+    sigma_to_the: float = 1.0,
+    unit: float = 1.0,
+) -> Tensor:
+    """(1/N) Σ_n log N(x_n; μ, σ²), nats."""
+    (a, b), (c, k, m) = constant, exponent
+    sigma = torch.as_tensor(sigma, dtype=x.dtype) ** sigma_to_the
+    normaliser = a * math.log(2 * math.pi) + b * sigma.log()
+    return over(-c * (x - mu).abs() ** k / sigma**m - normaliser) / unit
+
+
+def average_log_likelihood_inputs(rng: Rng) -> list[Probe]:
+    def draw(n: int, mu: float, sigma: float) -> Probe:
+        return Probe((normal(rng, n, mean=mu + 0.7 * sigma, std=1.3 * sigma), mu, sigma))
+
+    mu, sigma = normal(rng, mean=-0.8, std=0.2), 0.4 + 0.1 * normal(rng).abs()
+    return [
+        Probe((normal(rng, 3, mean=0.4), mu, sigma)),
+        draw(5, 1.5 + dyadic(rng, 0, 1), dyadic(rng, 0.25, 0.6)),
+        draw(7, -dyadic(rng, 1, 2), dyadic(rng, 1.5, 2.5)),
+        limit("a single example, N = 1", numbers(1.5), 1.0, 0.25),
+        limit("every example at μ", numbers(1.5, 1.5, 1.5), 1.5, 2.0),
+        limit("examples 59 σ from μ", normal(rng, 4, mean=60.0, std=0.1), 1.0, 1.0),
+    ]
+
+
+AVERAGE_LOG_LIKELIHOOD = Exercise(
+    *("2.1", "average_log_likelihood", 1, 5, 1, "average_log_likelihood(x, mu, sigma)"),
+    variant=average_log_likelihood,
+    inputs=average_log_likelihood_inputs,
+    axes=(("N",), (), ()),
+    mistakes=catalogue(
+        over={
+            torch.sum: ("sum for mean", "does an average grow with N?"),
+            lambda a: a.exp().mean().log(): ("log of the mean", "logarithm, or average first?"),
+            lambda a: a.exp().mean(): ("no logarithm", "is it the density, or its logarithm?"),
+            lambda a: a.exp().log().mean(): ("underflow", "far from μ exp gives 0: is it needed?"),
+            torch.clone: ("no average", "one number for all: what is done over the N examples?"),
+        },
+        constant={
+            (0, 1): ("constant dropped", "does the density have the integral 1?"),
+            (0, 0): ("constant dropped, log σ too", "what stands before a Gaussian's exp?"),
+            (0.5, 0): ("log σ forgotten", "is a wide Gaussian as high at μ as a narrow one?"),
+            (1, 2): ("no ½ in the constant", "2πσ², or its root?"),
+            (0.5, 0.5): ("σ for σ² in the logarithm", "½ log of what?"),
+            (-0.5, -1): ("sign of the constant", "it divides; what does log make of that?"),
+        },
+        exponent={
+            (0.5, 2, 1): ("σ for σ² in the exponent", "by what is the square divided?"),
+            (1, 2, 2): ("no ½ in the exponent", "what stands before the square?"),
+            (0.5, 1, 1): ("no square in the exponent", "what is done to x − μ?"),
+            (-0.5, 2, 2): ("sign of the exponent", "is an x far away more likely?"),
+        },
+        sigma_to_the={
+            0.5: ("σ for σ²", "is `sigma` a standard deviation, or a variance?"),
+            2.0: ("σ² for σ", "is `sigma` a standard deviation, or a variance?"),
+        },
+        unit=UNIT,
+    ),
+    properties=(
+        Property(
+            "an average",
+            "an average does not change when every example comes twice; here it does",
+            lambda rng: [Probe((x.repeat(n), 0.5, 0.75)) for x in [normal(rng, 3)] for n in (1, 2)],
+            lambda out: abs(out[0].value[0] - out[1].value[0]) < 1e-9,
+        ),
+    ),
+)
+
+
+def gaussian_mle(
+    x: Tensor,
+    *,
+    centre: Function = torch.mean,
+    about: float = 1.0,
+    power: int = 2,
+    less: float = 0.0,
+    sum_only: bool = False,
+    root: Function = torch.sqrt,
+    order: tuple[int, int] = (0, 1),
+    error: bool = False,
+) -> tuple[Tensor, ...]:
+    """μ = (1/N) Σ x_n, σ = √((1/N) Σ (x_n − μ)²)."""
+    n, mu = len(x), centre(x)
+    total = ((x - about * mu).abs() ** power).sum()
+    mean = total if sum_only else total / (n - less)
+    sigma = (root(mean) if power == 2 else mean) / (math.sqrt(n) if error else 1)
+    return (mu, sigma)[order[0]], (mu, sigma)[order[1]]
+
+
+def gaussian_mle_inputs(rng: Rng) -> list[Probe]:
+    return [
+        Probe((normal(rng, 4, mean=0.9, std=1.6) ** 2 + 0.5,)),
+        Probe((normal(rng, 5, mean=1.7, std=0.4),)),
+        Probe((normal(rng, 8, mean=-3.0, std=2.6),)),
+        limit("examples that are all equal", numbers(-0.5, -0.5, -0.5, -0.5)),
+        limit("a single example, N = 1", numbers(1.5)),
+    ]
+
+
+GAUSSIAN_MLE = Exercise(
+    *("2.2", "gaussian_mle", 2, 10, 2, "gaussian_mle(x)"),
+    variant=gaussian_mle,
+    inputs=gaussian_mle_inputs,
+    axes=(("N",),),
+    outputs=2,
+    mistakes=catalogue(
+        less={1.0: ("N−1 for N", "unbiased is not most likely; what is your function's default?")},
+        root={
+            torch.clone: ("variance for σ", "σ has the unit of x; has yours?"),
+            torch.log: ("log σ² for σ", "can a standard deviation be negative?"),
+            lambda v: v.log() / 2: ("log σ for σ", "can a standard deviation be negative?"),
+            torch.reciprocal: ("1/σ² for σ", "should it grow with the spread?"),
+        },
+        about={0.0: ("not centred", "what happens to your σ when 100 is added to every x?")},
+        power={1: ("|x − μ| for (x − μ)²", "set the derivative in σ to zero: what is there?")},
+        sum_only={True: ("sum for mean in σ", "does σ grow with N?")},
+        error={True: ("standard error for σ", "the spread of x, or that of its mean?")},
+        centre={
+            torch.sum: ("sum for mean in μ", "is μ somewhere among the examples?"),
+            torch.median: ("median for mean", "which derivative is zero at the median?"),
+        },
+        order={
+            (1, 0): ("order swapped", "which of the two comes first?"),
+            (0, 0): ("μ twice", "look at the second of the two"),
+        },
+    ),
+    properties=(
+        Property(
+            "invariant under a shift",
+            "with 3 added to every example μ should rise by 3, and σ should not change",
+            lambda rng: [Probe((x + by,)) for x in [normal(rng, 5)] for by in (0.0, 3.0)],
+            lambda out: all(
+                abs(out[1].value[i] - out[0].value[i] - by) < 1e-9 for i, by in ((0, 3), (1, 0))
+            ),
+        ),
+    ),
+)
+
+
+def log_marginal(
+    log_px_z: Tensor,
+    *,
+    over: Callable[[Tensor, float], Tensor] = lambda a, c: a.logsumexp(0) - c,
+    axis: Function = torch.clone,
+    count: Callable[[int, int], float] = lambda K, B: math.log(K),
+    unit: float = 1.0,
+) -> Tensor:
+    """log (1/K) Σ_k p(x|z_k) from log p(x|z_k), (K, B) -> (B,)."""
+    log_px_z = axis(log_px_z)
+    return over(log_px_z, count(*log_px_z.shape)) / unit
+
+
+def exp_first(a: Tensor, c: float) -> Tensor:
+    return a.exp().sum(0).log() - c
+
+
+def one_shift(a: Tensor, c: float) -> Tensor:
+    return exp_first(a - a.max(), c) + a.max()
+
+
+def no_shift_back(a: Tensor, c: float) -> Tensor:
+    return exp_first(a - a.max(0).values, c)
+
+
+def log_marginal_inputs(rng: Rng) -> list[Probe]:
+    deep = normal(rng, 4, 2, std=3.0)
+    return [
+        Probe((normal(rng, 3, 2, mean=-2.0, std=1.5),)),
+        Probe((normal(rng, 5, 3, mean=0.7, std=1.2),)),
+        Probe((normal(rng, 4, 6, mean=-6.0, std=2.5),)),
+        limit("a single draw, K = 1", normal(rng, 1, 3, mean=-2.0)),
+        limit("a single example, B = 1", normal(rng, 4, 1, mean=-2.0)),
+        limit("log-densities near −2000, where exp gives 0", deep - 2000),
+        limit("log-densities near 900, where exp gives infinity", deep + 900),
+        limit("one x at −1500, one at −1", deep - numbers(1500, 1)),
+    ]
+
+
+LOG_MARGINAL = Exercise(
+    *("2.3", "log_marginal", 2, 15, 2, "log_marginal(log_px_z)"),
+    variant=log_marginal,
+    inputs=log_marginal_inputs,
+    axes=(("K", "B"),),
+    mistakes=catalogue(
+        over={
+            lambda a, c: a.mean(0): ("mean of logs", "logarithm first, or mean first?"),
+            lambda a, c: a.sum(0): ("sum of logs", "is p(x) a product over the draws?"),
+            exp_first: ("overflow: exp before log", "exp(−2000) is 0; what can be taken out?"),
+            one_shift: ("overflow: one maximum for all", "has each x its own largest term?"),
+            no_shift_back: ("maximum not added back", "what was taken out has to come back"),
+            lambda a, c: (a.logsumexp(0) - c).exp(): ("no logarithm", "p(x), or its logarithm?"),
+        },
+        axis={
+            torch.t: ("wrong axis", "which dimension counts the draws?"),
+            lambda a: a.reshape(-1, 1): ("mean over B too", "one number an example is asked for"),
+        },
+        count={
+            lambda K, B: 0.0: ("no log K", "a mean over draws: what does log make of 1/K?"),
+            lambda K, B: -math.log(K): ("+ log K for − log K", "is a mean larger than a sum?"),
+            lambda K, B: 2 * math.log(K): ("log K twice", "is it a mean before you divide?"),
+            lambda K, B: math.log(B): ("log B for log K", "which size counts the draws?"),
+        },
+        unit=UNIT,
+    ),
+    properties=(
+        Property(
+            "shift",
+            "with 2 added to every log-density the answer should rise by 2; it does not",
+            lambda rng: [Probe((x + by,)) for x in [normal(rng, 3, 2)] for by in (0.0, 2.0)],
+            lambda out: bool(abs(out[1].value[0] - out[0].value[0] - 2).max() < 1e-9),
+        ),
+    ),
+)
+
+EXERCISES = (AVERAGE_LOG_LIKELIHOOD, GAUSSIAN_MLE, LOG_MARGINAL)
