@@ -16,7 +16,8 @@ import vaelib  # noqa: F401  (before torch: it sets how its threads wait)
 
 import torch  # isort: skip
 
-from vaelib import _run, training
+from vaelib import training
+from vaelib._threads import few_threads
 from vaelib.data import load
 
 BUSY = "while True: pass"
@@ -56,14 +57,14 @@ def main() -> None:
 
     print(f"torch {torch.__version__}, {torch.get_num_threads()} threads by default")
     print(f"{'work':<40} {'alone, s':>9} {'busy, s':>9} {'ratio':>6}")
-    rest = _run.few_threads
+    rest = few_threads
     for name, work, threads in (
         (f"fit_faces, {arguments.epochs} epochs", train, rest),
         ("200 encoded faces", encode, rest),
         ("fit_faces with torch's default threads", train, None),
     ):
         # The comparison takes away what `fit` does about threads, and nothing else.
-        training.few_threads = threads or (lambda work: _run.few_threads(float("inf")))
+        training.few_threads = threads or (lambda work: few_threads(float("inf")))
         work()
         races = [pair(work) for _ in range(arguments.races)]
         alone, busy = (statistics.median(race[i] for race in races) for i in (0, 1))
