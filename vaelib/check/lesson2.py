@@ -9,13 +9,8 @@ from torch import Tensor
 
 from vaelib.check._draw import catalogue, dyadic, limit, normal, numbers
 from vaelib.check._exercise import Exercise, Property, Rng
+from vaelib.check._gaussian import CONSTANT, EXPONENT, SIGMA, UNIT, Function, log_density
 from vaelib.check._probe import Probe
-
-Function = Callable[[Tensor], Tensor]
-UNIT: dict[float, tuple[str, str]] = {
-    -1.0: ("sign", "the likelihood is asked for, not a loss"),
-    math.log(2): ("log2 for log", "nats, or bits?"),
-}
 
 
 def average_log_likelihood(
@@ -24,16 +19,12 @@ def average_log_likelihood(
     sigma: Any,
     *,
     over: Function = torch.mean,
-    constant: tuple[float, float] = (0.5, 1.0),  # a log 2π + b log σ
-    exponent: tuple[float, int, int] = (0.5, 2, 2),  # c |x − μ|^k / σ^m
-    sigma_to_the: float = 1.0,
     unit: float = 1.0,
+    **changes: Any,
 ) -> Tensor:
     """(1/N) Σ_n log N(x_n; μ, σ²), nats."""
-    (a, b), (c, k, m) = constant, exponent
-    sigma = torch.as_tensor(sigma, dtype=x.dtype) ** sigma_to_the
-    normaliser = a * math.log(2 * math.pi) + b * sigma.log()
-    return over(-c * (x - mu).abs() ** k / sigma**m - normaliser) / unit
+    square, normaliser = log_density(x, mu, sigma, **changes)
+    return over(-square - normaliser) / unit
 
 
 def average_log_likelihood_inputs(rng: Rng) -> list[Probe]:
@@ -64,24 +55,9 @@ AVERAGE_LOG_LIKELIHOOD = Exercise(
             lambda a: a.exp().log().mean(): ("underflow", "far from μ exp gives 0: is it needed?"),
             torch.clone: ("no average", "one number for all: what is done over the N examples?"),
         },
-        constant={
-            (0, 1): ("constant dropped", "does the density have the integral 1?"),
-            (0, 0): ("constant dropped, log σ too", "what stands before a Gaussian's exp?"),
-            (0.5, 0): ("log σ forgotten", "is a wide Gaussian as high at μ as a narrow one?"),
-            (1, 2): ("no ½ in the constant", "2πσ², or its root?"),
-            (0.5, 0.5): ("σ for σ² in the logarithm", "½ log of what?"),
-            (-0.5, -1): ("sign of the constant", "it divides; what does log make of that?"),
-        },
-        exponent={
-            (0.5, 2, 1): ("σ for σ² in the exponent", "by what is the square divided?"),
-            (1, 2, 2): ("no ½ in the exponent", "what stands before the square?"),
-            (0.5, 1, 1): ("no square in the exponent", "what is done to x − μ?"),
-            (-0.5, 2, 2): ("sign of the exponent", "is an x far away more likely?"),
-        },
-        sigma_to_the={
-            0.5: ("σ for σ²", "is `sigma` a standard deviation, or a variance?"),
-            2.0: ("σ² for σ", "is `sigma` a standard deviation, or a variance?"),
-        },
+        constant=CONSTANT,
+        exponent=EXPONENT,
+        sigma_to_the=SIGMA,
         unit=UNIT,
     ),
     properties=(

@@ -1,0 +1,71 @@
+"""Checks of the exercises that know the usual mistakes: `check.kl_gaussian(kl_gaussian)`.
+
+There is one for every exercise, by its name. A check never raises and gives no solution away.
+"""
+
+import importlib
+import pkgutil
+import secrets
+import time
+from collections.abc import Callable
+from typing import Any
+
+from vaelib.check._exercise import Exercise, Mistake, Property
+from vaelib.check._judge import judge
+from vaelib.check._probe import Outcome, Probe, Seeded, call
+from vaelib.check._result import CheckResult
+
+__all__ = [
+    "EXERCISES",
+    "Check",
+    "CheckResult",
+    "Exercise",
+    "Mistake",
+    "Outcome",
+    "Probe",
+    "Property",
+    "Seeded",
+    "call",
+    "judge",
+]
+
+SECONDS = 3.0  # for one call
+SECONDS_IN_ALL = 10.0
+ECHO = 2000  # characters that a function may print
+
+
+class Check:
+    """The check of one exercise: `check(function)` says whether it is right, or what went wrong."""
+
+    def __init__(self, exercise: Exercise) -> None:
+        self.exercise = exercise
+        self.__name__ = exercise.name
+        self.__doc__ = f"Exercise {exercise.number}: {exercise.signature}."
+
+    def __repr__(self) -> str:
+        return f"check.{self.exercise.name}"
+
+    def __call__(
+        self, function: Callable[..., Any], seed: int | None = None, seconds: float = SECONDS
+    ) -> CheckResult:
+        """The result on fresh inputs; each call of the function may take `seconds`."""
+        over = time.monotonic() + max(SECONDS_IN_ALL, seconds)
+        calls = 0
+
+        def run(probe: Probe) -> Outcome:
+            nonlocal calls
+            calls += 1
+            left = over - time.monotonic()
+            if left <= 0:
+                return Outcome("timeout", error=f"{SECONDS_IN_ALL:g}")
+            return call(function, probe, min(seconds, left), echo=ECHO if calls == 1 else 0)
+
+        return judge(self.exercise, run, secrets.randbits(32) if seed is None else seed)
+
+
+EXERCISES: dict[str, Exercise] = {}
+for _module in sorted(m.name for m in pkgutil.iter_modules(__path__)):
+    if _module.startswith("lesson"):
+        _lesson = importlib.import_module(f"{__name__}.{_module}")
+        EXERCISES.update({e.name: e for e in _lesson.EXERCISES})
+globals().update({name: Check(exercise) for name, exercise in EXERCISES.items()})

@@ -1,0 +1,71 @@
+"""What an exercise declares: its reference, its inputs, and the mistakes that its check knows."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from vaelib.check._probe import Outcome, Probe
+from vaelib.check._result import CheckResult
+
+Rng = np.random.Generator
+Run = Callable[[Probe], Outcome]
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A known mistake: `change` holds the keywords of the exercise's `variant` that make it.
+
+    `name` is short and in the field's words; `hint` is a question or a pointer, never the solution.
+    Mistakes with different keywords are tried in pairs too.
+    """
+
+    name: str
+    hint: str
+    change: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Property:
+    """Something that every right answer has: `holds` looks at what came of `probes`.
+
+    `fails` is the sentence that a student reads where it does not hold.
+    """
+
+    name: str
+    fails: str
+    probes: Callable[[Rng], list[Probe]]
+    holds: Callable[[list[Outcome]], bool]
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """One row of the table: `variant(*args, **flags)` is the reference where no flag is given.
+
+    `inputs` gives fresh random probes first, the smallest first, and then those with `limit=True`.
+    `axes` names the axes of each argument, () for a scalar: (("B", "D"), ("B", "D")). Where no
+    comparison of values can judge, `judge(exercise, run, seed)` does.
+    """
+
+    number: str
+    name: str
+    stars: int
+    minutes: int
+    points: int
+    signature: str
+    variant: Callable[..., Any]
+    inputs: Callable[[Rng], list[Probe]]
+    mistakes: tuple[Mistake, ...]
+    properties: tuple[Property, ...] = ()
+    outputs: int = 1
+    judge: "Callable[[Exercise, Run, int], CheckResult] | None" = None
+    float32: bool = True
+    elementwise: bool = False
+    axes: tuple[tuple[str, ...], ...] = ()
+
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        """The names in the signature: ("p", "q")."""
+        inside = self.signature[self.signature.index("(") + 1 : self.signature.rindex(")")]
+        return tuple(name.strip() for name in inside.split(",") if name.strip())

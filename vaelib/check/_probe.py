@@ -1,0 +1,220 @@
+"""Where the student's function is called: one guarded call, and plain data of what came of it."""
+
+import linecache
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vaelib.check._limits import Late, Stopped, guarded, run_limited
+
+LARGEST = 1_000_000  # numbers in a result that is kept
+LIBRARIES = tuple(str(Path(module.__file__).parent) for module in (torch, np))
+
+
+@dataclass(frozen=True)
+class Seeded:
+    """Stands for `torch.Generator().manual_seed(seed)`, which is made when the call is."""
+
+    seed: int
+
+
+@dataclass(frozen=True)
+class Probe:
+    """One call to make: its arguments, and what to look at besides its value.
+
+    `gradients` are the indices of the tensors with respect to which the gradient of the sum of
+    fixed weights times the output is wanted; `limit` marks what is no ordinary input.
+    """
+
+    args: tuple[Any, ...]
+    gradients: tuple[int, ...] = ()
+    label: str = ""
+    limit: bool = False
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of one call, in plain data only, so that it can cross a process border unpickled.
+
+    `kind` is "value", "not attempted", "raised", "timeout", "exit", "recursion", "memory" or
+    "stopped" (by the user). A value that is no number or array of numbers has its `type` only.
+    """
+
+    kind: str
+    value: tuple[np.ndarray, ...] = ()
+    several: bool = False
+    type: str = ""
+    error: str = ""
+    gradients: tuple[np.ndarray | None, ...] = ()
+    changed: tuple[int, ...] = ()
+    used_global_random: bool = False
+    printed: int = 0
+
+
+def call(
+    function: Callable[..., Any], probe: Probe, seconds: float = 3.0, echo: int = 0
+) -> Outcome:
+    """The function at the probe, for at most `seconds`, with the first `echo` characters printed.
+
+    A function that raises because tensors (or Python's numbers) were given is given NumPy arrays
+    (or tensors) as well, unless gradients are asked for.
+    """
+    first = _guarded_call(function, probe, seconds, echo, _fresh)
+    if first.kind != "raised" or probe.gradients:
+        return first
+    for convert in (_number_to_tensor, _to_numpy):
+        if any(convert(a) is not a for a in probe.args):
+            again = _guarded_call(function, probe, seconds, 0, lambda a, to=convert: to(_fresh(a)))
+            if again.kind == "value" and again.value:
+                return again
+    return first
+
+
+def perform(
+    function: Callable[..., Any], probe: Probe, convert: Callable[[Any], Any] | None = None
+) -> Outcome:
+    """The call itself, unguarded: any exception but `Stopped` becomes an outcome."""
+    args = [(convert or _fresh)(a) for a in probe.args]
+    for i in probe.gradients:
+        args[i].requires_grad_()
+    before = [_fresh(a) for a in args]
+    try:
+        value = function(*args)
+        arrays, several, name = _plain(value)
+        gradients = _gradients(value, [args[i] for i in probe.gradients])
+        outcome = Outcome("value", arrays, several, name, gradients=gradients)
+    except Stopped:
+        raise
+    except BaseException as error:
+        outcome = _failure(error, function)
+    changed = tuple(i for i, (a, b) in enumerate(zip(args, before, strict=True)) if _differ(a, b))
+    return replace(outcome, changed=changed)
+
+
+def _guarded_call(
+    function: Callable[..., Any],
+    probe: Probe,
+    seconds: float,
+    echo: int,
+    convert: Callable[[Any], Any],
+) -> Outcome:
+    with guarded(echo) as watch:
+        try:
+            outcome = run_limited(lambda: perform(function, probe, convert), seconds)
+        except Late:
+            outcome = Outcome("timeout", error=f"{seconds:g}")
+        except KeyboardInterrupt:
+            outcome = Outcome("stopped")
+    return replace(outcome, used_global_random=watch.used_global_random, printed=watch.printed)
+
+
+def _fresh(argument: Any) -> Any:
+    if isinstance(argument, Tensor):
+        return argument.detach().clone()
+    if isinstance(argument, np.ndarray):
+        return argument.copy()
+    if isinstance(argument, Seeded):
+        return torch.Generator().manual_seed(argument.seed)
+    return argument
+
+
+def _number_to_tensor(argument: Any) -> Any:
+    return torch.tensor(argument, dtype=torch.float64) if isinstance(argument, float) else argument
+
+
+def _to_numpy(argument: Any) -> Any:
+    if not isinstance(argument, Tensor):
+        return argument
+    return argument.item() if argument.ndim == 0 else argument.numpy()
+
+
+def _differ(a: Any, b: Any) -> bool:
+    """Whether an argument is not what it was."""
+    if isinstance(a, Tensor):
+        same = a.shape == b.shape and a.dtype == b.dtype
+        return not (same and np.array_equal(a.detach().numpy(), b.numpy(), equal_nan=True))
+    return isinstance(a, np.ndarray) and not np.array_equal(a, b, equal_nan=True)
+
+
+def _plain(value: Any) -> tuple[tuple[np.ndarray, ...], bool, str]:
+    """The arrays in a result, whether it was a tuple or a list, and the words for its type."""
+    if not isinstance(value, tuple | list):
+        array, name = _array(value)
+        return (() if array is None else (array,)), False, name
+    parts = [_array(part) for part in value[:64]]
+    names = list(dict.fromkeys(name for _, name in parts))
+    name = f"{'list' if isinstance(value, list) else 'tuple'} of {len(value)} ({', '.join(names)})"
+    arrays = tuple(array for array, _ in parts if array is not None)
+    return (arrays if len(arrays) == len(value) else ()), True, name
+
+
+def _array(value: Any) -> tuple[np.ndarray | None, str]:
+    name = type(value).__name__
+    if isinstance(value, Tensor):
+        name, size = f"Tensor {str(value.dtype).removeprefix('torch.')}", value.numel()
+        if value.is_complex():
+            return None, name
+        if size <= LARGEST:
+            return np.array(value.detach().cpu().to(torch.float64).numpy()), name
+    elif isinstance(value, np.ndarray | np.generic):
+        name, size = f"{'ndarray' if np.ndim(value) else 'number'} {value.dtype}", value.size
+        if value.dtype.kind not in "fiubO":
+            return None, name
+        if size <= LARGEST:
+            try:
+                return np.array(value, dtype=np.float64), name
+            except (TypeError, ValueError):
+                return None, name
+    elif isinstance(value, bool | int | float):
+        return np.array(float(value)), name
+    else:
+        return None, name
+    return None, f"{name} of shape {tuple(value.shape)}"
+
+
+def weights(shape: tuple[int, ...]) -> Tensor:
+    """Fixed and all different, so that a gradient that lands at the wrong element is seen."""
+    count = int(np.prod(shape))
+    return (1.5 + torch.arange(count, dtype=torch.float64).cos()).reshape(shape)
+
+
+def _gradients(value: Any, leaves: list[Tensor]) -> tuple[np.ndarray | None, ...]:
+    results = value if isinstance(value, tuple | list) else [value]
+    reached = [r for r in results if isinstance(r, Tensor) and r.requires_grad]
+    if not leaves or not reached:
+        return (None,) * len(leaves)
+    total = sum((r * weights(tuple(r.shape)).to(r.dtype)).sum() for r in reached)
+    found = torch.autograd.grad(total, leaves, allow_unused=True)  # type: ignore[arg-type]
+    return tuple(None if g is None else np.array(g.double().numpy()) for g in found)
+
+
+def _failure(error: BaseException, function: Callable[..., Any]) -> Outcome:
+    """An exception as an outcome: its text and the line of the student's code that it came from."""
+    frames = traceback.extract_tb(error.__traceback__)[1:]
+    own = [f for f in frames if not f.filename.startswith(LIBRARIES)]
+    file = getattr(getattr(function, "__code__", None), "co_filename", None)
+    own = [f for f in own if f.filename == file] or own
+    try:
+        text = f"{type(error).__name__}: {error}"[:300].rstrip(": ")
+    except Exception:
+        text = type(error).__name__
+    if own and own[-1].lineno is not None:
+        line = (own[-1].line or linecache.getline(own[-1].filename, own[-1].lineno)).strip()
+        text += f"\nin the line: {line}" if line else ""
+    if isinstance(error, NotImplementedError) and own and frames[-1] is own[-1]:
+        return Outcome("not attempted")
+    if isinstance(error, KeyboardInterrupt):
+        return Outcome("stopped")
+    if isinstance(error, SystemExit | GeneratorExit):
+        return Outcome("exit", error=text)
+    if isinstance(error, RecursionError):
+        return Outcome("recursion", error=text)
+    if isinstance(error, MemoryError) or "not enough memory" in text:
+        return Outcome("memory", error=text)
+    return Outcome("raised", error=text)
