@@ -35,8 +35,8 @@ PIXELS: Hints = {
     (0, 0): ("constant of one pixel only", "how many Gaussians are multiplied?"),
 }
 BATCH: Hints = {
-    torch.mean: ("mean over batch", "one number an example is asked for"),
-    torch.sum: ("sum over batch", "one number an example is asked for"),
+    lambda a: a.mean(0): ("mean over batch", "one number an example is asked for"),
+    lambda a: a.sum(0): ("sum over batch", "one number an example is asked for"),
 }
 UNIT: Hints = {
     -1.0: ("sign", "the log-likelihood is asked for, not a loss"),

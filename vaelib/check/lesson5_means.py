@@ -74,7 +74,6 @@ PATHWISE_GRADIENT = Exercise(
         sign={-1.0: ("sign", "f rises with z: does E f rise with μ?")},
         order={
             (1, 0): ("order swapped", "which of the two comes first?"),
-            (0, 0): ("d/dμ twice", "look at the second of the two"),
         },
     ),
 )
