@@ -11,6 +11,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from types import FrameType
 from typing import Any
 
@@ -29,6 +30,12 @@ class Late(Exception):
     """The function did not come back within its time."""
 
 
+# Its two arguments, and three that a trace function is called with and that C does not look at.
+_ask = ctypes.PYFUNCTYPE(None, ctypes.c_ulong, *(4 * [ctypes.py_object]))(
+    ("PyThreadState_SetAsyncExc", ctypes.pythonapi)
+)
+
+
 class _Clock:
     """Raises `Stopped` in the thread that made it, again and again, until it is switched off."""
 
@@ -36,7 +43,6 @@ class _Clock:
         self.seconds = seconds
         self.thread = threading.get_ident()
         self.on, self.fired = True, 0
-        self.trace = sys.gettrace()
 
     def alarm(self, number: int, frame: FrameType | None) -> None:
         """The signal's handler."""
@@ -44,36 +50,44 @@ class _Clock:
             return
         self.fired += 1
         if self.fired > PATIENCE:
-            # The function catches everything. From now on each of its lines asks for the exception
-            # anew, so that it is raised again between a handler and the next round of the loop.
-            sys.settrace(self.line)
-            while frame is not None and frame.f_code is not run_limited.__code__:
-                frame.f_trace = self.line
-                frame = frame.f_back
+            self.insist(frame)
         raise Stopped
 
-    def line(self, frame: FrameType, event: str, argument: Any) -> Any:
-        if self.on:
-            self.ask(Stopped)
-        return self.line
+    def insist(self, frame: FrameType | None) -> None:
+        """For a function that catches everything: each line of it asks for the exception anew.
+
+        So it is raised again between a handler and the next round of the loop around it. The trace
+        function is C throughout, since one in Python would be hit by the exception itself.
+        """
+        ask = partial(_ask, self.thread, Stopped)
+        sys.settrace(ask)
+        while frame is not None and frame.f_code is not run_limited.__code__:
+            frame.f_trace = ask
+            frame = frame.f_back
+
+    def watch(self, done: threading.Event) -> None:
+        """Where there is no such signal: another thread asks."""
+        clock = self
+
+        class Insisting(Stopped):
+            def __init__(self) -> None:  # called in the function's own thread
+                clock.insist(sys._getframe(1))
+
+        if done.wait(self.seconds):
+            return
+        while self.on:
+            self.fired += 1
+            self.ask(Stopped if self.fired <= PATIENCE else Insisting)
+            done.wait(AGAIN)
 
     def ask(self, exception: type[BaseException] | None) -> None:
         target = ctypes.py_object(exception) if exception else None
         ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self.thread), target)
 
-    def watch(self, done: threading.Event) -> None:
-        """Where there is no such signal: another thread asks."""
-        if done.wait(self.seconds):
-            return
-        while self.on:
-            self.fired += 1
-            self.ask(Stopped)
-            done.wait(AGAIN)
-
 
 def run_limited(work: Callable[[], Any], seconds: float) -> Any:
     """work(), or `Late` if it takes more than `seconds`; whatever it raises is let through."""
-    clock, done = _Clock(seconds), threading.Event()
+    clock, done, trace = _Clock(seconds), threading.Event(), sys.gettrace()
     by_signal = (
         hasattr(signal, "setitimer") and threading.current_thread() is threading.main_thread()
     )
@@ -93,11 +107,11 @@ def run_limited(work: Callable[[], Any], seconds: float) -> Any:
         result = None
     finally:
         # A `Stopped` that is still under way may hit these lines; they may all be run twice.
-        for _ in range(3):
+        for _ in (1, 2, 3):
             try:
+                sys.settrace(trace)
                 clock.on = False
                 done.set()
-                sys.settrace(clock.trace)
                 if by_signal:
                     signal.setitimer(signal.ITIMER_REAL, 0)
                     signal.signal(signal.SIGALRM, handler)
