@@ -63,9 +63,9 @@ class Check:
         return judge(self.exercise, run, secrets.randbits(32) if seed is None else seed)
 
 
-EXERCISES: dict[str, Exercise] = {}
-for _module in sorted(m.name for m in pkgutil.iter_modules(__path__)):
-    if _module.startswith("lesson"):
-        _lesson = importlib.import_module(f"{__name__}.{_module}")
-        EXERCISES.update({e.name: e for e in _lesson.EXERCISES})
+_found: list[Exercise] = []
+for _module in pkgutil.iter_modules(__path__):
+    if _module.name.startswith("lesson"):
+        _found += importlib.import_module(f"{__name__}.{_module.name}").EXERCISES
+EXERCISES = {e.name: e for e in sorted(_found, key=lambda e: e.number)}
 globals().update({name: Check(exercise) for name, exercise in EXERCISES.items()})

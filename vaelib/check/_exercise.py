@@ -11,6 +11,7 @@ from vaelib.check._result import CheckResult
 
 Rng = np.random.Generator
 Run = Callable[[Probe], Outcome]
+Reference = Callable[[Probe], Outcome]
 
 
 @dataclass(frozen=True)
@@ -44,8 +45,9 @@ class Exercise:
     """One row of the table: `variant(*args, **flags)` is the reference where no flag is given.
 
     `inputs` gives fresh random probes first, the smallest first, and then those with `limit=True`.
-    `axes` names the axes of each argument, () for a scalar: (("B", "D"), ("B", "D")). Where no
-    comparison of values can judge, `judge(exercise, run, seed)` does.
+    `axes` names the axes of each argument, () for a scalar: (("B", "D"), ("B", "D")). `also` holds
+    the flags of variants that are right as well, `fixed` the arguments that cannot be set to 0 or 1
+    (weights that sum to 1). Where no comparison can judge, `judge(exercise, run, seed)` does.
     """
 
     number: str
@@ -63,6 +65,8 @@ class Exercise:
     float32: bool = True
     elementwise: bool = False
     axes: tuple[tuple[str, ...], ...] = ()
+    also: tuple[dict[str, Any], ...] = ()
+    fixed: tuple[str, ...] = ()
 
     @property
     def arguments(self) -> tuple[str, ...]:

@@ -2,43 +2,69 @@
 
 import warnings
 from dataclasses import replace
-from itertools import combinations
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from vaelib.check import _words
-from vaelib.check._compare import SINGLE, alike, finite, same, same_gradients, same_value
-from vaelib.check._exercise import Exercise, Mistake, Run
+from vaelib.check import _diagnose, _words
+from vaelib.check._compare import SINGLE, same_gradients, same_value
+from vaelib.check._exercise import Exercise, Run
 from vaelib.check._probe import Outcome, Probe, Seeded, perform
-from vaelib.check._relations import relation
+from vaelib.check._recognise import recognise
 from vaelib.check._result import CheckResult
 
 ENDED = ("not attempted", "stopped", "timeout", "exit", "recursion", "memory")
+
+
+class _Ended(Exception):
+    """A call that did not come back of itself: there is nothing more to be asked."""
+
+    def __init__(self, result: CheckResult) -> None:
+        self.result = result
 
 
 def judge(exercise: Exercise, run: Run, seed: int) -> CheckResult:
     """The verdict on a function that is called through `run`, on inputs drawn from `seed`."""
     if exercise.judge is not None:
         return exercise.judge(exercise, run, seed)
+
+    def run_on(probe: Probe) -> Outcome:
+        outcome = run(probe)
+        if outcome.kind in ENDED:
+            raise _Ended(_words.ended(exercise, outcome, probe))
+        return outcome
+
+    try:
+        return _judge(exercise, run_on, seed)
+    except _Ended as ended:
+        return ended.result
+
+
+def _judge(exercise: Exercise, run: Run, seed: int) -> CheckResult:
     probes = exercise.inputs(np.random.default_rng(seed))
-    got: list[Outcome] = []
-    for probe in probes:
-        got.append(run(probe))
-        if got[-1].kind in ENDED:
-            return _words.ended(exercise, got[-1], probe)
-    want = [expected(exercise, probe) for probe in probes]
-    if all(is_right(*both) for both in zip(got, want, probes, strict=True)):
-        return _in_single_precision(exercise, run, probes) or _words.right(exercise)
-    known = recognise(exercise, probes, got)
-    if known:
-        return _words.known(exercise, known)
-    broken = _words.broken(exercise, probes, got, want)
-    if broken:
-        return broken
-    return _words.different(exercise, probes, got, want, relation(exercise, probes, got, want))
+    got = [run(probe) for probe in probes]
+    note = ""
+    if exercise.elementwise and any(o.kind == "raised" for o in got):
+        single = [_one_by_one(run, probe) for probe in probes]
+        if all(o.kind == "value" for o in single):
+            got, note = single, " (it takes one number at a time)"
+            run = _by_numbers(run)
+    alternatives = [[expected(exercise, p, **a) for p in probes] for a in ({}, *exercise.also)]
+    right = [
+        [is_right(*both) for both in zip(got, want, probes, strict=True)] for want in alternatives
+    ]
+    if any(map(all, right)):
+        return _in_single_precision(exercise, run, probes) or _words.right(exercise, note)
+    best = max(range(len(right)), key=lambda i: sum(right[i]))  # the first of the best
+
+    def reference(probe: Probe) -> Outcome:
+        return expected(exercise, probe, **({}, *exercise.also)[best])
+
+    case = _diagnose.Wrong(exercise, run, reference, seed, probes, got, alternatives[best])
+    known = recognise(exercise, expected, probes, got, alternatives)
+    return case.known(known) if known else case.unknown()
 
 
 def expected(exercise: Exercise, probe: Probe, **flags: Any) -> Outcome:
@@ -49,69 +75,33 @@ def expected(exercise: Exercise, probe: Probe, **flags: Any) -> Outcome:
 
 
 def is_right(got: Outcome, want: Outcome, probe: Probe) -> bool:
-    seeded = any(isinstance(a, Seeded) for a in probe.args)
     return (
         same_value(got, want)
         and same_gradients(got, want)
         and not got.changed
-        and not (seeded and got.used_global_random)
+        and not (seeded(probe) and got.used_global_random)
     )
 
 
-def recognise(
-    exercise: Exercise, probes: list[Probe], got: list[Outcome]
-) -> tuple[Mistake, ...] | None:
-    """The mistake, or the pair of them, that behaves as the answer does.
-
-    First what agrees everywhere, one mistake before two; then what agrees on ordinary inputs.
-    """
-    single = [(m,) for m in exercise.mistakes]
-    pairs = [
-        (a, b) for a, b in combinations(exercise.mistakes, 2) if not a.change.keys() & b.change
-    ]
-    ordinary = [i for i, probe in enumerate(probes) if not probe.limit]
-    limits = [i for i, probe in enumerate(probes) if probe.limit]
-    fits: list[tuple[tuple[Mistake, ...], list[Outcome]]] = []
-    for group in (single, pairs):
-        behave = []
-        for mistakes in group:
-            outcomes = _behaviour(exercise, probes, mistakes, ordinary, got)
-            if outcomes is not None:
-                behave.append((mistakes, outcomes))
-        everywhere = [(m, o) for m, o in behave if all(alike(got[i], o[i]) for i in limits)]
-        if len(everywhere) == 1:
-            return everywhere[0][0]
-        fits.extend(behave)
-        if len(fits) > 1 or everywhere:
-            break
-    return fits[0][0] if len(fits) == 1 else None
+def seeded(probe: Probe) -> bool:
+    return any(isinstance(a, Seeded) for a in probe.args)
 
 
-def _behaviour(
-    exercise: Exercise,
-    probes: list[Probe],
-    mistakes: tuple[Mistake, ...],
-    ordinary: list[int],
-    got: list[Outcome],
-) -> list[Outcome] | None:
-    """What the variant with these mistakes does everywhere, if it does as `got` where it must."""
-    flags = {k: v for mistake in mistakes for k, v in mistake.change.items()}
-    outcomes: dict[int, Outcome] = {}
-    for i in ordinary:
-        outcomes[i] = expected(exercise, probes[i], **flags)
-        if not same(got[i], outcomes[i]):
-            return None
-    if not any(finite(outcomes[i]) for i in ordinary):
-        return None
-    everything = [
-        outcomes[i] if i in outcomes else expected(exercise, probe, **flags)
-        for i, probe in enumerate(probes)
-    ]
-    reference = [expected(exercise, probe) for probe in probes]
-    same_as_right = all(
-        is_right(a, b, p) for a, b, p in zip(everything, reference, probes, strict=True)
-    )
-    return None if same_as_right else everything
+def _by_numbers(run: Run) -> Run:
+    return lambda probe: _one_by_one(run, probe)
+
+
+def _one_by_one(run: Run, probe: Probe) -> Outcome:
+    """The call made for each element, for an answer that knows only Python's numbers."""
+    arrays = [torch.as_tensor(a, dtype=torch.float64) for a in probe.args]
+    shape = torch.broadcast_shapes(*(a.shape for a in arrays))
+    numbers = zip(*(a.broadcast_to(shape).ravel().tolist() for a in arrays), strict=True)
+    outcomes = [run(Probe(args)) for args in numbers]
+    good = all(o.kind == "value" and [v.size for v in o.value] == [1] for o in outcomes)
+    if not good or probe.gradients:
+        return next((o for o in outcomes if o.kind != "value"), Outcome("raised"))
+    value = np.array([o.value[0].item() for o in outcomes]).reshape(tuple(shape))
+    return replace(outcomes[0], value=(value,))
 
 
 def in_single_precision(probe: Probe) -> Probe:
@@ -129,9 +119,8 @@ def _in_single_precision(exercise: Exercise, run: Run, probes: list[Probe]) -> C
         return None
     for probe in [p for p in probes if not p.limit][:2]:
         single = in_single_precision(probe)
-        got, want = run(single), expected(exercise, single)
-        if got.kind in ENDED:
-            return _words.ended(exercise, got, single)
-        if not same_value(got, want, SINGLE):
-            return _words.single_precision(exercise, single, got, want)
+        got = run(single)
+        wants = [expected(exercise, single, **a) for a in ({}, *exercise.also)]
+        if not any(same_value(got, want, SINGLE) for want in wants):
+            return _diagnose.single_precision(exercise, single, got, wants[0])
     return None

@@ -172,7 +172,7 @@ def guarded(echo: int = 0) -> Iterator[Watch]:
     graph = torch.is_grad_enabled()
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
-        sys.stdout, sys.stderr, sys.stdin = out, err, io.StringIO()  # type: ignore[assignment]
+        sys.stdout, sys.stderr, sys.stdin = out, err, io.StringIO()
         builtins.input = _no_input
         torch.set_grad_enabled(True)
         try:

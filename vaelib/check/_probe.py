@@ -4,6 +4,7 @@ import linecache
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from torch import Tensor
 from vaelib.check._limits import Late, Stopped, guarded, run_limited
 
 LARGEST = 1_000_000  # numbers in a result that is kept
-LIBRARIES = tuple(str(Path(module.__file__).parent) for module in (torch, np))
+LIBRARIES = tuple(str(Path(str(module.__file__)).parent) for module in (torch, np))
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ def call(
         return first
     for convert in (_number_to_tensor, _to_numpy):
         if any(convert(a) is not a for a in probe.args):
-            again = _guarded_call(function, probe, seconds, 0, lambda a, to=convert: to(_fresh(a)))
+            again = _guarded_call(function, probe, seconds, 0, partial(_converted, convert))
             if again.kind == "value" and again.value:
                 return again
     return first
@@ -122,6 +123,10 @@ def _fresh(argument: Any) -> Any:
     if isinstance(argument, Seeded):
         return torch.Generator().manual_seed(argument.seed)
     return argument
+
+
+def _converted(convert: Callable[[Any], Any], argument: Any) -> Any:
+    return convert(_fresh(argument))
 
 
 def _number_to_tensor(argument: Any) -> Any:

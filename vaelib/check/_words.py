@@ -1,63 +1,165 @@
-"""What is said to the student."""
+"""What is said to the student: the words for results, arguments and the ways an answer breaks."""
+
+from typing import Any
 
 import numpy as np
 from torch import Tensor
 
 from vaelib.check._exercise import Exercise, Mistake
-from vaelib.check._probe import Outcome, Probe
+from vaelib.check._probe import Outcome, Probe, Seeded
 from vaelib.check._result import CheckResult
 
+ENDED = {
+    "timeout": (
+        "never ends",
+        "it did not come back within {} s and was stopped: does its loop end?",
+    ),
+    "exit": ("calls exit", "it calls exit: a function hands its result back with return"),
+    "recursion": ("endless recursion", "it calls itself without end: where does that stop?"),
+    "memory": ("out of memory", "it asks for more memory than there is: how large is its array?"),
+}
+# What a result was of, where it was no number or array.
+TYPES = {
+    "NoneType": ("returns None", "it returns nothing (None): is there a return at its end?"),
+    "str": ("returns a string", "it returns a string (str); expected {}"),
+    "generator": ("returns a generator", "it returns a generator: is there a yield for a return?"),
+    "coroutine": ("returns a coroutine", "it returns a coroutine: is there an async before def?"),
+    "function": (
+        "returns a function",
+        "it returns a function: are the brackets () after it missing?",
+    ),
+}
+TYPES |= {
+    name: TYPES["function"]
+    for name in ("method", "builtin_function_or_method", "method_descriptor")
+}
 
-def _title(exercise: Exercise) -> str:
-    return f"{exercise.number} {exercise.name}"
 
-
-def right(exercise: Exercise) -> CheckResult:
-    return CheckResult(True, True, f"✓ {_title(exercise)}: right")
+def right(exercise: Exercise, note: str = "") -> CheckResult:
+    return CheckResult(True, True, f"✓ {exercise.number} {exercise.name}: right{note}")
 
 
 def wrong(exercise: Exercise, name: str | None, headline: str, *more: str) -> CheckResult:
-    return CheckResult(False, True, "\n".join([f"✗ {_title(exercise)}: {headline}", *more]), name)
+    title = f"✗ {exercise.number} {exercise.name}: "
+    lines = [line for text in (headline, *more) if text for line in text.split("\n")]
+    return CheckResult(False, True, title + "\n  ".join(lines), name)
 
 
 def ended(exercise: Exercise, got: Outcome, probe: Probe) -> CheckResult:
-    """No result at all."""
+    """For an outcome without a result and without an ordinary error."""
     if got.kind == "not attempted":
-        return CheckResult(False, False, f"– {_title(exercise)}: not attempted yet")
-    return wrong(exercise, got.kind, got.kind)
+        text = f"– {exercise.number} {exercise.name}: not attempted yet"
+        return CheckResult(False, False, text)
+    if got.kind == "stopped":
+        return wrong(exercise, None, "stopped by you before it came back")
+    name, sentence = ENDED[got.kind]
+    where = f" (where {probe.label})" if probe.label else ""
+    detail = got.error if got.kind in ("memory", "exit") else ""
+    return wrong(exercise, name, sentence.format(got.error) + where, detail)
 
 
-def known(exercise: Exercise, mistakes: tuple[Mistake, ...]) -> CheckResult:
+def known(exercise: Exercise, mistakes: tuple[Mistake, ...], more: str) -> CheckResult:
     name = " + ".join(m.name for m in mistakes)
-    return wrong(exercise, name, f"this looks like: {name}", *(m.hint for m in mistakes))
+    looks = "this looks like" if len(mistakes) == 1 else "this looks like two mistakes at once"
+    return wrong(exercise, name, f"{looks}: {name}", *(m.hint for m in mistakes), more)
 
 
-def broken(
-    exercise: Exercise, probes: list[Probe], got: list[Outcome], want: list[Outcome]
-) -> CheckResult | None:
-    for outcome in got:
-        if outcome.kind == "raised":
-            return wrong(exercise, "raises an error", f"raises {outcome.error}")
-        if not outcome.value:
-            return wrong(exercise, "wrong type", f"returns {outcome.type}")
-    return None
+def raised(exercise: Exercise, got: Outcome, probe: Probe, where: str = "") -> CheckResult:
+    """For an error in the student's code."""
+    error = got.error
+    if "requires grad" in error and "numpy" in error:
+        text = (
+            "it leaves PyTorch's graph (NumPy, .item() …), so that no gradient can reach its inputs"
+        )
+        return wrong(exercise, "graph cut", text, error)
+    if "in-place operation" in error and "leaf" in error:
+        text = "it changes one of its inputs in place: make a new tensor instead"
+        return wrong(exercise, "changes its inputs", text, error)
+    if error.startswith("EOFError: input()"):
+        return wrong(
+            exercise, "asks for input", "it waits for input(): all it needs is in its arguments"
+        )
+    if "positional argument" in error or "unexpected keyword" in error:
+        hint = f"it is called as {exercise.signature}"
+    else:
+        hint = f"with {arguments(exercise, probe)}"
+    name = f"raises {error.split(':')[0].split(chr(10))[0]}"
+    return wrong(exercise, name, f"it raises an error{where}", error, hint)
 
 
-def single_precision(exercise: Exercise, probe: Probe, got: Outcome, want: Outcome) -> CheckResult:
-    return wrong(exercise, "float32", "right in double precision, not for float32 inputs")
+def of_type(exercise: Exercise, got: Outcome, want: Outcome) -> CheckResult:
+    """For a result that is no number, array or tuple of these, or not as many as expected."""
+    wanted = expectation(want)
+    if want.several and not got.several and got.value:
+        text = f"it returns one result ({got.type}); expected {wanted}"
+        return wrong(
+            exercise, "one result for several", text, "return them as a tuple: return a, b"
+        )
+    if got.several and not want.several:
+        if got.type.startswith("tuple of 1"):
+            text = "it returns a tuple of one: is there a comma at the end of its return?"
+            return wrong(exercise, "a tuple of one", text)
+        name = f"a {got.type.split()[0]} for a tensor" if want.value[0].ndim else "several results"
+        text = f"it returns a {got.type}; expected {wanted}"
+        return wrong(exercise, name, text, "torch.stack makes one tensor of several")
+    name, text = TYPES.get(got.type, ("wrong type", "it returns {type}; expected {}"))
+    return wrong(exercise, name, text.format(wanted, type=got.type))
 
 
-def different(
-    exercise: Exercise,
-    probes: list[Probe],
-    got: list[Outcome],
-    want: list[Outcome],
-    related: str | None,
-) -> CheckResult:
-    return wrong(exercise, None, related or "differs")
+def expectation(want: Outcome) -> str:
+    """What should have come: "a tensor of shape (5,)"."""
+    parts = [f"shape {v.shape}" if v.ndim else "a scalar" for v in want.value]
+    if want.several:
+        return f"a tuple of {len(parts)} ({', '.join(parts)})"
+    return f"a tensor of {parts[0]}" if want.value[0].ndim else parts[0]
 
 
-def show(value: object) -> str:
+def number(x: float, other: float | None = None) -> str:
+    """Six digits, or as many as it takes to be told from `other`."""
+    for digits in (6, 9, 12, 17):
+        text = f"{x:.{digits}g}"
+        if other is None or text != f"{other:.{digits}g}":
+            break
+    return text.replace("-", "−") if "e" not in text else text
+
+
+def show(value: Any) -> str:
+    """A small argument with its values, a large one by its shape."""
     if isinstance(value, Tensor):
         value = value.detach().numpy()
-    return np.array2string(np.asarray(value), precision=4) if value is not None else ""
+    if isinstance(value, Seeded):
+        return "a generator"
+    if isinstance(value, np.ndarray | int | float):
+        array = np.asarray(value, dtype=np.float64)
+        if array.size > 8:
+            return f"shape {array.shape}"
+        if array.ndim == 0:
+            return number(float(array))
+        return "[" + ", ".join(show(part) for part in array) + "]"
+    return repr(value)
+
+
+def arguments(exercise: Exercise, probe: Probe) -> str:
+    """ "mu = [0.1, 0.2], sigma_x = 0.5"."""
+    shown = zip(exercise.arguments, probe.args, strict=True)
+    return ", ".join(f"{name} = {show(value)}" for name, value in shown)
+
+
+def example(
+    exercise: Exercise, probe: Probe, got: Outcome, want: Outcome, wrong_at: list[np.ndarray]
+) -> str:
+    """Both numbers at the first place where they differ; `wrong_at` has a mask for each result."""
+    for j, mask in enumerate(wrong_at):
+        if not mask.any():
+            continue
+        index = tuple(int(i) for i in np.argwhere(mask)[0])
+        yours, mine = float(got.value[j][index]), float(want.value[j][index])
+        shapes = {np.shape(a) for a in probe.args}
+        if exercise.elementwise and index and shapes == {mask.shape}:
+            probe, place = Probe(tuple(a[index] for a in probe.args)), ""
+        else:
+            place = f" at {list(index)}" if mask.size > 1 else ""
+        which = f" (result {j + 1} of {len(wrong_at)})" if len(wrong_at) > 1 else ""
+        numbers = f"yours {number(yours, mine)}, expected {number(mine, yours)}"
+        return f"for {arguments(exercise, probe)}{which}{place}: {numbers}"
+    return ""

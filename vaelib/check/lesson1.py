@@ -99,7 +99,7 @@ kl_bernoulli = Exercise(
         ),
         Mistake(
             "sign",
-            "a KL divergence is never negative: which of p and q is above the other in the logarithm?",
+            "a KL divergence is never negative: which of p and q is on top in the logarithm?",
             {"sign": -1},
         ),
         Mistake(
