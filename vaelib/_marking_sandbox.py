@@ -37,25 +37,13 @@ FORBIDDEN = {
     ),
 }
 REFUSED = (
-    "socket.",
-    "subprocess.",
-    "os.system",
-    "os.exec",
-    "os.fork",
-    "os.posix_spawn",
-    "os.spawn",
+    *("socket.", "subprocess.", "os.system", "os.exec", "os.fork", "os.posix_spawn", "os.spawn"),
+    *("pty.", "os.kill", "signal.pthread_kill", "ctypes.dlopen", "resource.", "winreg."),
 )
-REFUSED += ("pty.", "os.kill", "signal.pthread_kill", "ctypes.dlopen", "resource.", "winreg.")
-CHANGING: tuple[str, ...] = (
-    "os.remove",
-    "os.rename",
-    "os.rmdir",
-    "os.mkdir",
-    "os.chmod",
-    "os.chown",
-    "os.link",
+CHANGING = (
+    *("os.remove", "os.rename", "os.rmdir", "os.mkdir", "os.chmod", "os.chown", "os.link"),
+    *("os.symlink", "os.truncate", "os.utime", "os.setxattr", "shutil."),
 )
-CHANGING += ("os.symlink", "os.truncate", "os.utime", "os.setxattr", "shutil.")
 
 
 def confine(scratch: Path, readable: list[Path]) -> list[str]:
