@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
-import shutil
 from collections.abc import Iterator
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 import nbformat
-from exercises import BEGIN
+from exercises import BEGIN, strip_solutions
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
+
+from vaelib._marking_find import names_read, statements
 
 Notebook = Any  # nbformat.NotebookNode, which is untyped
 
@@ -106,15 +109,58 @@ def check(path: Path, wanted: Notebook) -> list[str]:
     return wrong
 
 
+def needed(notebook: Notebook) -> list[Any]:
+    """Solutions and checks, and the cells of imports and definitions that these need, in order."""
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    runnable = {}
+    for cell in code:
+        tree = ast.parse(cell.source)
+        found = list(statements(0, cell.source, tree, given=True))
+        if "nbgrader" in cell.metadata or len(found) == len(tree.body):
+            runnable[cell.id] = found
+    chosen = {cell.id for cell in code if "nbgrader" in cell.metadata}
+    queue = list(chosen)
+    while queue:
+        node = ast.parse(next(cell.source for cell in code if cell.id == queue[-1]))
+        reads = names_read(node)
+        queue.pop()
+        for key, found in runnable.items():
+            if key not in chosen and any(reads & statement.binds for statement in found):
+                chosen.add(key)
+                queue.append(key)
+    return [cell for cell in code if cell.id in chosen]
+
+
+def solve(notebook: Notebook, student: Notebook, folder: Path) -> None:
+    """Run what the exercises need; what else there is was run in the student's notebook."""
+    part = nbformat.v4.new_notebook(cells=deepcopy(needed(notebook)), metadata=METADATA)
+    if part.cells:
+        execute(part, folder)
+    ran = {cell.id: cell for cell in part.cells}
+    stored = {cell.id: cell for cell in student.cells}
+    count = 0
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            count += 1
+            cell.execution_count = count
+            cell.outputs = (ran if "nbgrader" in cell.metadata else stored)[cell.id].outputs
+            for output in cell.outputs:
+                if output.output_type == "execute_result":
+                    output.execution_count = count
+
+
 def build(path: Path, notebook: Notebook, folder: Path) -> list[str]:
     """Execute and store; a notebook with faults is not stored, and they are returned."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    student = folder / path.name
-    if path != student and not check(student, notebook):  # nothing to solve in it, and run before
-        shutil.copyfile(student, path)
-        return []
+    student, unsolved = folder / path.name, deepcopy(notebook)
+    for cell in unsolved.cells:
+        if cell.cell_type == "code":
+            cell.source = strip_solutions(cell.source, path)[0].rstrip("\n")
     try:
-        execute(notebook, folder)
+        if path == student or check(student, unsolved):
+            execute(notebook, folder)
+        else:
+            solve(notebook, nbformat.read(student, as_version=4), folder)
     except CellExecutionError as error:
         return [f"{path}: {error}"]
     if wrong := [f"{path}: {fault}" for fault in faults(notebook)]:

@@ -73,6 +73,12 @@ def names(code: Iterable[CodeType], *operations: str) -> frozenset[str]:
     return frozenset(i.argval for i in found if isinstance(i.argval, str))
 
 
+def names_read(tree: ast.Module) -> frozenset[str]:
+    """The names of the notebook that a cell needs, also inside of its functions."""
+    code = compile(tree, "cell", "exec", FLAGS, dont_inherit=True)
+    return names(all_code(code), "LOAD_NAME", "LOAD_GLOBAL")
+
+
 def parts(node: ast.AST) -> Iterator[ast.AST]:
     """A statement, or for `if` and `try` the statements inside."""
     if isinstance(node, ast.If | ast.Try):

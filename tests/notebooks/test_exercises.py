@@ -124,3 +124,42 @@ def test_building_for_nbgrader_runs_nothing(here):
     assert "return twice" in notebook.cells[4].source
     assert notebook.cells[5].source.startswith("check.double(double)\n### BEGIN HIDDEN TESTS\n")
     assert not notebook.cells[5].outputs
+
+
+TRAINING = """
+# %%
+FACTOR = 2
+
+
+def times(x):
+    return FACTOR * x
+
+
+# %%
+trained = open("ran", "a").write("x")
+trained
+"""
+
+
+def test_the_solved_set_runs_only_what_the_exercises_need(here):
+    place = LESSON.index('\n# %% [markdown] exercise="1.1')
+    text = LESSON[:place] + TRAINING + LESSON[place:].replace("2 * x\n", "times(x)\n")
+    write(here, text)
+    assert main(["01"], here) == main(["01", "--solutions"], here) == 0
+    assert (here / "ran").read_text() == "x"
+    solved = nbformat.read(here.parent / "build" / "solutions" / "01_lesson.ipynb", as_version=4)
+    code = [cell for cell in solved.cells if cell.cell_type == "code"]
+    assert [cell.execution_count for cell in code] == [1, 2, 3, 4, 5]
+    assert code[2].outputs[0].data["text/plain"] == "1"
+    assert code[4].outputs[0].data["text/plain"] == "✓ 1.1 double: right"
+    write(here, text.replace("FACTOR = 2", "FACTOR = 1 + 1"))  # now the student's set is stale
+    assert main(["01", "--solutions"], here) == 0
+    assert (here / "ran").read_text() == "xx"
+
+
+def test_a_solution_that_needs_what_was_not_run_is_said_to_fail(here, capsys):
+    text = LESSON.replace("check\n", "check\n\n# %%\nTWO = 2\nprint(TWO)\n", 1)
+    write(here, text.replace("2 *", "TWO *"))
+    assert main(["01"], here) == 0
+    assert main(["01", "--solutions"], here) == 1
+    assert "name 'TWO' is not defined" in capsys.readouterr().err
