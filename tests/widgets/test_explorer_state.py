@@ -210,7 +210,7 @@ def test_the_view_and_the_page_are_one_script():
     from vaelib.widgets import bundle
 
     assert LatentExplorer._esm.count("export default") == 1
-    page = bundle.script("dom", "decoder", "layout", "explorer", "page", default=False)
+    page = bundle.script(*bundle.EXPLORER, "page", default=False)
     for text in (LatentExplorer._esm, page):
         assert not re.search(r"^import ", text, re.M)
     assert "export" not in re.findall(r"^\w+", page, re.M)

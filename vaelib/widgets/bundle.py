@@ -7,6 +7,12 @@ from pathlib import Path
 from typing import Any
 
 STATIC = Path(__file__).parent / "static"
+# The explorer's modules, what is used first.
+EXPLORER = (
+    *("dom", "decoder", "engine", "sample", "voice", "history", "stage", "layout"),
+    *("rows", "pad", "gallery", "views", "source", "explorer"),
+)
+EXPLORER_STYLES = ("base", "explorer", "rows", "pad", "views")
 
 
 def script(*names: str, default: bool = True) -> str:

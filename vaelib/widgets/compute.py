@@ -1,7 +1,10 @@
 """What the explorer computes, as pure functions: the decoder as a list of operations for the page,
 the order of the sliders, the encoding of an image."""
 
+import math
 from collections.abc import Iterator
+from contextlib import contextmanager
+from statistics import NormalDist
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,6 +29,10 @@ KNOWN: dict[type[nn.Module], str] = {
 }
 
 
+class CannotRunError(ValueError):
+    """The page cannot run this decoder; Python can."""
+
+
 class Export(NamedTuple):
     """A decoder for the page: operations in order, and the numbers they point into."""
 
@@ -38,8 +45,9 @@ def export_decoder(vae: VAE, precision: str = "float32") -> Export:
 
     `in` and `out` are the shapes of one example, `weight` and `bias` the places (in numbers, not
     bytes) where a parameter starts, row by row as torch has it; `bias` is None where there is none.
-    A Bernoulli decoder ends with the sigmoid of its logits. Raises ValueError for a decoder or a
-    module that the page cannot run, weights that are not finite or that float16 cannot hold.
+    A Bernoulli decoder ends with the sigmoid of its logits. Raises CannotRunError, a
+    ValueError, for a decoder or a module that the page cannot run, ValueError for weights that are
+    not finite or that float16 cannot hold.
 
     >>> from vaelib import models
     >>> [op["op"] for op in export_decoder(models.dense((8, 8), 2, hidden=(9,))).ops]
@@ -49,7 +57,7 @@ def export_decoder(vae: VAE, precision: str = "float32") -> Export:
         raise ValueError(f"precision is {precision!r}; expected one of {list(PRECISIONS)}")
     decoder = vae.decoder
     if not isinstance(decoder, GaussianDecoder | BernoulliDecoder):
-        raise ValueError(
+        raise CannotRunError(
             f"the decoder is a {type(decoder).__name__}, which the page cannot run; "
             "expected a GaussianDecoder or a BernoulliDecoder"
         )
@@ -65,8 +73,10 @@ def export_decoder(vae: VAE, precision: str = "float32") -> Export:
         buffers.append(_pack(name, parameter, precision))
         return start
 
-    with torch.no_grad():
-        x = torch.zeros(1, vae.latent_dim, dtype=vae.dtype, device=vae.device)
+    with resting(vae):
+        # Three different z, so that a module that mixes examples or hides some of them is found.
+        z = torch.randn(3, vae.latent_dim, generator=torch.Generator().manual_seed(0))
+        x = z = z.to(device=vae.device, dtype=vae.dtype)
         for name, module in _modules("decoder.body", decoder.body):
             y = module(x)
             op = _describe(name, module) | {"in": [*x.shape[1:]], "out": [*y.shape[1:]]}
@@ -75,21 +85,46 @@ def export_decoder(vae: VAE, precision: str = "float32") -> Export:
                 op["bias"] = place(f"{name}.bias", module.bias)
             ops.append(op)
             x = y
-    if isinstance(decoder, BernoulliDecoder):
-        ops.append({"op": "sigmoid", "in": [*x.shape[1:]], "out": [*x.shape[1:]]})
+        if isinstance(decoder, BernoulliDecoder):
+            ops.append({"op": "sigmoid", "in": [*x.shape[1:]], "out": [*x.shape[1:]]})
+            x = x.sigmoid()
+        expected = decoder.mean(z).flatten(1)
+    # A class of one's own may do more than its body says: then the page would show another picture.
+    if x.flatten(1).shape != expected.shape or not torch.allclose(
+        x.flatten(1), expected, rtol=1e-4, atol=1e-5
+    ):
+        raise CannotRunError(
+            f"the {type(decoder).__name__}'s mean is not what its body's modules give one after "
+            "the other, so the page cannot run it"
+        )
     return Export(ops, b"".join(buffers))
+
+
+@contextmanager
+def resting(vae: VAE) -> Iterator[None]:
+    """No gradients, and no dropout or batch statistics; afterwards all is as it was."""
+    modes = [(module, module.training) for module in vae.modules()]
+    vae.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        for module, training in modes:
+            module.training = training
 
 
 def _modules(name: str, module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
     """The modules in the order they run, nested nn.Sequential opened up."""
-    if isinstance(module, nn.Sequential):
-        for child_name, child in module.named_children():
+    if isinstance(module, nn.Sequential) and type(module).forward is nn.Sequential.forward:
+        # Not named_children(), which names a module that is used twice only once.
+        for child_name, child in module._modules.items():
+            assert child is not None
             yield from _modules(f"{name}.{child_name}", child)
     elif type(module) in KNOWN:
         yield name, module
     else:
         known = ", ".join(sorted(kind.__name__ for kind in KNOWN))
-        raise ValueError(
+        raise CannotRunError(
             f"{name} is a {type(module).__name__}, which the page cannot run; "
             f"expected nn.Sequential of {known}"
         )
@@ -102,7 +137,7 @@ def _describe(name: str, module: nn.Module) -> dict[str, Any]:
         odd["padding"] = isinstance(module.padding, str)
         odd["padding_mode"] = module.padding_mode != "zeros"
         for option in (option for option, is_odd in odd.items() if is_odd):
-            raise ValueError(
+            raise CannotRunError(
                 f"{name} has {option}={getattr(module, option)!r}, which the page cannot run; "
                 "expected groups=1, dilation=1 and padding with zeros, given as numbers"
             )
@@ -127,28 +162,69 @@ def _pack(name: str, parameter: Tensor, precision: str) -> bytes:
 def slider_rows(vae: VAE, images: Tensor | None = None) -> list[dict[str, Any]]:
     """One row a latent dimension, `{dim, kl, active}`, that with the largest mean KL (nats) first.
 
-    Without images there is no KL to tell and the dimensions keep their order.
+    Without images there is no KL to tell and the dimensions keep their order. A KL that is no
+    number is None, and its dimension comes last.
     """
     if images is None:
         return [{"dim": d, "kl": None, "active": True} for d in range(vae.latent_dim)]
     images = images.to(device=vae.device, dtype=vae.dtype)
-    kl = kl_per_dim(vae, images).mean(0)
-    active = active_units(vae, images)
-    order = kl.argsort(descending=True, stable=True).tolist()
-    return [{"dim": d, "kl": round(float(kl[d]), 4), "active": bool(active[d])} for d in order]
+    with resting(vae):
+        kl = kl_per_dim(vae, images).mean(0)
+        # One image alone does not vary: then a dimension that costs something is taken as active.
+        active = active_units(vae, images) if len(images) > 1 else kl > 0.01
+    told = [value if math.isfinite(value) else None for value in kl.tolist()]
+    order = kl.nan_to_num(nan=-1.0, posinf=-1.0).argsort(descending=True, stable=True).tolist()
+    return [
+        {
+            "dim": d,
+            "kl": None if told[d] is None else round(told[d], 4),
+            "active": bool(active[d]),
+        }
+        for d in order
+    ]
+
+
+def posterior(vae: VAE, images: Tensor) -> tuple[Tensor, Tensor]:
+    """μ_φ(x) and σ_φ(x), each (B, D), float32."""
+    with resting(vae):
+        q = vae.posterior(images.to(device=vae.device, dtype=vae.dtype))
+    return q.mu.cpu().float(), q.sigma.cpu().float()
 
 
 def encode(vae: VAE, images: Tensor) -> Tensor:
     """The posterior means μ_φ(x), (B, D)."""
-    with torch.no_grad():
-        return vae.posterior(images.to(device=vae.device, dtype=vae.dtype)).mu
+    return posterior(vae, images)[0]
+
+
+def means(vae: VAE, z: Tensor) -> np.ndarray:
+    """x̂ = G_θ(z) as it is: (…, D) → (…, *shape), float32."""
+    with resting(vae):
+        z = z.to(device=vae.device, dtype=vae.dtype)
+        return vae.decoder.mean(z).cpu().float().numpy()
 
 
 def decode(vae: VAE, z: Tensor) -> np.ndarray:
     """x̂ = G_θ(z) clipped to [0, 1]: (…, D) → (…, *shape)."""
-    with torch.no_grad():
-        z = z.to(device=vae.device, dtype=vae.dtype)
-        return vae.decoder.mean(z).clamp(0.0, 1.0).cpu().float().numpy()
+    return means(vae, z).clip(0.0, 1.0)
+
+
+def likelihood(vae: VAE) -> dict[str, Any] | None:
+    """How the page draws x ~ p_θ(x|z) round the mean, or None where it does not know how."""
+    if isinstance(vae.decoder, BernoulliDecoder):
+        return {"kind": "bernoulli"}
+    if isinstance(vae.decoder, GaussianDecoder) and vae.decoder.sigma_x.numel() == 1:
+        sigma_x = float(vae.decoder.sigma_x)
+        return {"kind": "gaussian", "sigma_x": sigma_x} if math.isfinite(sigma_x) else None
+    return None
+
+
+def quantiles(count: int) -> list[float]:
+    """Φ⁻¹((i + ½)/count), i = 0 … count − 1: places of equal probability under N(0, 1).
+
+    >>> [round(value, 2) for value in quantiles(3)]
+    [-0.97, 0.0, 0.97]
+    """
+    return [NormalDist().inv_cdf((i + 0.5) / count) for i in range(count)]
 
 
 def grey_levels(images: Tensor) -> bytes:

@@ -1,11 +1,10 @@
 """The latent explorer: sliders over z and the decoded picture, the decoder running in the page."""
 
-import base64
-import math
 import os
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 import traitlets
 from torch import Tensor
@@ -13,136 +12,193 @@ from torch import Tensor
 from vaelib import _require
 from vaelib.data import Data
 from vaelib.models import VAE
-from vaelib.widgets import bundle, compute
+from vaelib.widgets import _checks, bundle, cloud, compute, saved
 from vaelib.widgets._base import Widget
-from vaelib.widgets.snapshot import snapshot
+from vaelib.widgets.snapshot import VALUES, snapshot
 
 NOUNS = {"faces": "test face", "digits": "test digit", "mnist": "test digit"}
-SAVED_IMAGES = 32  # how many encoded images a saved page holds to start from
+PICTURES = ("mean", "sample")
+GRID = 9  # the manifold has GRID × GRID pictures
 
 
 class LatentExplorer(Widget):
     """One slider a latent dimension, ordered by KL (nats), and the picture x̂ = G_θ(z) live.
 
-    `data` (a `Data`, images (N, *shape) or None) gives the KL of each dimension and images to start
-    from. `z` is a list in the model's order, so that `z[0]` is the page's z₁; `image_index` is the
-    image started from, or None. Both are traits: setting them moves the page, and the page sets
-    them. Set z as a whole; changing one entry in place is not seen. The page has the weights as
-    they were when the explorer was made: after more training, make another.
-    Raises ValueError for a model whose decoder the page cannot run or whose examples are no
-    pictures, and for images that do not fit it.
+    `data` (a `Data`, images (N, *shape) or None) gives the KL of each dimension, images to start
+    from, the dots of the pad and, where factors are known, which dimension tells which.
+
+    Its state is traits; setting them moves the page, and the page sets them:
+    `z`, a list in the model's order, so that `z[0]` is the page's z₁ (set it as a whole: changing
+    one entry in place is not seen); `image_index`, the image started from, or None; `mode`, what
+    is drawn below the sliders: "traversal", "manifold", "interpolation" or "none"; `picture`,
+    "mean" for x̂ or "sample" for x ~ p(x|z); `axes`, the two dimensions of the pad and the
+    manifold; `between`, the two images to interpolate between; `locked`, the dimensions that only
+    their own slider, `z` itself and undo move.
+
+    The page has the weights as they were when the explorer was made: after more training, make
+    another. A decoder that the page cannot run is run by Python, and the page says so.
+    Raises ValueError for a model whose examples are no pictures, and for images that do not fit it.
 
     >>> from vaelib import models
     >>> LatentExplorer(models.dense((8, 8), 2))
     LatentExplorer: 2 dimensions, z = 0
     """
 
-    _esm = bundle.script("dom", "decoder", "layout", "explorer")
-    _css = bundle.style("base", "explorer")
+    _esm = bundle.script(*bundle.EXPLORER)
+    _css = bundle.style(*bundle.EXPLORER_STYLES)
 
     spec = traitlets.Dict().tag(sync=True)
     weights = traitlets.Bytes().tag(sync=True)
+    # Posterior means of the data, for the pad: see cloud.py.
+    dots = traitlets.Dict().tag(sync=True)
     z = traitlets.Any().tag(sync=True)
     image_index = traitlets.Any(None).tag(sync=True)
-    # Of the image started from: its index, posterior mean and pixels; {} where there is none.
+    mode = traitlets.Any("traversal").tag(sync=True)
+    picture = traitlets.Any("mean").tag(sync=True)
+    axes = traitlets.Any().tag(sync=True)
+    between = traitlets.Any(None).tag(sync=True)
+    locked = traitlets.Any([]).tag(sync=True)
+    # Of the image started from, and of the two to go between: numbers, posteriors and pixels.
     encoding = traitlets.Dict().tag(sync=True)
+    between_encoding = traitlets.Dict().tag(sync=True)
 
     def __init__(
         self, vae: VAE, data: Data | Tensor | None = None, precision: str = "float32"
     ) -> None:
         self._vae = vae
-        self._images = _images(vae, data)
-        name = data.name if isinstance(data, Data) else ""
+        self._images = images = _images(vae, data)
+        known = data if isinstance(data, Data) else None
+        self._name = known.name if known else ""
         _check_drawable(vae.shape)
-        ops, weights = compute.export_decoder(vae, precision)
+        (ops, weights), why = _exported(vae, precision)
+        rows = compute.slider_rows(vae, images)
+        count = 0 if images is None else len(images)
         spec = {
             "ops": ops,
             "precision": precision,
+            "runs": "kernel" if why else "page",
+            "why": why,
             "shape": list(vae.shape),
-            "rows": compute.slider_rows(vae, self._images),
-            "images": 0 if self._images is None else len(self._images),
-            "noun": NOUNS.get(name, "image"),
+            "rows": rows,
+            "images": count,
+            "noun": NOUNS.get(self._name, "image"),
+            "likelihood": compute.likelihood(vae),
+            "modes": _modes(vae.latent_dim, count),
+            "values": VALUES.tolist(),
+            "quantiles": compute.quantiles(GRID),
+            "factors": cloud.factor_table(vae, known),
         }
-        self._name = name
-        super().__init__(spec=spec, weights=weights, z=[0.0] * vae.latent_dim)
+        first = [row["dim"] for row in [*filter(lambda row: row["active"], rows), *rows]]
+        super().__init__(
+            spec=spec,
+            weights=weights,
+            dots=cloud.cloud(vae, images, known),
+            z=[0.0] * vae.latent_dim,
+            axes=[*dict.fromkeys(first)][:2],
+        )
+        self.on_msg(self._asked)
+        if count and images is not None and compute.encode(vae, images[:2]).isfinite().all():
+            self.between = [0, min(1, count - 1)]
 
     @property
     def x_hat(self) -> Tensor:
-        """The picture shown, as PyTorch decodes it: G_θ(z) clipped to [0, 1], (*shape)."""
+        """The mean at z, as PyTorch decodes it: G_θ(z) clipped to [0, 1], (*shape)."""
         return torch.from_numpy(compute.decode(self._vae, torch.tensor([self.z])))[0]
 
     @traitlets.validate("z")
     def _valid_z(self, proposal: Any) -> list[float]:
-        value, dims = proposal["value"], self._vae.latent_dim
-        if hasattr(value, "tolist"):  # a tensor or an array
-            value = value.tolist()
-        if not isinstance(value, list | tuple) or len(value) != dims:
-            given = f"{len(value)} numbers" if isinstance(value, list | tuple) else repr(value)
-            raise traitlets.TraitError(f"z is {given}; expected {dims} numbers, one a dimension")
-        try:
-            numbers = [float(number) for number in value]
-        except (TypeError, ValueError):
-            raise traitlets.TraitError(f"z is {value!r}; expected {dims} numbers") from None
-        if not all(math.isfinite(number) for number in numbers):
-            raise traitlets.TraitError(f"z is {numbers}; expected finite numbers, no NaN")
-        return numbers
+        return _checks.code(proposal["value"], self._vae.latent_dim)
 
     @traitlets.validate("image_index")
     def _valid_index(self, proposal: Any) -> int | None:
-        value, count = proposal["value"], self.spec["images"]
+        if proposal["value"] is None:
+            return None
+        index = _checks.image("image_index", proposal["value"], self.spec["images"])
+        self._posterior([index])  # so that one that cannot be encoded is not started from
+        return index
+
+    @traitlets.validate("mode")
+    def _valid_mode(self, proposal: Any) -> str:
+        return _checks.one_of("mode", proposal["value"], self.spec["modes"])
+
+    @traitlets.validate("picture")
+    def _valid_picture(self, proposal: Any) -> str:
+        known = PICTURES if self.spec["likelihood"] else PICTURES[:1]
+        return _checks.one_of("picture", proposal["value"], known)
+
+    @traitlets.validate("axes")
+    def _valid_axes(self, proposal: Any) -> list[int]:
+        dims = self._vae.latent_dim
+        return _checks.dimensions("axes", proposal["value"], dims, min(2, dims))
+
+    @traitlets.validate("locked")
+    def _valid_locked(self, proposal: Any) -> list[int]:
+        return _checks.dimensions("locked", proposal["value"], self._vae.latent_dim)
+
+    @traitlets.validate("between")
+    def _valid_between(self, proposal: Any) -> list[int] | None:
+        value = proposal["value"]
         if value is None:
             return None
-        if count == 0:
-            raise traitlets.TraitError(
-                f"image_index is {value!r} but the explorer was made without data; "
-                "expected LatentExplorer(vae, data)"
-            )
-        if isinstance(value, bool) or not hasattr(value, "__index__"):
-            raise traitlets.TraitError(f"image_index is {value!r}; expected a whole number or None")
-        if not 0 <= int(value) < count:
-            raise traitlets.TraitError(f"image_index is {value}; expected 0 to {count - 1}")
-        return int(value)
+        if not isinstance(value, list | tuple) or len(value) != 2:
+            raise traitlets.TraitError(f"between is {value!r}; expected the numbers of two images")
+        pair = [_checks.image("between", index, self.spec["images"]) for index in value]
+        self._posterior(pair)
+        return pair
 
     @traitlets.observe("image_index")
     def _encode(self, change: Any) -> None:
-        """Go to the posterior mean of the image chosen."""
+        """Go to the posterior mean of the image chosen; what is locked stays."""
         index = change["new"]
         with self.hold_sync():
             if index is None:
                 self.encoding = {}
                 return
-            assert self._images is not None
-            image = self._images[index][None]
-            mu = compute.encode(self._vae, image)[0].tolist()
-            self.encoding = {"index": index, "mu": mu, "source": compute.grey_levels(image)}
-            self.z = mu
+            mu, sigma = self._posterior([index])
+            source = self._source([index])
+            self.encoding = {"index": index, "mu": mu[0], "sigma": sigma[0], "source": source}
+            self.z = [self.z[d] if d in self.locked else value for d, value in enumerate(mu[0])]
+
+    @traitlets.observe("between")
+    def _encode_two(self, change: Any) -> None:
+        pair = change["new"]
+        if pair is None:
+            self.between_encoding = {}
+        else:
+            mu, _ = self._posterior(pair)
+            self.between_encoding = {"indices": pair, "mu": mu, "source": self._source(pair)}
+
+    def _posterior(self, indices: list[int]) -> tuple[list[list[float]], list[list[float]]]:
+        assert self._images is not None
+        mu, sigma = compute.posterior(self._vae, self._images[indices])
+        if not (mu.isfinite().all() and sigma.isfinite().all()):
+            noun, which = self.spec["noun"], " and ".join(map(str, indices))
+            raise traitlets.TraitError(f"the encoder gives NaN or infinity for {noun} {which}")
+        return mu.tolist(), sigma.tolist()
+
+    def _source(self, indices: list[int]) -> bytes:
+        assert self._images is not None
+        return compute.grey_levels(self._images[indices])
+
+    def _asked(self, _: Any, content: Any, buffers: list[memoryview]) -> None:
+        """The page asks for the pictures of some z: its own decoder cannot run, or did not."""
+        if not isinstance(content, dict) or content.get("ask") != "decode":
+            return
+        answer: dict[str, Any] = {"view": content.get("view"), "id": content.get("id")}
+        try:
+            z = np.frombuffer(bytes(buffers[0]), "<f4").reshape(-1, self._vae.latent_dim)
+            pictures = [compute.means(self._vae, torch.from_numpy(z.copy())).tobytes()]
+        except Exception as problem:  # whatever it is, the page waits for an answer
+            pictures, answer["error"] = [], f"{type(problem).__name__}: {problem}"
+        self.send(answer, pictures)
 
     def to_html(self, precision: str = "float16") -> str:
         """The explorer as one HTML page that holds the model and some images; it requests nothing.
 
         In float16 the pictures differ from the model's own by one grey level of 255 at most.
+        Raises ValueError for a decoder that the page cannot run, since there Python cannot either.
         """
-        few = None if self._images is None else self._images[:SAVED_IMAGES]
-        saved_count = 0 if few is None else len(few)
-        ops, weights = compute.export_decoder(self._vae, precision)
-        index = self.image_index
-        state = {
-            "spec": {**self.spec, "ops": ops, "precision": precision, "images": saved_count},
-            "weights": _base64(weights),
-            "z": self.z,
-            "image_index": index if index is not None and index < saved_count else None,
-            "means": [] if few is None else _rounded(compute.encode(self._vae, few)),
-            "sources": "" if few is None else _base64(compute.grey_levels(few)),
-        }
-        subject = f" trained on {self._name}" if self._name else ""
-        return bundle.page(
-            title="Latent explorer",
-            intro=f"Each slider is one latent dimension of a variational auto-encoder{subject}; "
-            "the picture is what its decoder makes of them, computed in this page.",
-            state=state,
-            scripts=bundle.script("dom", "decoder", "layout", "explorer", "page", default=False),
-            styles=bundle.style("base", "explorer", "page"),
-        )
+        return saved.page(self, precision)
 
     def save(self, path: str | os.PathLike[str], precision: str = "float16") -> Path:
         """Write `to_html()` to a file, whose folder must exist; returns its path."""
@@ -171,7 +227,24 @@ def _images(vae: VAE, data: Data | Tensor | None) -> Tensor | None:
     images = data.test if isinstance(data, Data) else data
     _require.floats("data", images, ("N", *vae.shape))
     _require.unit_interval("data", images)
+    if not len(images):
+        raise ValueError("data holds no images; expected at least 1, or None")
     return images
+
+
+def _exported(vae: VAE, precision: str) -> tuple[compute.Export, str]:
+    """The decoder for the page, or why there is none: then Python decodes."""
+    if precision not in compute.PRECISIONS:
+        raise ValueError(f"precision is {precision!r}; expected one of {[*compute.PRECISIONS]}")
+    try:
+        return compute.export_decoder(vae, precision), ""
+    except ValueError as problem:
+        return compute.Export([], b""), str(problem)
+
+
+def _modes(dims: int, images: int) -> list[str]:
+    manifold = ["manifold"] if dims > 1 else []
+    return ["traversal", *manifold, *(["interpolation"] if images else []), "none"]
 
 
 def _check_drawable(shape: tuple[int, ...]) -> None:
@@ -180,11 +253,3 @@ def _check_drawable(shape: tuple[int, ...]) -> None:
             f"the model's examples have shape {tuple(shape)}; the explorer draws pictures: "
             "expected (H, W), (1, H, W) or (3, H, W)"
         )
-
-
-def _base64(data: bytes) -> str:
-    return base64.b64encode(data).decode("ascii")
-
-
-def _rounded(values: Tensor) -> list[list[float]]:
-    return [[round(number, 4) for number in row] for row in values.tolist()]

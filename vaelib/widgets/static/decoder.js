@@ -18,6 +18,9 @@ export function halfToFloat(halves) {
 /** The bytes from Python (a DataView, at any alignment) as one Float32Array. */
 export function readWeights(bytes, precision) {
   const copy = bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength);
+  if (copy.byteLength % (precision === "float16" ? 2 : 4)) {
+    throw new Error(`the weights are cut off: ${copy.byteLength} bytes`);
+  }
   return precision === "float16" ? halfToFloat(new Uint16Array(copy)) : new Float32Array(copy);
 }
 
@@ -117,6 +120,19 @@ const OPERATIONS = {
   sigmoid: each(sigmoid),
 };
 
+/** Refuse an operation whose parameters are not all among the weights. */
+function checkWeights(op, count) {
+  if (op.weight === undefined) return;
+  const [from, to] = op.kernel ? [op.in[0], op.out[0]] : [op.in.at(-1), op.out.at(-1)];
+  const needed = Math.max(
+    op.weight + from * to * product(op.kernel ?? []),
+    op.bias === null ? 0 : op.bias + to,
+  );
+  if (needed > count) {
+    throw new Error(`the weights are incomplete: ${count} numbers where ${needed} are needed`);
+  }
+}
+
 /** The function z -> x̂ (a Float32Array that the next call overwrites). */
 export function makeDecoder(ops, weights) {
   // Flatten and Unflatten move no number in memory.
@@ -125,6 +141,7 @@ export function makeDecoder(ops, weights) {
     .map((op) => {
       const run = OPERATIONS[op.op];
       if (!run) throw new Error(`this page cannot run the decoder's operation "${op.op}"`);
+      checkWeights(op, weights.length);
       return { run, op, y: new Float32Array(product(op.out)) };
     });
   return (z) => {
@@ -137,21 +154,35 @@ export function makeDecoder(ops, weights) {
   };
 }
 
-/** A function that draws a picture (values 0 to 1, or 0 to `white`) on the canvas, pixel for pixel. */
-export function makePainter(canvas, shape) {
+/**
+ * A function that draws a picture (values 0 to 1, or 0 to `white`) on the canvas, pixel for pixel,
+ * as one of columns × rows pictures; it returns how many of its numbers are not finite. Pixels that
+ * are no number are drawn as stripes, which no decoder makes by itself.
+ */
+export function makePainter(canvas, shape, columns = 1, rows = 1) {
   const [channels, height, width] = shape.length === 2 ? [1, ...shape] : shape;
-  [canvas.width, canvas.height] = [width, height];
+  const gap = columns * rows > 1 ? 1 : 0;
+  [canvas.width, canvas.height] = [columns * (width + gap), rows * (height + gap)];
   const context = canvas.getContext("2d");
   const image = context.createImageData(width, height);
+  const { data } = image;
   const plane = height * width;
-  return (picture, white = 1) => {
-    for (let i = 0; i < plane; i += 1) {
+  const second = channels === 1 ? 0 : plane;
+  return (picture, white = 1, column = 0, row = 0) => {
+    const scale = 255 / white;
+    let bad = 0;
+    for (let i = 0, to = 0; i < plane; i += 1, to += 4) {
+      const a = picture[i];
+      const b = picture[i + second];
+      const c = picture[i + 2 * second];
       // The array clips to 0 … 255 and rounds.
-      for (let c = 0; c < 3; c += 1) {
-        image.data[4 * i + c] = (picture[(channels === 1 ? 0 : c * plane) + i] * 255) / white;
+      [data[to], data[to + 1], data[to + 2], data[to + 3]] = [a * scale, b * scale, c * scale, 255];
+      if (a - a + (b - b) + (c - c) !== 0) {
+        bad += 1;
+        data.fill(((i % width) + Math.floor(i / width)) % 4 < 2 ? 30 : 225, to, to + 3);
       }
-      image.data[4 * i + 3] = 255;
     }
-    context.putImageData(image, 0, 0);
+    context.putImageData(image, column * (width + gap), row * (height + gap));
+    return bad;
   };
 }

@@ -1,87 +1,114 @@
 // The latent explorer's elements, made once for each view.
-import { h, text, uniqueId } from "./dom.js";
+import { h, uniqueId } from "./dom.js";
 
 // JupyterLab takes arrow and other keys from an output unless the element itself says this.
-const KEYS = { "data-lm-suppress-shortcuts": "true" };
+export const KEYS = { "data-lm-suppress-shortcuts": "true" };
 
-const symbol = (dim) => ["z", h("sub", {}, String(dim + 1))];
+export const symbol = (dim) => ["z", h("sub", {}, String(dim + 1))];
 
-/** One slider with its label, KL and value. `moved(value)` is called while it is dragged. */
-export function makeRow(row, moved) {
-  const id = uniqueId("slider");
-  const facts = [];
-  if (row.kl !== null) facts.push(` · KL ${text(row.kl)} nats`);
-  if (!row.active) facts.push(" · inactive");
-  const value = h("span", { class: "vaelib-value", "aria-hidden": "true" });
-  const low = h("span", { class: "vaelib-end", "aria-hidden": "true" });
-  const high = h("span", { class: "vaelib-end", "aria-hidden": "true" });
-  const input = h("input", { id, type: "range", step: "0.05", ...KEYS });
-  input.addEventListener("input", () => moved(Number(input.value)));
-  const element = h(
-    "div",
-    { class: row.active ? "vaelib-row" : "vaelib-row vaelib-inactive" },
-    h("label", { for: id }, ...symbol(row.dim), ...facts),
-    value,
-    h("div", { class: "vaelib-track" }, low, input, high),
-  );
-  return {
-    element,
-    /** Put the slider where z is; its range reaches at least as far. */
-    place(z, reach) {
-      [input.min, input.max, input.value] = [-reach, reach, z];
-      [low.textContent, high.textContent] = [text(-reach, 0), text(reach, 0)];
-    },
-    say(z) {
-      value.textContent = text(z);
-      input.setAttribute("aria-valuetext", text(z));
-    },
-  };
+export const makeButton = (label, options = {}) =>
+  h("button", { type: "button", ...KEYS, ...options }, label);
+
+/** A select with a label; `options` are pairs of value and text. */
+export function makeSelect(label, options, chosen) {
+  const id = uniqueId("select");
+  const made = options.map(([value, name]) => h("option", { value }, name));
+  const input = h("select", { id, ...KEYS }, ...made);
+  input.addEventListener("change", () => chosen(input.value));
+  return { input, element: h("div", { class: "vaelib-choose" }, h("label", { for: id }, label), input) };
 }
 
-/** Everything on the page, made once. */
-export function build(spec) {
-  const button = (label, options = {}) =>
-    h("button", { type: "button", ...KEYS, ...options }, label);
+/** A field for the number of an image; `chosen(index)` gets NaN for what is none. */
+export function makeIndex(label, count, chosen) {
+  const id = uniqueId("image");
+  const input = h("input", { id, type: "number", min: 0, max: count - 1, step: 1, value: 0, ...KEYS });
+  const read = () => (input.value === "" ? NaN : Number(input.value));
+  input.addEventListener("change", () => chosen(read()));
+  input.addEventListener("keydown", (event) => {
+    if (event.key === "Enter") chosen(read()); // JupyterLab lets no "change" follow it
+  });
+  return { input, read, label: h("label", { for: id }, label) };
+}
+
+/** What one dimension tells of each factor, as Python measured it. */
+export function makeTable({ names, values, count }, rows, noun) {
+  const best = names.map((_, f) => Math.max(...values.map((row) => row[f])));
+  const cell = (value, f) =>
+    h("td", {}, value.toFixed(2), value === best[f] && value > 0 ? " ◀ most" : "");
+  const line = ({ dim, active }) =>
+    h(
+      "tr",
+      {},
+      h("th", { scope: "row" }, ...symbol(dim), active ? "" : " · inactive"),
+      ...values[dim].map(cell),
+    );
+  const title = `Which dimension tells which factor: |Spearman| over ${count} ${noun}s, 0 to 1`;
+  const head = ["dimension", ...names].map((name) => h("th", { scope: "col" }, name));
+  const table = h(
+    "table",
+    {},
+    h("caption", {}, title),
+    h("thead", {}, h("tr", {}, ...head)),
+    h("tbody", {}, ...rows.map(line)),
+  );
+  return h("div", { class: "vaelib-table", tabindex: 0, role: "region", "aria-label": title, ...KEYS }, table);
+}
+
+/** Everything round the picture; rows, pad and views are put in by the view. */
+export function build(spec, { encode, sampled }) {
+  const button = makeButton;
   const parts = {
     picture: h("canvas", { role: "img", "aria-label": "Decoded picture" }),
+    pictureCaption: h("figcaption"),
     source: h("canvas", { role: "img" }),
     reset: button("Reset (z = 0)"),
     random: button("Random draw from the prior"),
+    undo: button("Undo", { "aria-keyshortcuts": "Control+Z" }),
+    copy: button("Copy z as code"),
     previous: button("‹", { "aria-label": `Previous ${spec.noun}` }),
     next: button("›", { "aria-label": `Next ${spec.noun}` }),
     encode: button("Encode"),
+    again: button("Draw again", { hidden: true }),
     status: h(
       "p",
       { class: "vaelib-status", role: "status", "aria-live": "polite" },
       "Move a slider: drag it, or use the arrow keys.",
     ),
     error: h("p", { class: "vaelib-error", role: "alert", hidden: true }),
-    rows: h("div", { class: spec.rows.length > 8 ? "vaelib-rows vaelib-many" : "vaelib-rows" }),
+    notice: h("p", { class: "vaelib-notice", hidden: true }),
+    code: h("input", {
+      ...{ class: "vaelib-code", type: "text", readonly: true, hidden: true, ...KEYS },
+      ...{ "aria-label": "z as code" },
+    }),
+    sourceCaption: h("figcaption"),
+    sliders: h("div"),
+    lower: h("div", { class: "vaelib-lower" }),
   };
-  const id = uniqueId("image");
-  parts.index = h("input", {
-    ...{ id, type: "number", min: 0, max: spec.images - 1, step: 1, value: 0, ...KEYS },
-  });
-  parts.sourceCaption = h("figcaption");
+  const pictures = [["mean", "mean x̂ = G(z)"], ["sample", "sample x ~ p(x|z)"]];
+  parts.sampled = makeSelect("Picture", pictures, sampled);
+  parts.sampled.element.hidden = !spec.likelihood;
+  parts.index = makeIndex(`Start from ${spec.noun} (0 to ${spec.images - 1})`, spec.images, encode);
   const start = h(
     "div",
     { class: "vaelib-start" },
-    h("label", { for: id }, `Start from ${spec.noun} (0 to ${spec.images - 1})`),
-    h("div", { class: "vaelib-stepper" }, parts.previous, parts.index, parts.next, parts.encode),
-  );
-  const picture = h(
-    "figure",
-    { class: "vaelib-picture" },
-    parts.picture,
-    h("figcaption", {}, "x̂ = G(z), the decoder's mean"),
+    parts.index.label,
+    h("div", { class: "vaelib-stepper" }, parts.previous, parts.index.input, parts.next, parts.encode),
   );
   const order = spec.rows.some((row) => row.kl !== null) ? "; the largest KL comes first" : "";
+  const picture = h(
+    "div",
+    { class: "vaelib-picture" },
+    h("figure", {}, parts.picture, parts.pictureCaption),
+    h("div", { class: "vaelib-buttons" }, parts.sampled.element, parts.again),
+  );
   const controls = h(
     "div",
     { class: "vaelib-controls" },
-    parts.rows,
+    parts.notice,
+    parts.sliders,
     h("p", { class: "vaelib-note" }, `z in standard deviations of the prior${order}`),
-    h("div", { class: "vaelib-buttons" }, parts.reset, parts.random),
+    h("div", { class: "vaelib-buttons" }, parts.reset, parts.random, parts.undo, parts.copy),
+    parts.code,
     h(
       "div",
       { class: "vaelib-image", hidden: spec.images === 0 },
@@ -95,6 +122,7 @@ export function build(spec) {
     "div",
     { class: "vaelib vaelib-explorer", role: "group", "aria-label": "Latent explorer" },
     h("div", { class: "vaelib-body" }, picture, controls),
+    parts.lower,
   );
   return parts;
 }

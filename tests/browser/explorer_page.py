@@ -1,0 +1,198 @@
+"""The explorer in a page of the test's own: saved, or on a model without a kernel."""
+
+import base64
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import nn
+
+from vaelib import checkpoint, data, models
+from vaelib.models import VAE, GaussianDecoder
+from vaelib.widgets import LatentExplorer, bundle, compute
+
+PIXELS = """canvas => {
+  const {data} = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+  return Array.from(data).filter((_, i) => i % 4 === 0);
+}"""
+
+
+def spread(vae, gain=2.0):
+    """Larger weights, as training leaves them, so that pictures are not all grey."""
+    with torch.no_grad():
+        for parameter in vae.decoder.body.parameters():
+            parameter.mul_(gain)
+    return vae
+
+
+def all_operations():
+    """A decoder with each operation there is, odd sizes, and layers without bias."""
+    body = nn.Sequential(
+        nn.Sequential(nn.Linear(3, 24, bias=False), nn.Tanh()),
+        nn.Unflatten(1, (4, 2, 3)),
+        nn.ConvTranspose2d(4, 5, (3, 4), stride=(2, 3), padding=(1, 0), output_padding=(1, 2)),
+        nn.SiLU(),
+        nn.Conv2d(5, 6, (3, 2), stride=(1, 2), padding=(2, 1)),
+        nn.ReLU(),
+        nn.Linear(7, 7),  # over the last axis of a picture
+        nn.ConvTranspose2d(6, 1, 2, bias=False),
+        nn.Sigmoid(),
+        nn.Flatten(),
+        nn.Linear(7 * 8, 60),
+    )
+    encoder = models.dense((6, 10), 3, hidden=()).encoder
+    return VAE(encoder, GaussianDecoder(body, (6, 10)), 3)
+
+
+MODELS = {
+    "faces, dense": lambda: checkpoint.load_vae(data.shipped("faces_vae.safetensors")),
+    "MNIST's size, dense, Bernoulli": lambda: spread(
+        models.dense((28, 28), 20, hidden=(400,), likelihood="bernoulli")
+    ),
+    "convolutional": lambda: spread(models.conv((28, 28), 8, likelihood="bernoulli"), 1.5),
+    "convolutional, colour": lambda: spread(models.conv((3, 16, 16), 4, channels=(8, 16)), 1.5),
+    "every operation": all_operations,
+}
+
+
+@dataclass
+class Shown:
+    """An explorer and the page that it was saved as."""
+
+    explorer: LatentExplorer
+    page: object
+    requests: list
+
+    @property
+    def root(self):
+        return self.page.locator(".vaelib-explorer")
+
+    def decode(self, z):
+        """What the page's decoder makes of each z, in float32 as it is."""
+        script = """(root, z) => {
+          const bytes = new Uint8Array(Float32Array.from(z.flatMap(root.vaelibDecode)).buffer);
+          let text = "";
+          for (let i = 0; i < bytes.length; i += 1024) {
+            text += String.fromCharCode(...bytes.subarray(i, i + 1024));
+          }
+          return btoa(text);
+        }"""
+        found = np.frombuffer(base64.b64decode(self.root.evaluate(script, z.tolist())), "<f4")
+        return found.reshape(len(z), -1)
+
+    def pixels(self, which=".vaelib-picture canvas"):
+        self.frame()
+        return np.array(self.page.locator(which).evaluate(PIXELS))
+
+    def frame(self):
+        """Wait until what was asked for is drawn."""
+        self.page.evaluate("() => new Promise(r => requestAnimationFrame(() => setTimeout(r)))")
+
+    def slider(self, place=0):
+        return self.page.get_by_role("slider").nth(place)
+
+    def values(self):
+        """The numbers beside the sliders, as text says them."""
+        self.frame()
+        fields = self.root.locator(".vaelib-number").all()
+        return [float(field.input_value()) for field in fields]
+
+
+def show(page, tmp_path, vae, images=None, precision="float16"):
+    explorer = LatentExplorer(vae, images)
+    path = explorer.save(tmp_path / "explorer.html", precision)
+    requests = []
+    page.on("request", lambda request: requests.append(request.url))
+    page.context.set_offline(True)
+    page.goto(path.as_uri())
+    page.wait_for_selector(".vaelib-explorer")
+    return Shown(explorer, page, requests)
+
+
+MODEL = """
+window.FakeModel = class {
+  constructor(state) { this.state = state; this.handlers = []; this.saved = []; this.asked = []; }
+  get(name) { return this.state[name]; }
+  set(name, value) {
+    if (JSON.stringify(this.state[name]) === JSON.stringify(value)) return;
+    this.state[name] = value;
+    this.trigger(`change:${name}`);
+  }
+  trigger(event, ...all) {
+    for (const [name, handler] of [...this.handlers]) if (name === event) handler(...all);
+  }
+  save_changes() { this.saved.push(JSON.parse(JSON.stringify(
+    { z: this.state.z, image_index: this.state.image_index }))); }
+  send(content, _, buffers) {
+    this.asked.push({ content, z: [...new Float32Array(buffers[0])] });
+    window.answer?.(this.asked.at(-1));
+  }
+  on(event, handler) { this.handlers.push([event, handler]); }
+  off(event, handler) {
+    this.handlers = this.handlers.filter(([e, h]) => e !== event || h !== handler);
+  }
+};
+window.revive = (value) => {
+  if (value?.bytes) return new DataView(Uint8Array.from(value.bytes).buffer);
+  if (Array.isArray(value)) return value.map(revive);
+  if (value === null || typeof value !== "object") return value;
+  return Object.fromEntries(Object.entries(value).map(([k, v]) => [k, revive(v)]));
+};
+window.frame = () => new Promise((done) => requestAnimationFrame(() => setTimeout(done, 5)));
+"""
+
+SYNCED = (
+    *("spec", "weights", "dots", "z", "image_index", "mode", "picture", "axes", "between"),
+    *("locked", "encoding", "between_encoding", "error"),
+)
+
+
+def plain(value):
+    """A trait's value for the page, bytes marked as such."""
+    if isinstance(value, bytes):
+        return {"bytes": [*value]}
+    if isinstance(value, dict):
+        return {name: plain(inner) for name, inner in value.items()}
+    return [plain(inner) for inner in value] if isinstance(value, list | tuple) else value
+
+
+def mount(page, explorer, views=1, answers=False, **changed):
+    """Views of one model: `window.model`, `.elements`, `.cleanups`; `answers`: Python decodes."""
+    places = "<div></div>" * views
+    page.set_content(
+        "<!DOCTYPE html><html lang=en><title>Explorer</title>"
+        f"<style>{LatentExplorer._css}</style>{places}"
+    )
+    script = bundle.script(*bundle.EXPLORER, default=False)
+    page.add_script_tag(content=f"{MODEL}\n{script}\nwindow.render = render;", type="module")
+    page.wait_for_function("() => Boolean(window.render)")
+    if answers:
+        page.expose_function("python", lambda codes: decode(explorer, codes))
+        page.evaluate("""() => {
+          window.answer = async ({ content, z }) => {
+            const pictures = Float32Array.from(await window.python(z), (v) => v ?? NaN);
+            const { view, id } = content;
+            model.trigger("msg:custom", { view, id }, [new DataView(pictures.buffer)]);
+          };
+        }""")
+    page.evaluate(
+        """(state) => {
+          window.model = new FakeModel(revive(state));
+          window.elements = [...document.querySelectorAll("body > div")];
+          window.cleanups = elements.map((el) => render({ model, el }));
+          window.move = (value) => {
+            const input = elements[0].querySelector("input[type=range]");
+            input.value = value;
+            input.dispatchEvent(new Event("input"));
+          };
+        }""",
+        plain({name: getattr(explorer, name) for name in SYNCED} | changed),
+    )
+    return page
+
+
+def decode(explorer, codes):
+    """What Python answers, as JSON can carry it."""
+    z = torch.tensor(codes).reshape(-1, explorer._vae.latent_dim)
+    values = compute.means(explorer._vae, z).ravel()
+    return [float(value) if np.isfinite(value) else None for value in values]

@@ -1,0 +1,63 @@
+// What the explorer says: a live region for what was done, an alert for what is wrong, a note.
+import { throttle } from "./dom.js";
+
+const LOST =
+  "The connection to Python is gone: its kernel stopped or was started again, or the explorer was " +
+  "closed. Run the cell again to start from images and to keep z in Python.";
+
+export function makeVoice(parts) {
+  const problems = new Map();
+  let news = "";
+  const telling = throttle(600, () => {
+    parts.status.textContent = news;
+  });
+  const voice = {
+    say(message) {
+      news = message;
+      telling.request();
+    },
+    /** Show a problem until the same key is told an empty text. */
+    problem(key, message) {
+      if ((problems.get(key) ?? "") === (message || "")) return;
+      if (message) problems.set(key, message);
+      else problems.delete(key);
+      parts.error.textContent = [...problems.values()].join(" ");
+      parts.error.hidden = problems.size === 0;
+    },
+    notice(message) {
+      parts.notice.textContent = message;
+      parts.notice.hidden = false;
+    },
+    /** z as Python code, on the clipboard where that is allowed, and in a field to copy from. */
+    async copy(z) {
+      const numbers = z.map((value) => Number(value.toFixed(6)) + 0);
+      const list = numbers.map((value) => (Number.isInteger(value) ? value.toFixed(1) : value));
+      parts.code.value = `z = torch.tensor([[${list.join(", ")}]])`;
+      parts.code.hidden = false;
+      parts.code.select();
+      try {
+        await navigator.clipboard.writeText(parts.code.value);
+        voice.say(`Copied: ${parts.code.value}`);
+      } catch {
+        voice.say("Copy z from the field: this page may not write to the clipboard");
+      }
+    },
+    /** Say when the front end has lost Python; returns what undoes it. */
+    watch(model, el) {
+      // ipywidgets tells that the connection changed, and marks the view when it is down.
+      const changed = () => {
+        const down = el.closest?.(".jupyter-widgets-disconnected");
+        voice.problem("lost", down ? LOST : "");
+      };
+      const closed = () => voice.problem("lost", LOST);
+      model.on("comm_live_update", changed);
+      model.on("comm:close", closed);
+      return () => {
+        model.off("comm_live_update", changed);
+        model.off("comm:close", closed);
+      };
+    },
+    cancel: () => telling.cancel(),
+  };
+  return voice;
+}
