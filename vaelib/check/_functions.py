@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -21,14 +22,31 @@ class LogNormal:
         )
 
 
-def as_tensor(value: Any, like: Tensor | None = None) -> Tensor:
+@dataclass(frozen=True)
+class Polynomial:
+    """z ↦ square z² + slope z + constant, elementwise."""
+
+    square: float
+    slope: float
+    constant: float
+
+    def __call__(self, z: Any) -> Any:
+        return self.square * z * z + self.slope * z + self.constant
+
+
+@dataclass(frozen=True)
+class Exponential:
+    """z ↦ exp(rate z), elementwise."""
+
+    rate: float
+
+    def __call__(self, z: Any) -> Any:
+        return (self.rate * z).exp() if isinstance(z, Tensor) else np.exp(self.rate * np.asarray(z))
+
+
+def as_tensor(value: Any) -> Tensor:
     """A tensor as it is, anything else in double precision."""
     return value if isinstance(value, Tensor) else torch.as_tensor(value, dtype=torch.float64)
-
-
-def normal(rng: Any, *shape: int) -> Tensor:
-    """Draws of N(0, 1) in double precision."""
-    return torch.as_tensor(rng.standard_normal(shape), dtype=torch.float64)
 
 
 def uniform(rng: Any, low: float, high: float, *shape: int) -> Tensor:
@@ -36,5 +54,12 @@ def uniform(rng: Any, low: float, high: float, *shape: int) -> Tensor:
     return torch.as_tensor(rng.uniform(low, high, shape), dtype=torch.float64)
 
 
-def constant(value: float, *shape: int) -> Tensor:
-    return torch.full(shape, value, dtype=torch.float64)
+@dataclass(frozen=True)
+class LogLaplace:
+    """z ↦ log of the Laplace density with centre mu and scale b, elementwise."""
+
+    mu: float
+    b: float
+
+    def __call__(self, z: Any) -> Any:
+        return -abs(z - self.mu) / self.b - math.log(2 * self.b)
