@@ -119,8 +119,8 @@ def lower_bound(
     unit: float = 1.0,
 ) -> Tensor:
     """(1/K) Σ_k log p(x|z_k) + log p(z_k) − log q(z_k), (K, B) each -> (B,)."""
-    terms = zip(signs, (log_px_z, log_pz, log_qz), strict=True)
-    return over(sum(sign * term for sign, term in terms)) / unit
+    log_w = signs[0] * log_px_z + signs[1] * log_pz + signs[2] * log_qz
+    return over(log_w) / unit
 
 
 def of_mean(a: Tensor) -> Tensor:
