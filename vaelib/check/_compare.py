@@ -61,6 +61,11 @@ def same(a: Outcome, b: Outcome) -> bool:
     return same_value(a, b) and same_gradients(a, b) and a.changed == b.changed
 
 
+def some_number(outcome: Outcome) -> bool:
+    """A result with a finite number in it."""
+    return any(np.isfinite(v).any() for v in outcome.value)
+
+
 def finite(outcome: Outcome) -> bool:
     """A result that holds numbers, all finite."""
     return bool(outcome.value) and all(np.isfinite(v).all() for v in outcome.value)

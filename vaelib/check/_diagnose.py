@@ -1,5 +1,7 @@
 """What is wrong with an answer: how it broke, what it has to do with the right one, and where."""
 
+import math
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -61,6 +63,9 @@ class Wrong:
         exercise, where = self.exercise, f" where {probe.label}" if probe.label else ""
         wrong = _words.wrong
         if got.kind == "raised":
+            for pattern, name, hint in exercise.errors:
+                if re.search(pattern, got.error):
+                    return wrong(exercise, name, f"this looks like: {name}", hint, got.error)
             return _words.raised(exercise, got, probe, where)
         if got.changed:
             names = " and ".join(exercise.arguments[i] for i in got.changed)
@@ -166,7 +171,7 @@ class Wrong:
     def _smallest(self) -> str:
         """Both numbers at the smallest input on which they differ."""
         wrong = [i for i in range(len(self.probes)) if not self._same(i)]
-        sizes = {i: sum(int(np.size(a)) for a in self.probes[i].args) for i in wrong}
+        sizes = {i: sum(math.prod(np.shape(a)) for a in self.probes[i].args) for i in wrong}
         i = min(wrong, key=lambda i: (self.probes[i].limit, sizes[i]))
         return self._example(self.probes[i], self.got[i], self.want[i])
 

@@ -30,14 +30,16 @@ def limit(label: str, *args: Any, gradients: tuple[int, ...] = ()) -> Probe:
     return Probe(args, gradients=gradients, label=label, limit=True)
 
 
-def catalogue(**by_keyword: dict[Any, tuple[str, str]]) -> tuple[Mistake, ...]:
+def catalogue(**by_keyword: dict[Any, Any]) -> tuple[Mistake, ...]:
     """The mistakes that one keyword of `variant` makes, from {its value: (name, hint)}.
+
+    A third entry is the mistake's `looks`.
 
     >>> catalogue(over={"sum": ("sum for mean", "does an average grow with N?")})[0].change
     {'over': 'sum'}
     """
     return tuple(
-        Mistake(name, hint, {keyword: value})
+        Mistake(name, hint, {keyword: value}, *looks)
         for keyword, mistakes in by_keyword.items()
-        for value, (name, hint) in mistakes.items()
+        for value, (name, hint, *looks) in mistakes.items()
     )

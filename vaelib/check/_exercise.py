@@ -19,12 +19,14 @@ class Mistake:
     """A known mistake: `change` holds the keywords of the exercise's `variant` that make it.
 
     `name` is short and in the field's words; `hint` is a question or a pointer, never the solution.
-    Mistakes with different keywords are tried in pairs too.
+    Mistakes with different keywords are tried in pairs too. A mistake that leaves something open
+    (a grid over any range) may be recognised by `looks(probes, outcomes)` instead.
     """
 
     name: str
     hint: str
     change: dict[str, Any]
+    looks: "Callable[[list[Probe], list[Outcome]], bool] | None" = None
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,8 @@ class Exercise:
     `inputs` gives fresh random probes first, the smallest first, and then those with `limit=True`.
     `axes` names the axes of each argument, () for a scalar: (("B", "D"), ("B", "D")). `also` holds
     the flags of variants that are right as well, `fixed` the arguments that cannot be set to 0 or 1
-    (weights that sum to 1). Where no comparison can judge, `judge(exercise, run, seed)` does.
+    (weights that sum to 1), `errors` what an error betrays: (regular expression, name, hint).
+    Where no comparison of values can judge, `judge(exercise, run, seed)` does.
     """
 
     number: str
@@ -67,6 +70,7 @@ class Exercise:
     axes: tuple[tuple[str, ...], ...] = ()
     also: tuple[dict[str, Any], ...] = ()
     fixed: tuple[str, ...] = ()
+    errors: tuple[tuple[str, str, str], ...] = ()
 
     @property
     def arguments(self) -> tuple[str, ...]:

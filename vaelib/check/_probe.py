@@ -1,6 +1,7 @@
 """Where the student's function is called: one guarded call, and plain data of what came of it."""
 
 import linecache
+import re
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -211,7 +212,7 @@ def _failure(error: BaseException, function: Callable[..., Any]) -> Outcome:
         text = type(error).__name__
     if own and own[-1].lineno is not None:
         line = (own[-1].line or linecache.getline(own[-1].filename, own[-1].lineno)).strip()
-        text += f"\nin the line: {line}" if line else ""
+        text += f"\nin the line: {line[:120]}" if line else ""
     if isinstance(error, NotImplementedError) and own and frames[-1] is own[-1]:
         return Outcome("not attempted")
     if isinstance(error, KeyboardInterrupt):
@@ -220,6 +221,8 @@ def _failure(error: BaseException, function: Callable[..., Any]) -> Outcome:
         return Outcome("exit", error=text)
     if isinstance(error, RecursionError):
         return Outcome("recursion", error=text)
-    if isinstance(error, MemoryError) or "not enough memory" in text:
+    if isinstance(error, MemoryError) or re.search(
+        "not enough memory|out of memory|allocate memory", text
+    ):
         return Outcome("memory", error=text)
     return Outcome("raised", error=text)

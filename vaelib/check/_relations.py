@@ -74,7 +74,7 @@ def relation(exercise: Exercise, cases: list[Case]) -> tuple[str, str] | None:
     if sum(case.want.size for case in cases) < 2:
         return None
     with np.errstate(all="ignore"):
-        for test in (_factor, _offset, _order, _curve, _part, _term):
+        for test in (_factor, _offset, _order, _curve, _part, _term, _where):
             found = test(exercise, cases)
             if found:
                 return found
@@ -194,10 +194,35 @@ def _part(exercise: Exercise, cases: list[Case]) -> tuple[str, str] | None:
             return f"the {word} only", f"right for the {word} one along the first axis only"
     if all(np.ptp(c.got) < 1e-9 < np.ptp(c.want) for c in large):
         return "one number for all", "one and the same number everywhere; expected one for each"
+    wrong = sum(int((~g).sum()) for g in good)
     small = [c for c in cases if c.want.size == 1]
     if small and all(c.is_close(c.got, c.want) for c in small):
-        return "one number at a time", "right for a single number, wrong for several at once"
+        if 3 * wrong > 2 * sum(g.size for g in good):
+            return "one number at a time", "right for a single number, wrong for several at once"
     return None
+
+
+def _where(exercise: Exercise, cases: list[Case]) -> tuple[str, str] | None:
+    """Right for a part of the elements only: those above or below something, if it can be told."""
+    good = np.concatenate([close(c.got, c.want, c.tol).ravel() for c in cases])
+    if good.all() or good.sum() < 2:
+        return None
+    values = {"the expected result": [c.want for c in cases]}
+    for i, name in enumerate(exercise.arguments):
+        args = [c.probe.args[i] for c in cases]
+        if all(
+            isinstance(a, Tensor | float) and np.shape(a) == c.want.shape
+            for a, c in zip(args, cases, strict=True)
+        ):
+            values[name] = [np.asarray(a) for a in args]
+    for name, arrays in values.items():
+        a = np.concatenate([array.ravel() for array in arrays])
+        for low, high, side in ((a[good], a[~good], "above"), (a[~good], a[good], "below")):
+            if low.max() < high.min() and good.sum() > 3:
+                sign = low.max() < 0 < high.min()
+                at = "0" if sign else f"{(low.max() + high.min()) / 2:.2g} or so"
+                return f"where {name} is {side} a bound", f"wrong only where {name} is {side} {at}"
+    return "a part only", f"right in {int(good.sum())} of {good.size} places"
 
 
 def _term(exercise: Exercise, cases: list[Case]) -> tuple[str, str] | None:

@@ -54,7 +54,7 @@ def ended(exercise: Exercise, got: Outcome, probe: Probe) -> CheckResult:
         return wrong(exercise, None, "stopped by you before it came back")
     name, sentence = ENDED[got.kind]
     where = f" (where {probe.label})" if probe.label else ""
-    detail = got.error if got.kind in ("memory", "exit") else ""
+    detail = got.error if got.kind == "memory" else ""
     return wrong(exercise, name, sentence.format(got.error) + where, detail)
 
 
