@@ -46,7 +46,7 @@ def packages() -> Iterator[Fact]:
     locked = _lock()
     for requirement in map(Requirement, _requirements()):
         name, extra = requirement.name, "extra" in str(requirement.marker or "")
-        for_tests = extra and requirement.marker.evaluate({"extra": "test"})  # type: ignore[union-attr]
+        for_tests = extra and not requirement.marker.evaluate({"extra": "lab"})  # type: ignore[union-attr]
         try:
             version = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
