@@ -1,0 +1,144 @@
+"""The students' zip: make handout -> build/handout/vaelib-VERSION.zip, the same bytes every time.
+
+In it: START.md and start.py, the notebooks unsolved, vaelib as a wheel, the data, the environment.
+No source with solutions, no tests, no marking; the references of the exercises are packed.
+"""
+
+import base64
+import hashlib
+import json
+import re
+import sys
+import tomllib
+import zipfile
+import zlib
+from io import BytesIO
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+TEMPLATES = ROOT / "tools" / "handout"
+sys.path.insert(0, str(ROOT / "notebooks"))
+
+# Modules of vaelib.check that hold no answer; the others are packed.
+OPEN = {"__init__", "_result", "_probe", "_limits"}
+STAND_IN = b'''"""Packed: see _packed.py."""
+
+from vaelib.check._packed import load
+
+load(globals())
+'''
+LECTURERS = re.compile(r"vaelib/(grading|_marking_\w+)\.py$")
+
+Files = dict[str, bytes]
+
+
+def version() -> str:
+    text = (ROOT / "vaelib" / "__init__.py").read_text(encoding="utf-8")
+    found = re.search(r'^__version__ = "(.+)"$', text, re.MULTILINE)
+    if not found:
+        sys.exit("✗ vaelib/__init__.py does not say its version")
+    return found[1]
+
+
+def tree(folder: Path, prefix: str) -> Files:
+    """Every file of a folder, without what Python and editors leave there."""
+    paths = (p for p in folder.rglob("*") if p.is_file() and "__pycache__" not in p.parts)
+    named = {f"{prefix}/{path.relative_to(folder).as_posix()}": path for path in paths}
+    return {name: path.read_bytes() for name, path in named.items() if "/." not in name}
+
+
+def package() -> Files:
+    """vaelib as students get it: without marking, and with the answers of the checks packed."""
+    files = {n: b for n, b in tree(ROOT / "vaelib", "vaelib").items() if not LECTURERS.match(n)}
+    modules = {}
+    for name in [n for n in files if n.startswith("vaelib/check/") and n.endswith(".py")]:
+        if Path(name).stem not in OPEN:
+            modules[Path(name).stem] = files[name].decode()
+            files[name] = STAND_IN
+    files["vaelib/check/_packed.py"] = (TEMPLATES / "packed.py").read_bytes()
+    packed = json.dumps(modules, sort_keys=True).encode()
+    return files | {"vaelib/check/packed.bin": zlib.compress(packed, 9)}
+
+
+def data() -> Files:
+    """The data without the programs that made it."""
+    return {n: b for n, b in tree(ROOT / "data", "data").items() if not n.endswith(".py")}
+
+
+def zipped(files: Files) -> bytes:
+    """A zip with no trace of when and where it was made."""
+    out = BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+        for name in sorted(files):
+            entry = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
+            entry.compress_type, entry.external_attr, entry.create_system = 8, 0o644 << 16, 3
+            archive.writestr(entry, files[name])
+    return out.getvalue()
+
+
+def wheel() -> Files:
+    """vaelib as a wheel, by its file name; the data is inside as vaelib/_data."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    needs = [f"Requires-Dist: {line}" for line in project["dependencies"]]
+    lab = project["optional-dependencies"]["lab"]
+    needs += ["Provides-Extra: lab", *(f"Requires-Dist: {x}; extra == 'lab'" for x in lab)]
+    metadata = ["Metadata-Version: 2.1", "Name: vaelib", f"Version: {version()}"]
+    metadata += [f"Summary: {project['description']}", "License: MIT"]
+    metadata += [f"Requires-Python: {project['requires-python']}", *needs, ""]
+    about = f"vaelib-{version()}.dist-info"
+    files = package() | {n.replace("data/", "vaelib/_data/", 1): b for n, b in data().items()}
+    files[f"{about}/LICENSE"] = (ROOT / "LICENSE").read_bytes()
+    files[f"{about}/METADATA"] = "\n".join(metadata).encode()
+    files[f"{about}/WHEEL"] = b"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+    record = [f"{name},sha256={digest(files[name])},{len(files[name])}" for name in sorted(files)]
+    files[f"{about}/RECORD"] = "\n".join([*record, f"{about}/RECORD,,", ""]).encode()
+    return {f"vaelib-{version()}-py3-none-any.whl": zipped(files)}
+
+
+def digest(content: bytes) -> str:
+    return base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode()
+
+
+def environment(wheel_name: str) -> bytes:
+    """environment.yml with the wheel in the place of the clone."""
+    text = (ROOT / "environment.yml").read_text(encoding="utf-8")
+    changed, count = re.subn(r"-e \.\[[\w,]+\]", f"./{wheel_name}[lab]", text)
+    if count != 1:
+        sys.exit("✗ environment.yml has no line `-e .[…]` to be replaced")
+    return "\n".join(line for line in changed.split("\n") if not line.startswith("#")).encode()
+
+
+def handout() -> Files:
+    """All of the zip's files, by their names in it."""
+    vaelib = wheel()
+    files = vaelib | data() | {"environment.yml": environment(next(iter(vaelib)))}
+    for path in sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb")):
+        files[f"notebooks/{path.name}"] = path.read_bytes()
+    for path in (TEMPLATES / "START.md", TEMPLATES / "start.py"):
+        files[path.name] = path.read_bytes()
+    for name in ("requirements.lock", "LICENSE"):
+        files[name] = (ROOT / name).read_bytes()
+    return {f"vaelib-{version()}/{name}": content for name, content in files.items()}
+
+
+def main(into: Path = ROOT / "build" / "handout") -> int:
+    import build  # notebooks/build.py
+
+    if build.main(["--check"]) != 0:
+        print(
+            "✗ a notebook is not its source's: make notebooks, then make handout", file=sys.stderr
+        )
+        return 1
+    files = handout()
+    into.mkdir(parents=True, exist_ok=True)
+    path = into / f"vaelib-{version()}.zip"
+    path.write_bytes(zipped(files))
+    size = path.stat().st_size / 2**20
+    print(
+        f"✓ {path.relative_to(ROOT)}: {len(files)} files, {size:.1f} MiB, unsolved; start: START.md"
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,14 @@
+"""What the checks know, packed: no secret, but nobody reads an answer by accident."""
+
+import json
+import zlib
+from pathlib import Path
+from typing import Any
+
+_MODULES = json.loads(zlib.decompress(Path(__file__).with_name("packed.bin").read_bytes()))
+
+
+def load(space: dict[str, Any]) -> None:
+    """Run the packed module in the name space of the one that stands for it."""
+    name = space["__name__"].rpartition(".")[2]
+    exec(compile(_MODULES[name], f"<{name}>", "exec", dont_inherit=True, optimize=2), space)
