@@ -165,3 +165,17 @@ def wait_until_it_answers(lab: Lab, server: subprocess.Popen, log: Path, seconds
         except (urllib.error.URLError, OSError):
             time.sleep(0.2)
     pytest.fail(f"JupyterLab did not start:\n{log.read_text()}", pytrace=False)
+
+
+@pytest.fixture(scope="session")
+def faces():
+    from vaelib import data
+
+    return data.load("faces")
+
+
+@pytest.fixture(scope="session")
+def face_vae():
+    from vaelib import checkpoint, data
+
+    return checkpoint.load_vae(data.shipped("faces_vae.safetensors"))

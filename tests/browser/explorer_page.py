@@ -196,3 +196,54 @@ def decode(explorer, codes):
     z = torch.tensor(codes).reshape(-1, explorer._vae.latent_dim)
     values = compute.means(explorer._vae, z).ravel()
     return [float(value) if np.isfinite(value) else None for value in values]
+
+
+CELLS = """(field, count) => {
+  const canvas = field.querySelector("canvas");
+  const columns = getComputedStyle(field).gridTemplateColumns.split(" ").length;
+  const rows = field.querySelectorAll("button").length / columns;
+  const [w, h] = [canvas.width / columns, canvas.height / rows];
+  const {data} = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+  const cell = (r, c) => {
+    const grey = [];
+    for (let y = r * h; y < (r + 1) * h - 1; y += 1)
+      for (let x = c * w; x < (c + 1) * w - 1; x += 1) grey.push(data[4 * (y * canvas.width + x)]);
+    return grey;
+  };
+  return Array.from({length: rows * columns}, (_, i) =>
+    cell(Math.floor(i / columns), i % columns));
+}"""
+
+
+def z_of(shown):
+    """z as the page's code says it, in the model's order."""
+    shown.page.get_by_role("button", name="Copy z as code").click()
+    code = shown.page.get_by_label("z as code").input_value()
+    assert code.startswith("z = torch.tensor([[")
+    return eval(code.removeprefix("z = "), {"torch": torch})[0].tolist()
+
+
+def cells(shown, codes):
+    """The grey values of the view's pictures, once they are those of `codes` (N, D)."""
+    expected = np.rint(np.clip(shown.decode(codes), 0, 1) * 255)
+    for _ in range(40):
+        shown.frame()
+        found = np.array(shown.page.locator(".vaelib-cells").evaluate(CELLS))
+        if found.shape == expected.shape and np.abs(found - expected).max() <= 1:
+            return found
+        shown.page.wait_for_timeout(50)
+    raise AssertionError(f"pictures differ by up to {np.abs(found - expected).max()}")
+
+
+def drag(shown, across, up):
+    """Press in the middle of the pad and drag to shares of its box."""
+    box = shown.page.locator(".vaelib-pad").bounding_box()
+    at = [
+        (box["x"] + box["width"] * x, box["y"] + box["height"] * (1 - y))
+        for x, y in ((0.5, 0.5), (across, up))
+    ]
+    shown.page.mouse.move(*at[0])
+    shown.page.mouse.down()
+    shown.page.mouse.move(*at[1], steps=4)
+    shown.page.mouse.up()
+    shown.frame()

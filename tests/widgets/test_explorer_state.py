@@ -49,6 +49,7 @@ def test_z_takes_lists_arrays_and_tensors(explorer, z):
         ([1.0, float("nan"), 0.0], "nan.*expected finite"),
         ([1.0, float("inf"), 0.0], "inf.*expected finite"),
         (2.0, "z is 2.0; expected 3 numbers"),
+        (None, "z is None; expected 3 numbers"),
         ("abc", "z is 'abc'; expected 3 numbers"),
         ([1.0, "a", 0.0], "'a'.*expected 3 numbers"),
         (torch.zeros(1, 3), "z is 1 numbers; expected 3"),

@@ -21,6 +21,12 @@ PICTURES = ("mean", "sample")
 GRID = 9  # the manifold has GRID × GRID pictures
 
 
+class Given(traitlets.Any):
+    """Any value but None; what it may be is checked by the explorer's validators."""
+
+    allow_none = False
+
+
 class LatentExplorer(Widget):
     """One slider a latent dimension, ordered by KL (nats), and the picture x̂ = G_θ(z) live.
 
@@ -51,13 +57,13 @@ class LatentExplorer(Widget):
     weights = traitlets.Bytes().tag(sync=True)
     # Posterior means of the data, for the pad: see cloud.py.
     dots = traitlets.Dict().tag(sync=True)
-    z = traitlets.Any().tag(sync=True)
+    z = Given().tag(sync=True)
     image_index = traitlets.Any(None).tag(sync=True)
-    mode = traitlets.Any("traversal").tag(sync=True)
-    picture = traitlets.Any("mean").tag(sync=True)
-    axes = traitlets.Any().tag(sync=True)
+    mode = Given("traversal").tag(sync=True)
+    picture = Given("mean").tag(sync=True)
+    axes = Given().tag(sync=True)
     between = traitlets.Any(None).tag(sync=True)
-    locked = traitlets.Any([]).tag(sync=True)
+    locked = Given([]).tag(sync=True)
     # Of the image started from, and of the two to go between: numbers, posteriors and pixels.
     encoding = traitlets.Dict().tag(sync=True)
     between_encoding = traitlets.Dict().tag(sync=True)

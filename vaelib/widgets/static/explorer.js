@@ -19,9 +19,10 @@ function render({ model, el }) {
   let z = [...model.get("z")];
   let sent = JSON.stringify(z);
   let wanted = null; // what to keep when the answer for an undone image comes
+  let origin = model.get("image_index"); // the image that this z came from
   const saving = throttle(100, () => save({ z: [...z] }));
   const history = makeHistory(
-    () => ({ z: [...z], index: model.get("image_index") }),
+    () => ({ z: [...z], index: origin }),
     (any) => parts.undo.setAttribute("aria-disabled", String(!any)),
   );
   const isLocked = (dim) => model.get("locked").includes(dim);
@@ -129,6 +130,7 @@ function render({ model, el }) {
   function leave(values, message) {
     const stays = model.get("locked").map((dim) => `z${dim + 1}`);
     go(hold(values), stays.length ? `${message}, but ${stays.join(", ")} locked` : message);
+    origin = null;
     save({ z: [...z], image_index: null });
   }
 
@@ -139,6 +141,7 @@ function render({ model, el }) {
       return;
     }
     jump(before.z, "Undone");
+    origin = before.index;
     if (before.index === null || before.index === model.get("image_index")) {
       save({ z: [...z], image_index: before.index });
     } else {
@@ -191,9 +194,11 @@ function render({ model, el }) {
       const { mu } = model.get("encoding");
       const fromImage = mu?.every((value, d) => value === values[d] || isLocked(d));
       go(values, fromImage ? source.name() : "z was set", fromImage ? "" : "python");
+      origin = model.get("image_index");
     },
     encoding() {
       source.show();
+      if (model.get("encoding").index === undefined) origin = null;
       placeAll();
       if (pad) pad.image(model.get("encoding"));
     },

@@ -63,7 +63,7 @@ export function build(spec, { encode, sampled }) {
     source: h("canvas", { role: "img" }),
     reset: button("Reset (z = 0)"),
     random: button("Random draw from the prior"),
-    undo: button("Undo", { "aria-keyshortcuts": "Control+Z" }),
+    undo: button("Undo", { "aria-disabled": "true", "aria-keyshortcuts": "Control+Z" }),
     copy: button("Copy z as code"),
     previous: button("‹", { "aria-label": `Previous ${spec.noun}` }),
     next: button("›", { "aria-label": `Next ${spec.noun}` }),
