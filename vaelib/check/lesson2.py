@@ -10,7 +10,7 @@ from torch import Tensor
 from vaelib.check._draw import catalogue, dyadic, limit, normal, numbers
 from vaelib.check._exercise import Exercise, Property, Rng
 from vaelib.check._gaussian import CONSTANT, EXPONENT, SIGMA, UNIT, Function, log_density
-from vaelib.check._probe import Probe
+from vaelib.check._probe import Outcome, Probe
 
 
 def average_log_likelihood(
@@ -42,11 +42,16 @@ def average_log_likelihood_inputs(rng: Rng) -> list[Probe]:
     ]
 
 
+def halves(x: Tensor) -> tuple[Tensor, ...]:
+    return x, *x.chunk(2)
+
+
 AVERAGE_LOG_LIKELIHOOD = Exercise(
     *("2.1", "average_log_likelihood", 1, 5, 1, "average_log_likelihood(x, mu, sigma)"),
     variant=average_log_likelihood,
     inputs=average_log_likelihood_inputs,
     axes=(("N",), (), ()),
+    fixed=("x",),
     mistakes=catalogue(
         over={
             torch.sum: ("sum for mean", "does an average grow with N?"),
@@ -63,9 +68,9 @@ AVERAGE_LOG_LIKELIHOOD = Exercise(
     properties=(
         Property(
             "an average",
-            "an average does not change when every example comes twice; here it does",
-            lambda rng: [Probe((x.repeat(n), 0.5, 0.75)) for x in [normal(rng, 3)] for n in (1, 2)],
-            lambda out: abs(out[0].value[0] - out[1].value[0]) < 1e-9,
+            "the average over two groups of three is the mean of the groups' own; here it is not",
+            lambda rng: [Probe((x, 0.5, 0.75)) for x in halves(normal(rng, 6))],
+            lambda out: bool(abs(out[0].value[0] - sum(o.value[0] for o in out[1:]) / 2) < 1e-9),
         ),
     ),
 )
@@ -101,11 +106,23 @@ def gaussian_mle_inputs(rng: Rng) -> list[Probe]:
     ]
 
 
+EXAMPLES = numbers(0.5, 2.0, -1.25, 4.0, 1.0)
+
+
+def is_highest(out: list[Outcome]) -> bool:
+    """Whether no (μ, σ) nearby makes the examples more likely."""
+    x, (mu, sigma) = EXAMPLES, (float(v.ravel()[0]) for v in out[0].value)
+    near = [(mu + a, sigma * b) for a in (0, -0.05, 0.05) for b in (1, 0.95, 1.05)]
+    likely = [float(average_log_likelihood(x, m, s)) if s > 0 else -math.inf for m, s in near]
+    return likely[0] >= max(likely)
+
+
 GAUSSIAN_MLE = Exercise(
     *("2.2", "gaussian_mle", 2, 10, 2, "gaussian_mle(x)"),
     variant=gaussian_mle,
     inputs=gaussian_mle_inputs,
     axes=(("N",),),
+    fixed=("x",),
     outputs=2,
     mistakes=catalogue(
         less={1.0: ("N−1 for N", "unbiased is not most likely; what is your function's default?")},
@@ -134,8 +151,15 @@ GAUSSIAN_MLE = Exercise(
             "with 3 added to every example μ should rise by 3, and σ should not change",
             lambda rng: [Probe((x + by,)) for x in [normal(rng, 5)] for by in (0.0, 3.0)],
             lambda out: all(
-                abs(out[1].value[i] - out[0].value[i] - by) < 1e-9 for i, by in ((0, 3), (1, 0))
+                abs(b - a - by) < 1e-9
+                for a, b, by in zip(out[0].value, out[1].value, (3, 0), strict=True)
             ),
+        ),
+        Property(
+            "no other is more likely",
+            "a slightly different μ or σ makes examples more likely than yours",
+            lambda rng: [Probe((EXAMPLES,))],
+            is_highest,
         ),
     ),
 )
@@ -185,6 +209,7 @@ LOG_MARGINAL = Exercise(
     variant=log_marginal,
     inputs=log_marginal_inputs,
     axes=(("K", "B"),),
+    fixed=("log_px_z",),
     mistakes=catalogue(
         over={
             lambda a, c: a.mean(0): ("mean of logs", "logarithm first, or mean first?"),
@@ -212,6 +237,12 @@ LOG_MARGINAL = Exercise(
             "with 2 added to every log-density the answer should rise by 2; it does not",
             lambda rng: [Probe((x + by,)) for x in [normal(rng, 3, 2)] for by in (0.0, 2.0)],
             lambda out: bool(abs(out[1].value[0] - out[0].value[0] - 2).max() < 1e-9),
+        ),
+        Property(
+            "equal draws",
+            "where all draws are equal the answer should be their value; here it is not",
+            lambda rng: [Probe((numbers(-1.5, 0.5).expand(4, 2).clone(),))],
+            lambda out: bool(abs(out[0].value[0] - [-1.5, 0.5]).max() < 1e-9),
         ),
     ),
 )

@@ -1,6 +1,5 @@
-"""Lesson 4, the ELBO: its reconstruction term, the whole of it, and an exact posterior."""
+"""Lesson 4, the ELBO: its reconstruction term, and the whole of it."""
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -21,6 +20,8 @@ from vaelib.check._gaussian import (
     log_density_of_pixels,
 )
 from vaelib.check._probe import Probe
+
+Array = Any  # of NumPy
 
 
 def gaussian_log_likelihood(
@@ -55,11 +56,16 @@ def gaussian_log_likelihood_inputs(rng: Rng) -> list[Probe]:
     ]
 
 
+def is_four_times(at: Array, near: Array, far: Array) -> bool:
+    return bool(abs((at - far) - 4 * (at - near)).max() < 1e-6 * abs(at - far).max())
+
+
 GAUSSIAN_LOG_LIKELIHOOD = Exercise(
     *("4.1", "gaussian_log_likelihood", 2, 10, 2, "gaussian_log_likelihood(x, x_hat, sigma_x)"),
     variant=gaussian_log_likelihood,
     inputs=gaussian_log_likelihood_inputs,
     axes=(("B", "…"), ("B", "…"), ()),
+    fixed=("x", "x_hat"),
     mistakes=catalogue(
         constant=CONSTANT,
         exponent=EXPONENT,
@@ -83,6 +89,16 @@ GAUSSIAN_LOG_LIKELIHOOD = Exercise(
                 for at in (slice(0, 1), slice(1, 4), slice(0, 4))
             ],
             lambda out: bool(abs(out[0].value[0] + out[1].value[0] - out[2].value[0]).max() < 1e-9),
+        ),
+        Property(
+            "quadratic",
+            "x twice as far from x̂ should lose four times as much; here it does not",
+            lambda rng: [
+                Probe((x, x + far * d, 0.75))
+                for x, d in [(normal(rng, 2, 3), normal(rng, 2, 3))]
+                for far in (0, 1, 2)
+            ],
+            lambda out: is_four_times(*(o.value[0] for o in out)),
         ),
     ),
 )
@@ -115,7 +131,7 @@ def elbo_inputs(rng: Rng) -> list[Probe]:
 
     x, zero = normal(rng, 2, 3), torch.zeros(2, 2, dtype=torch.float64)
     return [
-        Probe(draw(dyadic(rng, 0.25, 0.6), 3, 2, 4)),
+        Probe(draw(dyadic(rng, 0.25, 0.6), 1, 2, 3)),
         Probe(draw(0.4 + 0.1 * normal(rng).abs(), 2, 3, 2, 4)),
         Probe(draw(dyadic(rng, 1.5, 2.5), 5, 4, 3)),
         limit("x̂ = x, μ = 0, σ = 1", x, x.clone(), zero, zero.clone(), 0.5),
@@ -130,6 +146,7 @@ ELBO = Exercise(
     variant=elbo,
     inputs=elbo_inputs,
     axes=(("B", "…"), ("B", "…"), ("B", "D"), ("B", "D"), ()),
+    fixed=("x", "x_hat"),
     mistakes=catalogue(
         terms={
             (1, 1): ("+ KL", "is a bound higher or lower for a q far from the prior?"),
@@ -150,101 +167,18 @@ ELBO = Exercise(
         exponent=EXPONENT,
         sigma_to_the=SIGMA,
     ),
-)
-
-
-def linear_gaussian_posterior(
-    x: Tensor,
-    W: Tensor,
-    b: Tensor,
-    sigma_x: Any,
-    *,
-    prior: tuple[float, float] = (1.0, 1.0),  # its precision, in the mean and in the covariance
-    powers: tuple[int, int, int] = (2, 2, 0),  # of σ: WᵀW/σ^i, the mean /σ^j, the covariance /σ^k
-    shift: float = 1.0,
-    give: Callable[[Tensor, Tensor, Tensor], tuple[Tensor, ...]] = lambda mean, S, L: (mean, S),
-) -> tuple[Tensor, ...]:
-    """S = (I + WᵀW/σ²)⁻¹, mean S Wᵀ(x − b)/σ², (B, D), and S itself, (D, D)."""
-    sigma = torch.as_tensor(sigma_x, dtype=x.dtype)
-    eye = torch.eye(W.shape[1], dtype=x.dtype)
-    in_mean, L = (p * eye + W.T @ W / sigma ** powers[0] for p in prior)
-    right = (x - shift * b) @ W / sigma ** powers[1]
-    mean = torch.linalg.solve(in_mean, right.T).T
-    return give(mean, torch.linalg.inv(L) / sigma ** powers[2], L)
-
-
-def linear_gaussian_posterior_inputs(rng: Rng) -> list[Probe]:
-    def draw(B: int, P: int, D: int, sigma: Any) -> tuple[Any, ...]:
-        return normal(rng, B, P, std=1.5), normal(rng, P, D), normal(rng, P, mean=0.7), sigma
-
-    x, W, b, _ = draw(2, 3, 2, 0.5)
-    return [
-        Probe(draw(3, 4, 2, dyadic(rng, 0.4, 0.7))),
-        Probe(draw(2, 6, 3, 0.5 + 0.1 * normal(rng).abs())),
-        Probe(draw(4, 5, 2, dyadic(rng, 1.5, 2.5))),
-        limit("W = 0", x, 0 * W, b, 0.5),
-        limit("x = b", b.expand(2, 3).clone(), W, b, 0.5),
-        limit("a single dimension of z, D = 1", *draw(3, 2, 1, 0.5)),
-        limit("a single x, B = 1", *draw(1, 3, 2, 0.5)),
-        limit("more dimensions of z than of x", *draw(2, 2, 3, 0.75)),
-    ]
-
-
-LINEAR_GAUSSIAN_POSTERIOR = Exercise(
-    *("4.3", "linear_gaussian_posterior", 3, 40, 3),
-    signature="linear_gaussian_posterior(x, W, b, sigma_x)",
-    variant=linear_gaussian_posterior,
-    inputs=linear_gaussian_posterior_inputs,
-    axes=(("B", "P"), ("P", "D"), ("P",), ()),
-    outputs=2,
-    mistakes=catalogue(
-        prior={
-            (0, 0): ("prior precision forgotten", "what is the posterior where W = 0?"),
-            (0, 1): ("prior precision forgotten in the mean", "what is the mean for a huge σ_x?"),
-            (1, 0): ("prior precision forgotten in the covariance", "what is it where W = 0?"),
-        },
-        powers={
-            (1, 1, 0): ("σ for σ²", "is `sigma_x` a standard deviation, or a variance?"),
-            (1, 2, 0): ("σ for σ² in the precision", "by what is WᵀW divided?"),
-            (2, 1, 0): ("σ for σ² in the mean", "by what is Wᵀ(x − b) divided?"),
-            (4, 4, 0): ("σ² for σ", "is `sigma_x` a standard deviation, or a variance?"),
-            (0, 0, 0): ("σ ignored", "does a noisier x say as much about z?"),
-            (2, 0, 0): ("1/σ² forgotten in the mean", "with W = 1 and a tiny σ_x, is it x − b?"),
-            (2, 4, 0): ("1/σ² twice in the mean", "with W = 1 and a tiny σ_x, is it x − b?"),
-            (2, 2, 2): ("σ² forgotten in the covariance", "does it fall to 0 with σ_x?"),
-            (-2, -2, 0): ("σ² for 1/σ²", "is a precision large or small where the noise is small?"),
-        },
-        shift={
-            0.0: ("b forgotten", "what is the mean for x = b?"),
-            -1.0: ("b added", "what is the mean for x = b?"),
-        },
-        give={
-            lambda m, S, L: (m, L): ("precision for covariance", "which is the inverse of which?"),
-            lambda m, S, L: (m @ L @ L, L): ("inverse forgotten", "does the mean solve Λ m = …?"),
-            lambda m, S, L: (m, S.diagonal()): ("variances only", "covariances are asked for too"),
-            lambda m, S, L: (m, S.diagonal().diag()): ("no covariances", "is WᵀW diagonal?"),
-            lambda m, S, L: (m, (1 / L.diagonal()).diag()): (
-                "diagonal inverted, not the matrix",
-                "is WᵀW diagonal?",
-            ),
-            lambda m, S, L: (m.T, S): ("mean transposed", "examples come first"),
-            lambda m, S, L: (S, m): ("order swapped", "which of the two comes first?"),
-            lambda m, S, L: (m, S.expand(len(m), *S.shape)): (
-                "a covariance for each x",
-                "does the covariance depend on x?",
-            ),
-        },
-    ),
     properties=(
         Property(
-            "the prior where W = 0",
-            "where W = 0 x says nothing of z, so the posterior should be N(0, I); it is not",
+            "nothing from a dimension that is the prior",
+            "one more dimension of z with μ = 0 and σ = 1 should change nothing; here it does",
             lambda rng: [
-                Probe((normal(rng, 2, 3), torch.zeros(3, 2).double(), normal(rng, 3), 0.5))
+                Probe((x, x + 0.5, *(torch.cat([a, 0 * a], 1)[:, :D] for a in q), 0.75))
+                for x, q in [(normal(rng, 2, 3), (normal(rng, 2, 2), normal(rng, 2, 2)))]
+                for D in (2, 3)
             ],
-            lambda out: bool(abs(out[0].value[0]).max() < 1e-9),
+            lambda out: bool(abs(out[0].value[0] - out[1].value[0]).max() < 1e-9),
         ),
     ),
 )
 
-EXERCISES = (GAUSSIAN_LOG_LIKELIHOOD, ELBO, LINEAR_GAUSSIAN_POSTERIOR)
+EXERCISES = (GAUSSIAN_LOG_LIKELIHOOD, ELBO)

@@ -6,8 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from vaelib.check._draw import catalogue, dyadic, limit, normal
-from vaelib.check._exercise import Exercise, Rng
+from vaelib.check._draw import catalogue, dyadic, limit, normal, numbers
+from vaelib.check._exercise import Exercise, Property, Rng
 from vaelib.check._gaussian import Function, Hints
 from vaelib.check._probe import Probe
 
@@ -59,11 +59,14 @@ def reparameterise_inputs(rng: Rng) -> list[Probe]:
     ]
 
 
+AT = numbers(1.25, -0.5)
+GRAPH = "can autograd follow z back to μ and log σ?"
 REPARAMETERISE = Exercise(
     *("5.1", "reparameterise", 1, 5, 1, "reparameterise(mu, log_sigma, eps)"),
     variant=reparameterise,
     inputs=reparameterise_inputs,
     axes=(("B", "D"), ("B", "D"), ("B", "D")),
+    errors=((r"Can't call numpy\(\)|Tensor that requires grad", "graph cut", GRAPH),),
     mistakes=catalogue(
         scale={
             torch.clone: ("log σ as σ", "can a standard deviation be negative? Which function?"),
@@ -88,10 +91,30 @@ REPARAMETERISE = Exercise(
             one_number: ("one ε for all", "has each element its own draw?"),
         },
         keep={
-            (False, False): ("graph cut", "can autograd follow z back to μ and log σ?"),
+            (False, False): ("graph cut", GRAPH),
             (False, True): ("graph cut at μ", "can autograd follow z back to μ?"),
             (True, False): ("graph cut at log σ", "can autograd follow z back to log σ?"),
         },
+    ),
+    properties=(
+        Property(
+            "z = μ where ε = 0",
+            "where ε = 0, z should be μ; here it is not",
+            lambda rng: [Probe((AT, normal(rng, 2), 0 * AT))],
+            lambda out: bool(abs(out[0].value[0] - AT.numpy()).max() < 1e-9),
+        ),
+        Property(
+            "a straight line in ε",
+            "twice the ε should take z twice as far from μ; here it does not",
+            lambda rng: [Probe((0 * AT, AT, by * e)) for e in [normal(rng, 2)] for by in (1, 2)],
+            lambda out: bool(abs(out[1].value[0] - 2 * out[0].value[0]).max() < 1e-9),
+        ),
+        Property(
+            "each element its own ε",
+            "another ε in one element should leave the other elements; here it does not",
+            lambda rng: [Probe((AT, AT, numbers(e, 0.5))) for e in (1.0, -1.0)],
+            lambda out: bool(abs(out[1].value[0] - out[0].value[0])[1] < 1e-9),
+        ),
     ),
 )
 
@@ -153,11 +176,14 @@ MEAN: Hints = {
     torch.clone: ("no mean", "one number is asked for: what is done over the K draws?"),
     lambda a: a.sum() / (len(a) - 1): ("K−1 for K", "by what is a sum of K numbers divided?"),
 }
+GRADIENT = ("gradient of f used", "f is known by its values only: whose derivative is taken?")
 SCORE_FUNCTION_GRADIENT = Exercise(
     *("5.2", "score_function_gradient", 2, 10, 2, "score_function_gradient(f_z, z, mu, sigma)"),
     variant=score_function_gradient,
     inputs=score_function_gradient_inputs,
     axes=(("K",), ("K",), (), ()),
+    fixed=("f_z", "z"),
+    errors=((r"does not require grad|not have been used in the graph", *GRADIENT),),
     mistakes=catalogue(
         score={
             lambda z, m, s: (z - m) / s: ("σ for σ²", "d/dμ of (z − μ)²/2σ² is what?"),
@@ -188,15 +214,34 @@ SCORE_FUNCTION_GRADIENT = Exercise(
             ),
         },
         slope={
-            (way, times_score): (
-                "gradient of f used",
-                "f is known by its values only: whose derivative is it then?",
-            )
+            (way, times_score): GRADIENT
             for way in (parabola, differences, of_a_square)
             for times_score in (False, True)
         },
         over=MEAN,
         sign={-1.0: ("sign", "does log q rise or fall with μ for a z above μ?")},
+    ),
+    properties=(
+        Property(
+            "a mirror at μ",
+            "with every z mirrored at μ and the same f(z) the sign should turn; here it does not",
+            lambda rng: [
+                Probe((f, 0.5 + side * away, 0.5, 0.75))
+                for f, away in [(normal(rng, 4), normal(rng, 4))]
+                for side in (1, -1)
+            ],
+            lambda out: bool(abs(out[0].value[0] + out[1].value[0]).max() < 1e-9),
+        ),
+        Property(
+            "proportional to f",
+            "twice the f should give twice the estimate; here it does not",
+            lambda rng: [
+                Probe((by * f, z, 0.5, 0.75))
+                for f, z in [(normal(rng, 4), normal(rng, 4))]
+                for by in (1, 2)
+            ],
+            lambda out: bool(abs(2 * out[0].value[0] - out[1].value[0]).max() < 1e-9),
+        ),
     ),
 )
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from vaelib.check._draw import catalogue, dyadic, limit, normal, numbers
 from vaelib.check._exercise import Exercise, Property, Rng
 from vaelib.check._gaussian import Function
-from vaelib.check._probe import Probe
+from vaelib.check._probe import Outcome, Probe
 from vaelib.check.lesson5 import MEAN
 
 
@@ -50,6 +50,7 @@ PATHWISE_GRADIENT = Exercise(
     variant=pathwise_gradient,
     inputs=pathwise_gradient_inputs,
     axes=(("K",), ("K",), ()),
+    fixed=("df_dz",),
     outputs=2,
     mistakes=catalogue(
         in_sigma={
@@ -75,6 +76,21 @@ PATHWISE_GRADIENT = Exercise(
         order={
             (1, 0): ("order swapped", "which of the two comes first?"),
         },
+    ),
+    properties=(
+        Property(
+            "the sign of ε",
+            "with the sign of every ε turned d/dμ should stay and d/dσ turn; here they do not",
+            lambda rng: [
+                Probe((df, side * eps, 0.75))
+                for df, eps in [(normal(rng, 3), normal(rng, 3))]
+                for side in (1, -1)
+            ],
+            lambda out: all(
+                abs(a + sign * b).max() < 1e-9
+                for a, b, sign in zip(out[0].value, out[1].value, (-1, 1), strict=True)
+            ),
+        ),
     ),
 )
 
@@ -111,11 +127,22 @@ def optimal_baseline_inputs(rng: Rng) -> list[Probe]:
     ]
 
 
+F_AND_SCORE = numbers(1.5, -0.5, 3.0, 0.25), numbers(0.5, -1.0, 2.0, -0.25)
+
+
+def is_lowest(out: list[Outcome]) -> bool:
+    f, s = F_AND_SCORE
+    b = float(out[0].value[0])
+    left = [float((((f - c) * s) ** 2).mean()) for c in (b, b - 0.01, b + 0.01)]
+    return left[0] <= min(left)
+
+
 OPTIMAL_BASELINE = Exercise(
     *("5.4", "optimal_baseline", 3, 30, 3, "optimal_baseline(f_z, score)"),
     variant=optimal_baseline,
     inputs=optimal_baseline_inputs,
     axes=(("K",), ("K",)),
+    fixed=("f_z", "score"),
     mistakes=catalogue(
         way={
             lambda f, s: f.mean(): ("mean of f only", "do all draws count alike, whatever s is?"),
@@ -141,7 +168,13 @@ OPTIMAL_BASELINE = Exercise(
             "f constant",
             "where f is constant, b should be that constant; here it is not",
             lambda rng: [Probe((numbers(2.5, 2.5, 2.5), normal(rng, 3)))],
-            lambda out: bool(abs(out[0].value[0] - 2.5) < 1e-9),
+            lambda out: bool(abs(out[0].value[0] - 2.5).max() < 1e-9),
+        ),
+        Property(
+            "smallest variance",
+            "a slightly different b makes the mean of ((f − b) s)² smaller than yours does",
+            lambda rng: [Probe(F_AND_SCORE)],
+            is_lowest,
         ),
     ),
 )

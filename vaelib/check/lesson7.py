@@ -8,8 +8,8 @@ import torch
 from scipy import special
 from torch import Tensor
 
-from vaelib.check._draw import catalogue, limit, normal
-from vaelib.check._exercise import Exercise, Rng
+from vaelib.check._draw import catalogue, limit, normal, numbers
+from vaelib.check._exercise import Exercise, Property, Rng
 from vaelib.check._gaussian import Function
 from vaelib.check._probe import Outcome, Probe
 
@@ -53,6 +53,7 @@ def traverse_inputs(rng: Rng) -> list[Probe]:
     ]
 
 
+CODE = numbers(0.5, -1.25, 2.0)
 TRAVERSE = Exercise(
     *("7.1", "traverse", 1, 5, 1, "traverse(z, dim, values)"),
     variant=traverse,
@@ -88,6 +89,20 @@ TRAVERSE = Exercise(
             lambda a: a[0]: ("first row only", "how many codes are asked for?"),
         },
     ),
+    properties=(
+        Property(
+            "the other dimensions",
+            "in dimensions other than dim each row should be z; here it is not",
+            lambda rng: [Probe((CODE, 1, normal(rng, 2)))],
+            lambda out: bool(abs(out[0].value[0] - CODE.numpy())[:, [0, 2]].max() < 1e-9),
+        ),
+        Property(
+            "dimension dim",
+            "column dim should hold the values as they are; here it does not",
+            lambda rng: [Probe((normal(rng, 2), 1, CODE))],
+            lambda out: bool(abs(out[0].value[0][:, 1] - CODE.numpy()).max() < 1e-9),
+        ),
+    ),
 )
 
 
@@ -110,19 +125,36 @@ def manifold_grid_inputs(rng: Rng) -> list[Probe]:
     return [*(Probe((n,)) for n in sizes), limit("n = 1", 1), limit("n = 20", 20)]
 
 
-def evenly(levels: Callable[[Array], Array]) -> Callable[[list[Probe], list[Outcome]], bool]:
-    """Whether levels(coordinates) are evenly spaced in every result with enough of them."""
+def grids(outcomes: list[Outcome], of: Callable[[Array], Array] = lambda v: v) -> list[Array]:
+    """The different values that the coordinates take, rising, where there are more than three."""
+    every = [np.concatenate([v.ravel() for v in o.value]) for o in outcomes if o.value]
+    found = [np.unique(of(values).round(5)) for values in every]
+    return [levels for levels in found if len(levels) > 3 and np.isfinite(levels).all()]
 
-    def looks(probes: list[Probe], outcomes: list[Outcome]) -> bool:
-        found = []
-        for outcome in outcomes:
-            values = levels(np.concatenate([np.ravel(v) for v in outcome.value] or [np.zeros(0)]))
-            steps = np.diff(np.unique(values.round(5)))
-            if len(steps) > 2 and np.isfinite(steps).all():
-                found.append(np.ptp(steps) < 1e-3 * steps.max())
-        return bool(found) and all(found)
 
-    return looks
+def even(levels: Array) -> bool:
+    steps = np.diff(levels)
+    return bool(np.ptp(steps) < 1e-3 * steps.max())
+
+
+def is_linear(probes: list[Probe], outcomes: list[Outcome]) -> bool:
+    found = grids(outcomes)
+    return bool(found) and all(even(levels) for levels in found)
+
+
+def is_probability(probes: list[Probe], outcomes: list[Outcome]) -> bool:
+    found = grids(outcomes)
+    return bool(found) and all(levels[0] >= 0 and levels[-1] <= 1 for levels in found)
+
+
+def has_other_levels(probes: list[Probe], outcomes: list[Outcome]) -> bool:
+    """Quantiles at even steps, but from none of the levels that have a name of their own."""
+    found = grids(outcomes, special.ndtr)
+    return bool(found) and all(
+        even(levels) and not np.isclose(levels[0] * np.array([n + 1, n, 2 * n]), 1, 0, 0.01).any()
+        for levels in found
+        for n in [len(levels)]
+    )
 
 
 MANIFOLD_GRID = Exercise(
@@ -143,13 +175,19 @@ MANIFOLD_GRID = Exercise(
                 "(i + 1)/(n + 1)",
                 "cut (0, 1) into n equal parts: where are their middles?",
             ),
+            lambda i, n: 0.05 + 0.9 * i / max(n - 1, 1): (
+                "other quantiles",
+                "cut (0, 1) into n equal parts: where are their middles?",
+                has_other_levels,
+            ),
         },
         inverse={
             lambda u: u: (
                 "linear grid",
                 "equal steps of probability, or of z? Which function is missing?",
+                is_linear,
             ),
-            special.ndtr: ("Φ for Φ⁻¹", "from a probability to z, or from z to a probability?"),
+            special.ndtr: ("Φ for Φ⁻¹", "is z between 0 and 1, or any number?", is_probability),
             lambda u: special.logit(u): ("logistic for normal", "whose quantiles are they?"),
             lambda u: -special.ndtri(u): ("from high to low", "which quantile comes first?"),
             lambda u: special.ndtri(u) ** 2: ("squared", "are there negative z?"),
@@ -162,11 +200,11 @@ MANIFOLD_GRID = Exercise(
             lambda a, b: np.stack([b, a], -1): ("order", "which coordinate changes slowest?"),
             lambda a, b: np.stack([a, a], -1): ("one coordinate twice", "are all pairs there?"),
             lambda a, b: np.stack([a, -b], -1): (
-                "second coordinate upside down",
+                "second from high to low",
                 "from low to high?",
             ),
             lambda a, b: np.stack([-a, b], -1): (
-                "first coordinate upside down",
+                "first from high to low",
                 "from low to high?",
             ),
         },
@@ -175,6 +213,20 @@ MANIFOLD_GRID = Exercise(
             lambda g, n: g.T: ("axes swapped", "is a row one code?"),
             lambda g, n: g[:: n + 1]: ("n codes only", "how many pairs are there?"),
         },
+    ),
+    properties=(
+        Property(
+            "symmetric",
+            "the quantiles lie symmetrically about 0; your codes do not",
+            lambda rng: [Probe((4,))],
+            lambda out: bool(abs(out[0].value[0].sum(0)).max() < 1e-4),
+        ),
+        Property(
+            "equal shares",
+            "between neighbouring quantiles N(0, 1) has equal shares; between yours it has not",
+            lambda rng: [Probe((6,))],
+            lambda out: all(even(levels) for levels in grids(out, special.ndtr)),
+        ),
     ),
 )
 

@@ -28,6 +28,7 @@ def spearman_table(
     factors: Tensor,
     *,
     ranks: Callable[[Array], Array] = average_ranks,
+    of: tuple[bool, bool] = (True, True),
     by_rows: bool = False,
     measure: Callable[[Array, Array], float] = correlation,
     give: Callable[[Array], Array] = lambda r: r,
@@ -39,7 +40,8 @@ def spearman_table(
     if by_rows:
         a, b = stats.rankdata(a, axis=1), stats.rankdata(b, axis=1)
     else:
-        a, b = (np.apply_along_axis(ranks, 0, columns) for columns in (a, b))
+        both = zip(of, (a, b), strict=True)
+        a, b = (np.apply_along_axis(ranks, 0, c) if ranked else c for ranked, c in both)
     if whole:
         a = b = np.concatenate([a, b], 1)
     table = give(np.array([[measure(x, y) for y in b.T] for x in a.T]))
@@ -63,7 +65,7 @@ def spearman_table_inputs(rng: Rng) -> list[Probe]:
 
     up = torch.arange(1.0, 7.0, dtype=torch.float64)[:, None]
     return [
-        Probe(draw(7, 2, 3)),
+        Probe(draw(5, 1, 2)),
         Probe(draw(9, 3, 2)),
         Probe(draw(12, 4, 3)),
         limit("no ties", *draw(8, 2, 3, ties=False)),
@@ -73,31 +75,31 @@ def spearman_table_inputs(rng: Rng) -> list[Probe]:
     ]
 
 
+# Sorts put equal values in orders of their own.
+SORTS: tuple[Callable[[Array], Array], ...] = (
+    lambda c: c.argsort(kind="stable"),
+    lambda c: c.argsort(),
+    lambda c: torch.from_numpy(c).argsort().numpy(),
+)
+WITHOUT_AVERAGING = ("ranks without averaging", "which rank have two values that are equal?")
 SPEARMAN_TABLE = Exercise(
     *("7.3", "spearman_table", 3, 30, 3, "spearman_table(mu, factors)"),
     variant=spearman_table,
     inputs=spearman_table_inputs,
     axes=(("N", "D"), ("N", "F")),
+    fixed=("mu", "factors"),
     mistakes=catalogue(
         ranks={
             lambda c: c: ("Pearson", "what does your table do when exp is put on a column?"),
-            lambda c: stats.rankdata(c, "ordinal"): (
-                "ranks without averaging",
-                "and equal values?",
-            ),
-            lambda c: stats.rankdata(c, "min"): (
-                "lowest ranks for ties",
-                "the average, or the lowest?",
-            ),
-            lambda c: stats.rankdata(c, "max"): (
-                "highest ranks for ties",
-                "the average, or the highest?",
-            ),
+            **{sort: ("argsort for ranks", "is argsort(z)[0] the rank of z[0]?") for sort in SORTS},
+            **{(lambda c, sort=sort: sort(sort(c))): WITHOUT_AVERAGING for sort in SORTS},
+            lambda c: stats.rankdata(c, "min"): ("lowest ranks for ties", "lowest, or average?"),
+            lambda c: stats.rankdata(c, "max"): ("highest ranks for ties", "highest, or average?"),
             lambda c: stats.rankdata(c, "dense"): ("dense ranks", "the rank after two equal ones?"),
-            lambda c: c.argsort(kind="stable"): (
-                "argsort for ranks",
-                "is argsort(z)[0] z's first rank?",
-            ),
+        },
+        of={
+            (False, True): ("mu not ranked", "are both ranked, mu and factors?"),
+            (True, False): ("factors not ranked", "are both ranked, mu and factors?"),
         },
         by_rows={True: ("ranks along the wrong axis", "what is ranked, an example or a column?")},
         measure={
