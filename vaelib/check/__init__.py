@@ -14,6 +14,7 @@ from vaelib.check._exercise import Exercise, Mistake, Property
 from vaelib.check._judge import judge
 from vaelib.check._probe import Outcome, Probe, Seeded, call
 from vaelib.check._result import CheckResult
+from vaelib.check.lesson6_diagnose import broken_vaes
 
 __all__ = [
     "EXERCISES",
@@ -25,6 +26,7 @@ __all__ = [
     "Probe",
     "Property",
     "Seeded",
+    "broken_vaes",
     "call",
     "judge",
 ]
