@@ -14,7 +14,7 @@ Run = Callable[[Probe], Outcome]
 Reference = Callable[[Probe], Outcome]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Mistake:
     """A known mistake: `change` holds the keywords of the exercise's `variant` that make it.
 
@@ -42,7 +42,7 @@ class Property:
     holds: Callable[[list[Outcome]], bool]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # hashed by identity: it holds dictionaries
 class Exercise:
     """One row of the table: `variant(*args, **flags)` is the reference where no flag is given.
 

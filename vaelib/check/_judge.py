@@ -1,8 +1,6 @@
 """The one place that decides: outcomes in, a result out."""
 
-import warnings
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import torch
@@ -11,8 +9,8 @@ from torch import Tensor
 from vaelib.check import _diagnose, _words
 from vaelib.check._compare import SINGLE, same_gradients, same_value
 from vaelib.check._exercise import Exercise, Run
-from vaelib.check._probe import Outcome, Probe, Seeded, perform
-from vaelib.check._recognise import recognise
+from vaelib.check._probe import Outcome, Probe, Seeded
+from vaelib.check._recognise import bench, expected, recognise
 from vaelib.check._result import CheckResult
 
 ENDED = ("not attempted", "stopped", "timeout", "exit", "recursion", "memory")
@@ -43,7 +41,8 @@ def judge(exercise: Exercise, run: Run, seed: int) -> CheckResult:
 
 
 def _judge(exercise: Exercise, run: Run, seed: int) -> CheckResult:
-    probes = exercise.inputs(np.random.default_rng(seed))
+    case = bench(exercise, seed)
+    probes = case.probes
     got = [run(probe) for probe in probes]
     note = ""
     if exercise.elementwise and any(o.kind == "raised" for o in got):
@@ -51,7 +50,7 @@ def _judge(exercise: Exercise, run: Run, seed: int) -> CheckResult:
         if all(o.kind == "value" for o in single):
             got, note = single, " (it takes one number at a time)"
             run = _by_numbers(run)
-    alternatives = [[expected(exercise, p, **a) for p in probes] for a in ({}, *exercise.also)]
+    alternatives = case.references()
     right = [
         [is_right(*both) for both in zip(got, want, probes, strict=True)] for want in alternatives
     ]
@@ -60,18 +59,11 @@ def _judge(exercise: Exercise, run: Run, seed: int) -> CheckResult:
     best = max(range(len(right)), key=lambda i: sum(right[i]))  # the first of the best
 
     def reference(probe: Probe) -> Outcome:
-        return expected(exercise, probe, **({}, *exercise.also)[best])
+        return expected(exercise, probe, **case.bases[best])
 
-    case = _diagnose.Wrong(exercise, run, reference, seed, probes, got, alternatives[best])
-    known = recognise(exercise, expected, probes, got, alternatives)
-    return case.known(known) if known else case.unknown()
-
-
-def expected(exercise: Exercise, probe: Probe, **flags: Any) -> Outcome:
-    """What the reference, or with flags a variant of it, makes of the probe."""
-    with warnings.catch_warnings(), np.errstate(all="ignore"):
-        warnings.simplefilter("ignore")
-        return perform(lambda *args: exercise.variant(*args, **flags), probe)
+    wrong = _diagnose.Wrong(exercise, run, reference, seed, probes, got, alternatives[best])
+    known = recognise(case, got)
+    return wrong.known(known) if known else wrong.unknown()
 
 
 def is_right(got: Outcome, want: Outcome, probe: Probe) -> bool:

@@ -80,9 +80,22 @@ class _Clock:
             self.ask(Stopped if self.fired <= PATIENCE else Insisting)
             done.wait(AGAIN)
 
-    def ask(self, exception: type[BaseException] | None) -> None:
-        target = ctypes.py_object(exception) if exception else None
-        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self.thread), target)
+    def ask(self, exception: type[BaseException]) -> None:
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(
+            ctypes.c_ulong(self.thread), ctypes.py_object(exception)
+        )
+
+    def drain(self) -> None:
+        """Take what was asked for and has not come yet.
+
+        To ask for None instead would leave the interpreter's flag set, and all that follows slow.
+        """
+        try:
+            self.ask(Stopped)
+            while True:
+                pass
+        except Stopped:
+            pass
 
 
 def run_limited(work: Callable[[], Any], seconds: float) -> Any:
@@ -106,8 +119,8 @@ def run_limited(work: Callable[[], Any], seconds: float) -> Any:
     except Stopped:
         result = None
     finally:
-        # A `Stopped` that is still under way may hit these lines; they may all be run twice.
-        for _ in (1, 2, 3):
+        # A `Stopped` that is still under way may hit these lines; they can all be run again.
+        for _ in (1, 2):
             try:
                 sys.settrace(trace)
                 clock.on = False
@@ -117,10 +130,11 @@ def run_limited(work: Callable[[], Any], seconds: float) -> Any:
                     signal.signal(signal.SIGALRM, handler)
                 else:
                     watcher.join()
-                clock.ask(None)
                 break
             except Stopped:
                 continue
+        if clock.fired:
+            clock.drain()
         if by_signal and timer[0] > 0:
             left = timer[0] - (time.monotonic() - started)
             signal.setitimer(signal.ITIMER_REAL, max(left, 1e-3), timer[1])

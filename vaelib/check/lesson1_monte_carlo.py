@@ -31,8 +31,7 @@ def kl_monte_carlo(
     *,
     swap: bool = False,
     terms: Terms = lambda q, p: q - p,
-    weight: Terms = lambda q, p: torch.ones_like(q),
-    unweighted_error: bool = False,
+    weight: tuple[Terms, bool] = (lambda q, p: torch.ones_like(q), True),
     centre: Function = torch.mean,
     error: Callable[[Tensor, int], Tensor] = root_k,
     ddof: int = 1,
@@ -42,8 +41,8 @@ def kl_monte_carlo(
     """The mean of log q(z_k) − log p(z_k), and its standard deviation over √K."""
     q, p = (as_tensor(f(z)) for f in ((log_p, log_q) if swap else (log_q, log_p)))
     plain = terms(q, p) / unit
-    weighted = weight(q, p) * plain
-    both = centre(weighted), error(plain if unweighted_error else weighted, ddof)
+    weighted = weight[0](q, p) * plain
+    both = centre(weighted), error(weighted if weight[1] else plain, ddof)
     return tuple(both[i] for i in order) if len(order) > 1 else both[order[0]]
 
 
@@ -60,10 +59,20 @@ def kl_monte_carlo_inputs(rng: Rng) -> list[Probe]:
         draw(8),
         limit("K = 2", *draw(2).args),
         limit("q = p", log_q, log_q, z),
+        limit("most draws lie where p is denser than q", log_q, log_p, z - 2.5),
         limit("q is very narrow", LogNormal(0.5, 1e-3), log_p, 0.5 + 1e-3 * z),
     ]
 
 
+IMPORTANCE = ("importance weights", "from which density is z drawn?")
+WEIGHTS: dict[Terms, tuple[str, str]] = {
+    lambda q, p: (p - q).exp(): IMPORTANCE,
+    lambda q, p: (q - p).exp(): IMPORTANCE,
+    normalised: IMPORTANCE,
+    lambda q, p: normalised(p, q): IMPORTANCE,
+    lambda q, p: q.exp(): ("weighted by q", "z is drawn from q: does q weigh it again?"),
+    lambda q, p: p.exp(): ("weighted by p", "over draws of which density is the average?"),
+}
 KL_MONTE_CARLO = Exercise(
     *("1.4", "kl_monte_carlo", 2, 15, 2, "kl_monte_carlo(log_q, log_p, z)"),
     variant=kl_monte_carlo,
@@ -90,20 +99,15 @@ KL_MONTE_CARLO = Exercise(
             ),
         },
         weight={
-            lambda q, p: (p - q).exp(): ("importance weights", "from which density is z drawn?"),
-            lambda q, p: (q - p).exp(): ("importance weights", "from which density is z drawn?"),
-            lambda q, p: q.exp(): ("weighted by q", "z is drawn from q: does q weigh it again?"),
-            lambda q, p: p.exp(): ("weighted by p", "the average is over draws of q"),
-            normalised: ("importance weights", "from which density is z drawn?"),
-            lambda q, p: normalised(p, q): ("importance weights", "from which is z drawn?"),
+            (way, in_error): hint for way, hint in WEIGHTS.items() for in_error in (True, False)
         },
-        unweighted_error={True: ("standard error of other terms", "the error of which mean?")},
         centre={
             torch.sum: ("sum for mean", "does an average grow with K?"),
             torch.median: ("median for mean", "is an expectation a median?"),
             lambda a: a.exp().mean().log(): ("log of the mean", "logarithm, or average first?"),
             lambda a: a.sum() / (len(a) - 1): ("K−1 in the mean", "of K numbers?"),
             lambda a: a.mean().abs(): ("absolute value", "may an estimate be below 0?"),
+            lambda a: a.mean().clamp(min=0): ("cut at 0", "may an estimate be below 0?"),
         },
         error={
             lambda a, d: a.std(correction=d): ("std without √K", "should it shrink with K?"),
