@@ -2,25 +2,17 @@
 
 import argparse
 import json
-import math
-import os
 import sys
 import webbrowser
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import vaelib  # noqa: F401  (before torch: it sets how its threads wait)
+from vaelib import _train_command
 
 if TYPE_CHECKING:
     from vaelib.data import Data
     from vaelib.models import VAE
-
-# What `train` uses where the command line is silent; the faces have their own (`fit_faces`).
-MODELS: dict[str, dict[str, Any]] = {
-    "digits": {"latent_dim": 8, "hidden": (128,), "likelihood": "bernoulli"},
-    "mnist": {"latent_dim": 20, "hidden": (400,), "likelihood": "bernoulli"},
-}
-EPOCHS = {"digits": 100, "mnist": 10}
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -35,7 +27,7 @@ def main(argv: list[str] | None = None) -> int:
 
     try:
         return int(arguments.run(arguments))
-    except (ValueError, TypeError, CheckpointError, DataError, OSError) as error:
+    except (ValueError, TypeError, CheckpointError, DataError, OSError, MemoryError) as error:
         print(f"vaelib {arguments.command}: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
@@ -46,23 +38,7 @@ def main(argv: list[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("vaelib", description="Variational auto-encoders, small.")
     commands = parser.add_subparsers(dest="command", required=True)
-    train = commands.add_parser("train", help="train a VAE and say its ELBO")
-    train.set_defaults(run=_train, data="faces")
-    train.add_argument("--seed", type=int, default=0, help="of weights, order and noise")
-    train.add_argument("--out", type=Path, help="folder to keep the run in; a stopped run goes on")
-    train.add_argument("--epochs", type=int)
-    train.add_argument("--batch-size", type=int)
-    train.add_argument("--lr", type=float, help="a constant learning rate")
-    train.add_argument("--beta", type=float, help="a constant weight of the KL term")
-    train.add_argument("--warmup", type=int, help="steps over which the KL's weight rises from 0")
-    train.add_argument("--model", choices=("dense", "conv"), default="dense")
-    train.add_argument("--latent-dim", type=int)
-    train.add_argument("--hidden", type=int, nargs="*", help="sizes of the dense hidden layers")
-    train.add_argument("--likelihood", choices=("gaussian", "bernoulli"))
-    train.add_argument("--sigma-x", type=float, help="noise of the Gaussian decoder")
-    train.add_argument("--device", default="auto", help='"auto", "cpu" or "cuda"')
-    train.add_argument("--quiet", action="store_true", help="no progress bar")
-
+    train = _train_command.add_to(commands)
     evaluate = commands.add_parser("evaluate", help="bounds, KL per dimension, factors")
     evaluate.set_defaults(run=_evaluate)
     evaluate.add_argument("--samples", type=int, nargs="+", default=[5, 50, 500], metavar="K")
@@ -84,66 +60,12 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _train(a: argparse.Namespace) -> int:
-    """Train, under torchrun as one of several processes, each with its own GPU where there are."""
-    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
-        return _train_here(a)
-
-    import torch
-
-    from vaelib._run import process_group
-
-    cuda = a.device != "cpu" and torch.cuda.is_available()
-    if cuda:
-        a.device = f"cuda:{os.environ['LOCAL_RANK']}"
-        torch.cuda.set_device(a.device)
-    with process_group("nccl" if cuda else "gloo"):
-        return _train_here(a)
-
-
-def _train_here(a: argparse.Namespace) -> int:
-    import torch.distributed as dist
-
-    from vaelib import data as datasets
-    from vaelib.checkpoint import NAME, write_json
-    from vaelib.training import fit, fit_faces, linear_annealing
-
-    first = not dist.is_initialized() or dist.get_rank() == 0
-    data = datasets.load(a.data, download=a.download)
-    vae = _new_model(a, data)
-    options: dict[str, Any] = {"epochs": a.epochs or EPOCHS.get(a.data), "batch_size": a.batch_size}
-    options |= {"lr": a.lr, "beta": a.beta}
-    if a.warmup is not None:
-        top = 1.0 if a.beta is None else a.beta
-        options["beta"] = lambda step: linear_annealing(step, a.warmup, end=top)
-    options = {name: value for name, value in options.items() if value is not None}
-    options |= {"seed": a.seed, "device": a.device, "progress": not a.quiet}
-    options["binarise"] = vae.config is not None and vae.config["likelihood"] == "bernoulli"
-    if a.out is not None:
-        options["checkpoint"] = a.out / NAME
-        if first:
-            if (a.out / NAME).exists():
-                print(f"{a.out} holds a run already: going on from there")
-            elif not (a.out / "run.json").exists():
-                write_json(a.out / "run.json", {"data": a.data})
-    history = (fit_faces if a.data == "faces" else fit)(vae, data.train, **options)
-    if not first:
-        return 0
-    if a.out is not None:
-        write_json(a.out / "run.json", {"data": a.data, "history": vars(history)})
-    print(f"{len(history.elbo)} epochs, {history.steps} steps in {sum(history.seconds):.1f} s")
-    _print_terms(vae, _test_images(vae, data), a.seed)
-    if a.out is not None:
-        print(f"kept in {a.out}: see python -m vaelib evaluate {a.out}, or explore {a.out}")
-    return 130 if history.interrupted else 0
-
-
 def _evaluate(a: argparse.Namespace) -> int:
     from vaelib.evaluation import active_units, factor_alignment, kl_per_dim, ladder
 
     vae, data = _open(a)
-    x = _test_images(vae, data)
-    terms = _terms(vae, x, a.seed)
+    x = _train_command.test_images(vae, data)
+    terms = _train_command.terms(vae, x, a.seed)
     bounds = ladder(vae, x, a.samples, a.seed)
     kl, active = kl_per_dim(vae, x).mean(0).tolist(), active_units(vae, x).tolist()
     table = factor_alignment(vae, data).tolist() if data.factor_names else None
@@ -154,7 +76,7 @@ def _evaluate(a: argparse.Namespace) -> int:
         result |= {"factor_names": data.factor_names, "factor_alignment": table}
         print(json.dumps(result, indent=1))
         return 0
-    _print_terms(vae, x, a.seed)
+    _train_command.print_terms(vae, x, a.seed)
     for name, mean in list(bounds.items())[1:]:
         print(f"{name:<14} {mean.value:10.2f} ± {mean.standard_error:.2f}")
     names = data.factor_names or ()
@@ -179,21 +101,6 @@ def _explore(a: argparse.Namespace) -> int:
     return 0
 
 
-def _new_model(a: argparse.Namespace, data: "Data") -> "VAE":
-    from vaelib import models
-    from vaelib.training import FACE_MODEL
-
-    chosen = {"latent_dim": a.latent_dim, "likelihood": a.likelihood, "sigma_x": a.sigma_x}
-    if a.model == "dense":
-        chosen["hidden"] = a.hidden
-    options = dict(MODELS.get(a.data, FACE_MODEL))
-    if a.model == "conv":
-        options.pop("hidden")
-    options |= {name: value for name, value in chosen.items() if value is not None}
-    maker = models.conv if a.model == "conv" else models.dense
-    return maker(tuple(data.train.shape[1:]), **options, seed=a.seed)
-
-
 def _open(a: argparse.Namespace) -> "tuple[VAE, Data]":
     """The model and its data, from a run's folder or the shipped ones."""
     from vaelib import data as datasets
@@ -211,38 +118,6 @@ def _open(a: argparse.Namespace) -> "tuple[VAE, Data]":
     if tuple(data.train.shape[1:]) != vae.shape:
         raise ValueError(f"the model is for images {vae.shape}, not those of {name}; see --data")
     return vae, data
-
-
-def _test_images(vae: "VAE", data: "Data") -> Any:
-    """The test set as the model's likelihood needs it: drawn 0/1 once, from seed 0, or grey."""
-    import torch
-
-    from vaelib.data import binarise
-    from vaelib.networks import BernoulliDecoder
-
-    if not isinstance(vae.decoder, BernoulliDecoder):
-        return data.test
-    return binarise(data.test, torch.Generator().manual_seed(0))
-
-
-def _terms(vae: "VAE", x: Any, seed: int) -> dict[str, float]:
-    import torch
-
-    from vaelib.bounds import elbo
-
-    with torch.no_grad():
-        terms = elbo(vae, x, generator=torch.Generator().manual_seed(seed))
-    result = {name: getattr(terms, name).mean().item() for name in ("reconstruction", "kl")}
-    error = terms.total.std().item() / math.sqrt(len(x))
-    return {"elbo": terms.total.mean().item(), "elbo_standard_error": error, **result}
-
-
-def _print_terms(vae: "VAE", x: Any, seed: int) -> None:
-    t = _terms(vae, x, seed)
-    print(f"on the {len(x)} test images, nats per image:")
-    print(f"{'ELBO':<14} {t['elbo']:10.2f} ± {t['elbo_standard_error']:.2f}")
-    print(f"{'reconstruction':<14} {t['reconstruction']:10.2f}")
-    print(f"{'KL':<14} {t['kl']:10.2f}")
 
 
 if __name__ == "__main__":

@@ -113,3 +113,11 @@ def as_tensors(**values: Tensor | float) -> list[Tensor]:
     dtype = dtypes.pop() if dtypes else torch.float64
     device = tensors[0].device if tensors else None
     return [torch.as_tensor(v, dtype=dtype, device=device) for v in values.values()]
+
+
+def share(name: str, value: object) -> float:
+    """Refuse what is not a number in [0, 1]."""
+    given = number(name, value)
+    if not 0 <= given <= 1:
+        raise ValueError(f"{name} is {given:g}; expected a number in [0, 1]")
+    return given

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -16,31 +16,11 @@ import torch.distributed as dist
 from torch import Tensor
 
 from vaelib import checkpoint
+from vaelib._history import Average, History
+from vaelib._mapped import parts
 from vaelib.models import VAE
 
 ANEW = "give the same arguments to go on, or another checkpoint file to start anew"
-
-
-@dataclass
-class History:
-    """One value an epoch: means over the examples as they were trained on, in nats.
-
-    `beta` and `lr` are those of the epoch's last step.
-    """
-
-    elbo: list[float] = field(default_factory=list)
-    reconstruction: list[float] = field(default_factory=list)
-    kl: list[float] = field(default_factory=list)
-    beta: list[float] = field(default_factory=list)
-    lr: list[float] = field(default_factory=list)
-    seconds: list[float] = field(default_factory=list)
-    steps: int = 0
-    interrupted: bool = False
-
-    def __repr__(self) -> str:
-        last = f", ELBO {self.elbo[-1]:.1f} nats" if self.elbo else ""
-        cut = ", interrupted" if self.interrupted else ""
-        return f"History({len(self.elbo)} epochs, {self.steps} steps{last}{cut})"
 
 
 class Run:
@@ -64,15 +44,19 @@ class Run:
         self.schedules = schedules
         self.vae, self.optimiser, self.generator, self.rank = vae, optimiser, generator, rank
         self.history = History()
-        self.sums = torch.zeros(2, dtype=torch.float64)  # of log p(x|z) and KL in this epoch
+        # of log p(x|z), KL and the bound in this epoch
+        self.sums = torch.zeros(3, dtype=torch.float64, device=vae.device)
+        self.averaged = Average(vae, settings["average"]) if settings["average"] else None
         self.seconds, self.saved_at = 0.0, time.monotonic()
         self.at_start = generator.get_state()
         self.path = None if path is None else Path(path)
         if self.path is not None:
             if self.path.is_dir():
                 self.path = self.path / checkpoint.NAME
-            digest = hashlib.sha256(x.detach().cpu().contiguous().numpy().data).hexdigest()[:16]
-            self.settings = {"data": f"{tuple(x.shape)} {digest}", **settings}
+            digest = hashlib.sha256()
+            for part in parts(x):
+                digest.update(part.detach().cpu().contiguous().numpy().data)
+            self.settings = {"data": f"{tuple(x.shape)} {digest.hexdigest()[:16]}", **settings}
             if self.path.exists():
                 self._resume()
             elif rank == 0:
@@ -90,24 +74,37 @@ class Run:
             self.generator.set_state(now)
         return order[done:]
 
+    def count(self, *terms: Tensor) -> None:
+        """Add log p(x|z), the KL and the bound of a batch, (M,) or (K, M) each, to the sums."""
+        means = [t.detach().mean(0) if t.ndim > 1 else t.detach() for t in terms]
+        self.sums += torch.stack([t.sum() for t in means])
+
+    def average(self, step: int) -> None:
+        """Take the weights after that step into their average, if there is to be one."""
+        if self.averaged:
+            self.averaged.update(self.vae, step)
+
     def end_epoch(self, n: int, beta: float, lr: float) -> None:
         """Enter the epoch's means into the history. Raises as `check_finite`."""
+        if dist.is_initialized() and dist.get_world_size() > 1:
+            dist.all_reduce(self.sums)
         self.check_finite()
-        reconstruction, kl = (self.sums / n).tolist()
+        reconstruction, kl, bound = (self.sums / n).tolist()
         h = self.history
         h.elbo.append(reconstruction - kl)
         h.reconstruction.append(reconstruction)
         h.kl.append(kl)
+        h.bound.append(bound)
         h.beta.append(beta)
         h.lr.append(lr)
         h.seconds.append(self.seconds)
-        self.sums = torch.zeros_like(self.sums)
+        self.sums.zero_()  # in place: a CUDA graph adds to it where it is
         self.seconds = 0.0
 
     def check_finite(self) -> None:
         """Refuse weights that have run away, so that they replace no good ones on disk."""
         if not torch.isfinite(self.sums).all():
-            log_px_z, kl = self.sums.tolist()
+            log_px_z, kl, _ = self.sums.tolist()
             raise ValueError(
                 f"the ELBO is no longer a finite number in epoch {len(self.history.elbo) + 1} "
                 f"(sum of log p(x|z) {log_px_z:.3g}, of KL {kl:.3g} nats): try a smaller lr or a "
@@ -118,7 +115,11 @@ class Run:
         """Keep the run on disk, unless that was done less than `every` seconds ago."""
         if self.path is None or time.monotonic() - self.saved_at < every:
             return
-        tensors = {f"model.{name}": t for name, t in self.vae.state_dict().items()}
+        weights = self.vae.state_dict()
+        tensors = {f"model.{name}": t for name, t in weights.items()}
+        if self.averaged:  # the file is of the model that `fit` gives back
+            tensors = {f"model.{name}": t for name, t in (weights | self.averaged.means).items()}
+            tensors |= {f"last.{name}": weights[name] for name in self.averaged.means}
         for i, moments in self.optimiser.state_dict()["state"].items():
             tensors |= {f"optimiser.{i}.{name}": t for name, t in moments.items()}
         tensors |= {"sums": self.sums, "generator.start": self.at_start}
@@ -152,6 +153,10 @@ class Run:
         if difference:
             raise checkpoint.CheckpointError(f"{self.path} is of another run: {difference}; {ANEW}")
         checkpoint.load_weights(self.vae, tensors, str(self.path))
+        if self.averaged:
+            self.averaged = Average(self.vae, self.averaged.decay)
+            last = {n[5:]: t for n, t in tensors.items() if n.startswith("last.")}
+            self.vae.load_state_dict(self.vae.state_dict() | last)
         moments: dict[int, dict[str, Tensor]] = {}
         for name, t in tensors.items():
             if name.startswith("optimiser."):
@@ -160,10 +165,30 @@ class Run:
         groups = self.optimiser.state_dict()["param_groups"]
         self.optimiser.load_state_dict({"state": moments, "param_groups": groups})
         self.generator.set_state(tensors["generator.now"])
-        self.at_start, self.sums = tensors["generator.start"], tensors["sums"]
+        self.at_start = tensors["generator.start"]
+        self.sums.copy_(tensors["sums"])
         self.history, self.seconds = History(**info["history"]), info["seconds"]
         if self.rank > 0:  # the sums over all processes are the first one's to carry on
-            self.sums = torch.zeros_like(self.sums)
+            self.sums.zero_()
+
+    def finish(self, interrupted: bool, epochs: int) -> History:
+        """Keep an interrupted run, say so, and leave in the model what the run is for."""
+        self.history.interrupted = interrupted
+        if interrupted:
+            self.check_finite()
+            self.save()
+            kept = (
+                f"kept in {self.path}: call fit again with the same arguments to go on"
+                if self.path
+                else "in the model (with checkpoint=FILE, fit could go on from here)"
+            )
+            print(
+                f"Interrupted after {self.history.steps} steps, {len(self.history.elbo)} whole "
+                f"epochs of {epochs}; everything trained so far is {kept}."
+            )
+        if self.averaged:
+            self.vae.load_state_dict(self.vae.state_dict() | self.averaged.means)
+        return self.history
 
 
 class Interrupt:
@@ -197,7 +222,7 @@ def process_group(backend: str) -> Iterator[None]:
     may keep the group alive: neither default arguments that took it when PyTorch's modules were
     imported after it was made, nor DistributedDataParallel's reference cycles.
     """
-    import torch.distributed.nn
+    import torch.distributed.nn  # noqa: F401
 
     dist.init_process_group(backend)
     try:

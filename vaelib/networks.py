@@ -24,7 +24,8 @@ class GaussianEncoder(nn.Module):
 
     def forward(self, x: Tensor) -> DiagonalGaussian:
         h = self.body(x)
-        return DiagonalGaussian(self.mu(h), self.log_sigma(h))
+        # Under autocast the layers give bfloat16, in which no sum is to be taken.
+        return DiagonalGaussian(self.mu(h).to(x.dtype), self.log_sigma(h).to(x.dtype))
 
 
 class _Decoder(nn.Module):
@@ -37,7 +38,7 @@ class _Decoder(nn.Module):
 
     def output(self, z: Tensor) -> Tensor:
         """G_θ(z): (…, D) → (…, *shape)."""
-        return self.body(z.flatten(0, -2)).reshape(*z.shape[:-1], *self.shape)
+        return self.body(z.flatten(0, -2)).to(z.dtype).reshape(*z.shape[:-1], *self.shape)
 
 
 class GaussianDecoder(_Decoder):
