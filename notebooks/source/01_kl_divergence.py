@@ -23,7 +23,7 @@ import torch
 from scipy import special
 from torch.distributions import Categorical, MultivariateNormal, Normal, Uniform, kl_divergence
 
-from vaelib import divergences, lesson_plots, plots
+from vaelib import check, divergences, lesson_plots, plots
 from vaelib.widgets import KLLab
 
 # %% [markdown]
@@ -629,33 +629,85 @@ lab.figure()
 # %% [markdown]
 # ## Exercises
 #
-# They come with the coursework set: a function to write in each, and a check that tells at once whether it
-# is right and, if it is not, which mistake it looks like. Write each from its formula, with the cells above
-# out of sight. Their places:
+# Write each function in place of its `raise`, from its formula and with the cells above out of sight; run it,
+# and then the cell below it. The check there tries it on inputs drawn anew each time and says whether it is
+# right and, if it is not, which mistake it looks like.
 
 # %% [markdown] exercise="1.1 ★"
 # ### Exercise 1.1 `kl_bernoulli`
 #
-# `kl_bernoulli(p, q)`: KL(Bern(p)‖Bern(q)) of two coins, elementwise, for 0 < p, q < 1, in nats. A coin has
-# two outcomes; `kl_discrete` above has the general sum. The check comes with the coursework set.
+# *5 minutes.* KL(Bern(p)‖Bern(q)) of two coins, elementwise, for 0 < p, q < 1, in nats. A coin has two
+# outcomes; `kl_discrete` above has the general sum.
+
+
+# %%
+def kl_bernoulli(p, q):
+    """KL(Bern(p) ‖ Bern(q)), elementwise, in nats."""
+    ### BEGIN SOLUTION
+    p, q = torch.as_tensor(p), torch.as_tensor(q)
+    heads, tails = (p / q).log(), ((1 - p) / (1 - q)).log()
+    return p * heads + (1 - p) * tails
+    ### END SOLUTION
+
+
+# %%
+check.kl_bernoulli(kl_bernoulli)
 
 # %% [markdown] exercise="1.2 ★★"
 # ### Exercise 1.2 `kl_gaussian`
 #
-# `kl_gaussian(mu_q, sigma_q, mu_p, sigma_p)`: KL(q‖p) of two Gaussians in one line, elementwise, in nats:
-# the difference of the two halves above, simplified. The check comes with the coursework set.
+# *10 minutes.* KL(q‖p) of two Gaussians, elementwise, in nats: the difference of the two halves above,
+# simplified to one line.
+
+
+# %%
+def kl_gaussian(mu_q, sigma_q, mu_p, sigma_p):
+    """KL(N(μ_q, σ_q²) ‖ N(μ_p, σ_p²)), elementwise, in nats."""
+    ### BEGIN SOLUTION
+    ratio = torch.as_tensor(sigma_q / sigma_p) ** 2
+    return (ratio + ((mu_q - mu_p) / sigma_p) ** 2 - 1 - ratio.log()) / 2
+    ### END SOLUTION
+
+
+# %%
+check.kl_gaussian(kl_gaussian)
 
 # %% [markdown] exercise="1.3 ★★"
 # ### Exercise 1.3 `kl_to_standard_normal`
 #
-# `kl_to_standard_normal(mu, log_sigma)`: KL(N(μ, diag σ²)‖N(0, I)), (B, D), (B, D) → (B,), in nats: summed
-# over dimensions, one number an example. The check comes with the coursework set.
+# *10 minutes.* KL(N(μ, diag σ²)‖N(0, I)), (B, D), (B, D) → (B,), in nats: summed over dimensions, one number
+# an example.
+
+
+# %%
+def kl_to_standard_normal(mu, log_sigma):
+    """KL(N(μ, diag σ²) ‖ N(0, I)), (B, D), (B, D) -> (B,), in nats."""
+    ### BEGIN SOLUTION
+    return (mu**2 + (2 * log_sigma).exp() - 1 - 2 * log_sigma).sum(-1) / 2
+    ### END SOLUTION
+
+
+# %%
+check.kl_to_standard_normal(kl_to_standard_normal)
 
 # %% [markdown] exercise="1.4 ★★"
 # ### Exercise 1.4 `kl_monte_carlo`
 #
-# `kl_monte_carlo(log_q, log_p, z)`: from two functions that return log-densities and K draws z of q, the pair
-# (estimate of KL(q‖p), its standard error). The check comes with the coursework set.
+# *15 minutes.* From two functions that return log-densities, and K draws z (K,) of q: the pair (estimate of
+# KL(q‖p), its standard error). With K or with K − 1 in the error, both are right.
+
+
+# %%
+def kl_monte_carlo(log_q, log_p, z):
+    """(estimate of KL(q ‖ p), its standard error) from draws z (K,) of q."""
+    ### BEGIN SOLUTION
+    difference = log_q(z) - log_p(z)
+    return difference.mean(), (difference.var() / len(z)).sqrt()
+    ### END SOLUTION
+
+
+# %%
+check.kl_monte_carlo(kl_monte_carlo)
 
 # %% [markdown]
 # ## What goes wrong in practice

@@ -23,7 +23,7 @@ import torch
 from scipy.integrate import quad
 from torch.distributions import Categorical, MixtureSameFamily, Normal
 
-from vaelib import divergences, exact, lesson_plots, plots
+from vaelib import check, divergences, exact, lesson_plots, plots
 from vaelib.widgets import LikelihoodLab
 
 # %% [markdown]
@@ -513,27 +513,66 @@ lab.figure()
 # %% [markdown]
 # ## Exercises
 #
-# A function to write in each. The check comes with the coursework set and tells at once whether it is
+# Write each function in place of its `raise`, from its formula and with the cells above out of sight; run it,
+# and then the cell below it. The check there tries it on inputs drawn anew each time and says whether it is
 # right and, if it is not, which mistake it looks like.
 
 # %% [markdown] exercise="2.1 ★"
 # ### Exercise 2.1 `average_log_likelihood`
 #
-# `average_log_likelihood(x, mu, sigma)`: for the examples x (N,) and a Gaussian N(μ, σ²), the average of
-# log p(x_n) in nats, a scalar, constant included. The check comes with the coursework set.
+# *5 minutes.* For the examples x (N,) and a Gaussian N(μ, σ²) the average of log p(x_n) in nats: a scalar,
+# constant included.
+
+
+# %%
+def average_log_likelihood(x, mu, sigma):
+    """(1/N) Σ_n log N(x_n; μ, σ²), x (N,) -> scalar, in nats."""
+    ### BEGIN SOLUTION
+    variance = torch.as_tensor(sigma) ** 2
+    return -((x - mu) ** 2 / variance + (2 * torch.pi * variance).log()).mean() / 2
+    ### END SOLUTION
+
+
+# %%
+check.average_log_likelihood(average_log_likelihood)
 
 # %% [markdown] exercise="2.2 ★★"
 # ### Exercise 2.2 `gaussian_mle`
 #
-# `gaussian_mle(x)`: for the examples x (N,), the pair (μ, σ) with the highest average log-likelihood. Set
-# both derivatives to zero, as above for θ. The check comes with the coursework set.
+# *10 minutes.* For the examples x (N,) the pair (μ, σ) with the highest average log-likelihood. Set both
+# derivatives to zero, as above for θ.
+
+
+# %%
+def gaussian_mle(x):
+    """The most likely (μ, σ) of the examples x (N,)."""
+    ### BEGIN SOLUTION
+    mu = x.mean()
+    return mu, ((x - mu) ** 2).mean().sqrt()
+    ### END SOLUTION
+
+
+# %%
+check.gaussian_mle(gaussian_mle)
 
 # %% [markdown] exercise="2.3 ★★"
 # ### Exercise 2.3 `log_marginal`
 #
-# `log_marginal(log_px_z)`: from log p(x|z_k), (K, B), with K draws z_k from the prior, the estimate of
-# log p(x), (B,). It has to survive values of −2,000, where exp gives 0. The check comes with the coursework
-# set.
+# *15 minutes.* From log p(x|z_k), (K, B), with K draws z_k from the prior: the estimate of log p(x), (B,). It
+# has to survive values of −2,000, where exp gives 0.
+
+
+# %%
+def log_marginal(log_px_z):
+    """log (1/K) Σ_k p(x|z_k) from log p(x|z_k), (K, B) -> (B,)."""
+    ### BEGIN SOLUTION
+    largest = log_px_z.max(0).values
+    return largest + (log_px_z - largest).exp().mean(0).log()
+    ### END SOLUTION
+
+
+# %%
+check.log_marginal(log_marginal)
 
 # %% [markdown]
 # ## What goes wrong in practice

@@ -21,7 +21,7 @@ import torch
 from scipy import special
 from torch.distributions import Normal
 
-from vaelib import bounds, lesson_plots, plots
+from vaelib import bounds, check, lesson_plots, plots
 from vaelib.exact import Arc, LinearGaussian
 from vaelib.widgets import JensenLab
 
@@ -507,27 +507,63 @@ lab.figure()
 # %% [markdown]
 # ## Exercises
 #
-# They come with the coursework set: a function to write in each, and a check that tells at once whether it is
-# right and, if it is not, which mistake it looks like. Write each from its formula, with the cells above out of
-# sight. Their places:
+# Write each function in place of its `raise`, from its formula and with the cells above out of sight; run it,
+# and then the cell below it. The check there tries it on inputs drawn anew each time and says whether it is
+# right and, if it is not, which mistake it looks like.
 
 # %% [markdown] exercise="3.1 ★"
 # ### Exercise 3.1 `jensen_gap`
 #
-# `jensen_gap(f, x, weights)`: E f(x) − f(E x) for a random variable with values x and weights that sum to 1; f
-# takes a tensor. A scalar. The check comes with the coursework set.
+# *5 minutes.* E f(x) − f(E x) for a random variable with values x (N,) and weights (N,) that sum to 1; f
+# takes a tensor and answers elementwise. A scalar.
+
+
+# %%
+def jensen_gap(f, x, weights):
+    """E f(x) − f(E x); values x (N,), weights (N,) that sum to 1 -> scalar."""
+    ### BEGIN SOLUTION
+    mean = (weights * x).sum()
+    return (weights * f(x)).sum() - f(mean)
+    ### END SOLUTION
+
+
+# %%
+check.jensen_gap(jensen_gap)
 
 # %% [markdown] exercise="3.2 ★★"
 # ### Exercise 3.2 `lower_bound`
 #
-# `lower_bound(log_px_z, log_pz, log_qz)`: from K draws of q for each of B examples, (K, B) each, the estimate of
-# the bound with one draw inside the logarithm, (B,). The check comes with the coursework set.
+# *10 minutes.* From K draws of q for each of B examples, (K, B) each: the estimate of the bound with one draw
+# inside the logarithm, (B,).
+
+
+# %%
+def lower_bound(log_px_z, log_pz, log_qz):
+    """The mean over K draws from q of log w, (K, B) each -> (B,)."""
+    ### BEGIN SOLUTION
+    return (log_px_z + log_pz - log_qz).mean(0)
+    ### END SOLUTION
+
+
+# %%
+check.lower_bound(lower_bound)
 
 # %% [markdown] exercise="3.3 ★★"
 # ### Exercise 3.3 `importance_weighted_bound`
 #
-# `importance_weighted_bound(log_w)`: log (1/K) Σ_k w_k from log w, (K, B) → (B,), also where w underflows. The
-# check comes with the coursework set.
+# *15 minutes.* log (1/K) Σ_k w_k from log w, (K, B) → (B,), also where w underflows.
+
+
+# %%
+def importance_weighted_bound(log_w):
+    """log (1/K) Σ_k w_k, from log w (K, B) -> (B,)."""
+    ### BEGIN SOLUTION
+    return log_w.logsumexp(0) - torch.tensor(len(log_w)).log()
+    ### END SOLUTION
+
+
+# %%
+check.importance_weighted_bound(importance_weighted_bound)
 
 # %% [markdown]
 # ## What goes wrong in practice

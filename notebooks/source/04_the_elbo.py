@@ -23,7 +23,7 @@ import torch
 from torch import nn
 from torch.distributions import Normal
 
-from vaelib import bounds, divergences, exact, lesson_plots, models, networks, plots
+from vaelib import bounds, check, divergences, exact, lesson_plots, models, networks, plots
 from vaelib.schedules import cosine_decay
 from vaelib.training import fit
 from vaelib.widgets import ElboLab
@@ -103,8 +103,8 @@ for lines in table.values():
     torch.testing.assert_close(lines[:2], arc.log_px(x).expand(2), rtol=0, atol=1e-10)
 mu, sigma = torch.tensor([0.0, 0.0, 0.7]), torch.tensor([1.0, 0.5, 0.3])
 closed_form = [*arc.elbo(x.expand(3, 2), mu, sigma.log()), arc.log_px(x)[0]]
-for lines, elbo in zip(table.values(), closed_form, strict=True):
-    torch.testing.assert_close(lines[2:], elbo.expand(2), rtol=0, atol=1e-10)
+for lines, exact_L in zip(table.values(), closed_form, strict=True):
+    torch.testing.assert_close(lines[2:], exact_L.expand(2), rtol=0, atol=1e-10)
 
 # %% [markdown] slide="Variational Auto-Encoders (2)"
 # ## What the bound leaves out
@@ -570,28 +570,69 @@ lab.figure()
 # %% [markdown]
 # ## Exercises
 #
-# A function to write in each. The check comes with the coursework set and tells at once whether it is
+# Write each function in place of its `raise`, from its formula and with the cells above out of sight; run it,
+# and then the cell below it. The check there tries it on inputs drawn anew each time and says whether it is
 # right and, if it is not, which mistake it looks like.
 
 # %% [markdown] exercise="4.1 ★★"
 # ### Exercise 4.1 `gaussian_log_likelihood`
 #
-# `gaussian_log_likelihood(x, x_hat, sigma_x)`: log N(x; x̂, σ_x² I) for a batch of pictures of any shape,
-# x and x̂ (B, …), summed over all but the first dimension, constant included, (B,). The check comes with the
-# coursework set.
+# *10 minutes.* log N(x; x̂, σ_x² I) for a batch of pictures of any shape, x and x̂ (B, …): summed over all
+# but the first dimension, constant included, (B,).
+
+
+# %%
+def gaussian_log_likelihood(x, x_hat, sigma_x):
+    """log N(x; x̂, σ_x² I), (B, …), (B, …), scalar -> (B,), in nats."""
+    ### BEGIN SOLUTION
+    variance, P = torch.as_tensor(sigma_x) ** 2, x[0].numel()
+    squares = ((x - x_hat) ** 2).flatten(1).sum(1)
+    return -(squares / variance + P * (2 * torch.pi * variance).log()) / 2
+    ### END SOLUTION
+
+
+# %%
+check.gaussian_log_likelihood(gaussian_log_likelihood)
 
 # %% [markdown] exercise="4.2 ★★"
 # ### Exercise 4.2 `elbo`
 #
-# `elbo(x, x_hat, mu, log_sigma, sigma_x)`: the ELBO of each example, (B,), from one draw of z that has been
-# decoded to x̂ already, with the KL in closed form and the constant included. The check comes with the
-# coursework set.
+# *15 minutes.* The ELBO of each example, (B,), from one draw of z that has been decoded to x̂ already, with
+# the KL in closed form and the constant included. x and x̂ are (B, …), μ and log σ (B, D).
+
+
+# %%
+def elbo(x, x_hat, mu, log_sigma, sigma_x):
+    """log p(x|z) − KL(q ‖ N(0, I)) from one draw, decoded to x̂ -> (B,), in nats."""
+    ### BEGIN SOLUTION
+    log_px_z = Normal(x_hat, sigma_x).log_prob(x).flatten(1).sum(1)
+    kl = (mu**2 + (2 * log_sigma).exp() - 1).sum(1) / 2 - log_sigma.sum(1)
+    return log_px_z - kl
+    ### END SOLUTION
+
+
+# %%
+check.elbo(elbo)
 
 # %% [markdown] exercise="4.3 ★★★"
 # ### Exercise 4.3 `linear_gaussian_posterior`
 #
-# `linear_gaussian_posterior(x, W, b, sigma_x)`: for x (B, P), W (P, D) and b (P,), the posterior's mean
-# (B, D) and covariance (D, D). The check comes with the coursework set.
+# *40 minutes.* For the model x = Wz + b + σ_x ε, with z ~ N(0, I): from x (B, P), W (P, D) and b (P,) the
+# posterior's mean (B, D) and covariance (D, D).
+
+
+# %%
+def linear_gaussian_posterior(x, W, b, sigma_x):
+    """Mean (B, D) and covariance (D, D) of p(z|x); x (B, P), W (P, D), b (P,)."""
+    ### BEGIN SOLUTION
+    precision = torch.eye(W.shape[1]).to(W) + W.T @ W / sigma_x**2
+    covariance = precision.inverse()
+    return (x - b) @ W @ covariance / sigma_x**2, covariance
+    ### END SOLUTION
+
+
+# %%
+check.linear_gaussian_posterior(linear_gaussian_posterior)
 
 # %% [markdown]
 # ## What goes wrong in practice

@@ -22,7 +22,7 @@ import numpy as np
 import torch
 from torch.distributions import Normal
 
-from vaelib import distributions, divergences, lesson_plots, models, plots
+from vaelib import check, distributions, divergences, lesson_plots, models, plots
 from vaelib.exact import Arc, LinearGaussian
 from vaelib.widgets import ReparameterisationLab
 
@@ -644,33 +644,82 @@ lab.figure()
 # %% [markdown]
 # ## Exercises
 #
-# They come with the coursework set: a function to write in each, and a check that tells at once whether it is
-# right and, if it is not, which mistake it looks like. Write each from its formula, with the cells above out of
-# sight. Their places:
+# Write each function in place of its `raise`, from its formula and with the cells above out of sight; run it,
+# and then the cell below it. The check there tries it on inputs drawn anew each time and says whether it is
+# right and, if it is not, which mistake it looks like.
 
 # %% [markdown] exercise="5.1 ★"
 # ### Exercise 5.1 `reparameterise`
 #
-# `reparameterise(mu, log_sigma, eps)`: z, of the same shape, with gradients that reach both parameters. The check
-# comes with the coursework set.
+# *5 minutes.* z from μ, log σ and ε, all of one shape, with gradients that reach both parameters.
+
+
+# %%
+def reparameterise(mu, log_sigma, eps):
+    """z = T(ε) ~ N(μ, diag σ²) for ε ~ N(0, I); all of one shape."""
+    ### BEGIN SOLUTION
+    return mu + log_sigma.exp() * eps
+    ### END SOLUTION
+
+
+# %%
+check.reparameterise(reparameterise)
 
 # %% [markdown] exercise="5.2 ★★"
 # ### Exercise 5.2 `score_function_gradient`
 #
-# `score_function_gradient(f_z, z, mu, sigma)`: from the values f(z_k) and the draws z_k, (K,) each, the estimate
-# of d/dμ E f(z), a scalar. No derivative of f. The check comes with the coursework set.
+# *10 minutes.* From the values f(z_k) and the draws z_k of N(μ, σ²), (K,) each: the estimate of d/dμ E f(z),
+# a scalar. No derivative of f.
+
+
+# %%
+def score_function_gradient(f_z, z, mu, sigma):
+    """The score function's estimate of d/dμ E f(z); f(z), z (K,) -> scalar."""
+    ### BEGIN SOLUTION
+    score_mu = (z - mu) / sigma**2
+    return (f_z * score_mu).mean()
+    ### END SOLUTION
+
+
+# %%
+check.score_function_gradient(score_function_gradient)
 
 # %% [markdown] exercise="5.3 ★★"
 # ### Exercise 5.3 `pathwise_gradient`
 #
-# `pathwise_gradient(df_dz, eps, sigma)`: from the derivatives f′(z_k) and the noise ε_k, (K,) each, the pair of
-# estimates (d/dμ, d/dσ), means over the K draws. The check comes with the coursework set.
+# *10 minutes.* From the derivatives f′(z_k) and the noise ε_k, (K,) each: the pair of estimates (d/dμ, d/dσ)
+# of E f(z), means over the K draws.
+
+
+# %%
+def pathwise_gradient(df_dz, eps, sigma):
+    """The pathwise estimates (d/dμ, d/dσ) of E f(z); f′(z), ε (K,) -> two scalars."""
+    ### BEGIN SOLUTION
+    return df_dz.mean(), (df_dz * eps).mean()
+    ### END SOLUTION
+
+
+# %%
+check.pathwise_gradient(pathwise_gradient)
 
 # %% [markdown] exercise="5.4 ★★★"
 # ### Exercise 5.4 `optimal_baseline`
 #
-# `optimal_baseline(f_z, score)`: from K values of f and of the score, the constant b* that makes the variance of
-# (f − b) s smallest, a scalar. The check comes with the coursework set.
+# *30 minutes.* From K values of f and of the score s: the constant b* that makes the variance of (f − b) s
+# smallest, a scalar. Expectations become means over the K draws, and E[s] is known to be 0.
+
+
+# %%
+def optimal_baseline(f_z, score):
+    """The b that makes the variance of (f − b) s smallest; f(z), s (K,) -> scalar."""
+    ### BEGIN SOLUTION
+    weight = score**2
+    return (weight * f_z).mean() / weight.mean()
+    ### END SOLUTION
+
+
+# %%
+check.optimal_baseline(optimal_baseline)
 
 # %% [markdown]
 # ## What goes wrong in practice
