@@ -16,10 +16,10 @@
 # %%
 import torch
 
-from vaelib import bounds, data, evaluation, plots
+from vaelib import bounds, check, data, evaluation, plots, schedules
+from vaelib.check import broken_vaes
 from vaelib.divergences import kl_to_standard_normal
 from vaelib.models import dense
-from vaelib.schedules import annealing_from_above, linear_annealing
 from vaelib.training import face_vae, fit, fit_faces
 from vaelib.widgets import TrainingCurves
 
@@ -236,7 +236,7 @@ assert moved > 1000 * largest
 # ## Train on the faces
 #
 # The default face model has two hidden layers of 128 units in the encoder and two in the decoder, four latent
-# dimensions and $\sigma_x = 0.12$. Its default β starts at 15, comes down to 3, rests there, and is 1 for the
+# dimensions and $\sigma_x = 0.12$. Its default β starts at 60, comes down to 3, rests there, and is 1 for the
 # last part of the training, which the section on KL annealing explains. `device="auto"` is the default of
 # `fit`, which uses a GPU where there is one.
 #
@@ -244,8 +244,8 @@ assert moved > 1000 * largest
 #
 # This is also the lesson's **lab**. Run the next two cells again with another `sigma_x` (say
 # `dense((32, 32), 4, hidden=(128, 128), sigma_x=0.5)` in place of `face_vae(seed=0)`) or another β (say
-# `beta=1.0`, or `beta=lambda step: linear_annealing(step, 1000)`), and watch both terms. The stop button
-# ends the training and keeps what was learned.
+# `beta=1.0`, or `beta=lambda step: schedules.linear_annealing(step, 1000)`), and watch both terms. The stop
+# button ends the training and keeps what was learned.
 
 # %%
 vae = face_vae(seed=0)
@@ -263,7 +263,7 @@ plots.curves(
         "β": {"": history.beta},
     },
     alt="Three curves over the epochs: the reconstruction term rises steeply, and once more later; the KL "
-    "drops to nothing, rises while β comes down from 15 to 3, takes a step upwards while β rests at 3, and "
+    "drops to nothing, rises while β comes down from 60 to 3, takes a step upwards while β rests at 3, and "
     "a small one when β becomes 1.",
 )
 
@@ -322,7 +322,7 @@ torch.testing.assert_close(iw_50, bounds.importance_weighted_bound(terms[0] + te
 # that had only its thirty steps:
 
 # %%
-rungs = evaluation.ladder(by_fit, faces.test[:20], samples=(5, 50, 5000), progress=False)
+rungs = evaluation.ladder(by_fit, faces.test[:10], samples=(5, 50, 5000), progress=False)
 values = {name: rung.value for name, rung in rungs.items()}
 assert list(values.values()) == sorted(values.values())
 plots.ladder(
@@ -409,9 +409,10 @@ f"largest variance {largest:.1f}: collapse is predicted for σ_x above {largest.
 # one line, min(1, step/warmup):
 
 # %%
+steps = range(0, 1000, 10)
 plots.curves(
-    {"β": {"linear, 0 to 1 in 500 steps": [linear_annealing(t, 500) for t in range(0, 1000, 10)]}},
-    x=range(0, 1000, 10),
+    {"β": {"linear, 0 to 1 in 500 steps": [schedules.linear_annealing(t, 500) for t in steps]}},
+    x=steps,
     xlabel="step",
     alt="β against the step: it rises along a straight line from 0 to 1 at step 500 and stays there.",
 )
@@ -431,7 +432,8 @@ fixed, annealed = (
 )
 options = dict(epochs=40, batch_size=64, lr=3e-3, seed=2, binarise=True, progress=False)
 with_fixed = fit(fixed, digits.train, **options)
-with_annealed = fit(annealed, digits.train, beta=lambda t: linear_annealing(t, 460), **options)
+options["beta"] = lambda t: schedules.linear_annealing(t, 460)
+with_annealed = fit(annealed, digits.train, **options)
 
 # %%
 plots.curves(
@@ -471,35 +473,36 @@ plots.image_grid(
 # ## KL annealing: where it does not help
 #
 # Now the same trick on the faces: the default model and settings from above, but with β rising from 0 to 1
-# instead of coming down from 15. Here are the two schedules.
+# instead of coming down from 60. Here are the two schedules.
 
 # %%
 percent = range(101)
 plots.curves(
     {
         "β": {
-            "from above": [annealing_from_above(t, 100) for t in percent],
-            "upwards": [linear_annealing(t, 25) for t in percent],
+            "from above": [schedules.annealing_from_above(t, 100) for t in percent],
+            "upwards": [schedules.linear_annealing(t, 25) for t in percent],
         }
     },
     x=percent,
     xlabel="% of the training",
-    alt="Two schedules of β: one comes down from 15 to 3 in the first quarter of the training, rests there, "
+    alt="Two schedules of β: one comes down from 60 to 3 in the first quarter of the training, rests there, "
     "and is 1 at the end; the other rises from 0 to 1 in the first quarter.",
 )
 
 # %% [markdown]
 # With the second, several dimensions wake at once, and nothing in the bound says which of them should carry
-# the pose and which the expression. (It gets fewer epochs, to
-# save time.)
+# the pose and which the expression. (It gets fewer epochs, to save time.)
 #
 # *Predict*: what will the rank correlations of the latent dimensions with the two factors be? (Lesson 7
 # explains this measure: 1 where a dimension rises or falls whenever the factor does.)
 
 # %%
 upwards = face_vae(seed=0)
-fit_faces(upwards, x, seed=0, epochs=28, beta=lambda t: linear_annealing(t, 875), progress=False)
-models = {"15 to 1": vae, "0 to 1": upwards}
+fit_faces(
+    upwards, x, seed=0, epochs=16, beta=lambda t: schedules.linear_annealing(t, 500), progress=False
+)
+models = {"from above": vae, "upwards": upwards}
 rho = {name: evaluation.factor_alignment(model, faces) for name, model in models.items()}
 
 # %%
@@ -508,17 +511,17 @@ plots.table(
     row_labels=[f"β {name}: z{d + 1}" for name in models for d in range(4)],
     col_labels=faces.factor_names,
     title="|Spearman|",
-    alt="Rank correlation of four latent dimensions with two factors for both models. With β from 15 to "
-    "1 one dimension follows each factor; with β from 0 to 1 several follow both in part.",
+    alt="Rank correlation of four latent dimensions with two factors for both models. With β from above "
+    "one dimension follows each factor; with β upwards several follow both in part.",
 )
 
 # %%
 kl = {name: evaluation.kl_per_dim(model, faces.test).mean(0) for name, model in models.items()}
 used = {name: int((k > 0.3).sum()) for name, k in kl.items()}
 clearest = {name: table.max(0).values.min() for name, table in rho.items()}
-assert used["15 to 1"] == 2 < used["0 to 1"]
-assert clearest["15 to 1"] > 0.95 > clearest["0 to 1"]
-"β from 15 to 1: two dimensions in use, a factor each; from 0 to 1: more of them, mixed"
+assert used["from above"] == 2 < used["upwards"]
+assert clearest["from above"] > 0.95 > clearest["upwards"]
+"β from above: two dimensions in use, a factor each; upwards: more of them, mixed"
 
 # %% [markdown]
 # With β from above a dimension must first be worth many times its price. The one that takes up what moves
@@ -527,7 +530,7 @@ assert clearest["15 to 1"] > 0.95 > clearest["0 to 1"]
 #
 # So the two schedules pull in opposite directions: upwards saves dimensions from collapse, from above puts
 # them in order. Neither is right everywhere, and the price of coming from above is the very collapse that the
-# lecture's schedule prevents. Let β start at 60 and come down over 80 % of a shorter training:
+# lecture's schedule prevents. Here β starts at 60 again, but takes 80 % of a shorter training to come down:
 
 # %%
 asleep = face_vae(seed=0)
@@ -535,21 +538,21 @@ fit_faces(
     asleep,
     x,
     seed=0,
-    epochs=20,
-    beta=lambda t: linear_annealing(t, 2000, start=60.0),
+    epochs=12,
+    beta=lambda t: schedules.linear_annealing(t, 1200, start=60.0),
     progress=False,
 )
 rho_asleep = evaluation.factor_alignment(asleep, faces)
 
 # %%
 plots.table(
-    torch.stack([kl["15 to 1"], evaluation.kl_per_dim(asleep, faces.test).mean(0)]),
-    row_labels=["β 15 to 1", "β 60 to 1"],
+    torch.stack([kl["from above"], evaluation.kl_per_dim(asleep, faces.test).mean(0)]),
+    row_labels=["β from above", "β from above, late"],
     col_labels=[f"z{d + 1}" for d in range(4)],
     title="KL (nats)",
     limits=(0, 5),
-    alt="The KL of each dimension for two models: with β from 15 two dimensions are awake, with β from "
-    "60 only one is, and the other three are near zero.",
+    alt="The KL of each dimension for two models: where β came down early two dimensions are awake, "
+    "where it came down late only one is, and the other three are near zero.",
 )
 
 # %%
@@ -575,31 +578,107 @@ if DOWNLOAD:
 # %% [markdown]
 # ## Exercises
 #
-# They come with the coursework set: a function to write in each, and a check that tells at once whether
-# it is right and, if it is not, which mistake it looks like. Their places:
+# Write each function in place of its `raise`, from its formula and with the cells above out of sight; run it,
+# and then the cell below it. The check there tries it on inputs drawn anew each time and says whether it is
+# right and, if it is not, which mistake it looks like.
 
 # %% [markdown] exercise="6.1 ★★"
 # ### Exercise 6.1 `vae_loss`
 #
-# `vae_loss(x, x_hat, mu, log_sigma, sigma_x, beta)`: the scalar to be minimised, the mean over the batch of
-# −(log p(x|z) − β KL), with the constant; gradients must reach all of its inputs.
+# *15 minutes.* The scalar to be minimised: the mean over the batch of −(log p(x|z) − β KL), with the
+# constant. x and x̂ are (M, …), μ and log σ (M, D), the rest are numbers. Gradients must reach x̂, μ and log σ.
+
+
+# %%
+def vae_loss(x, x_hat, mu, log_sigma, sigma_x, beta):
+    """Minus the bound, KL weighted by beta, averaged over the batch: a scalar, in nats."""
+    ### BEGIN SOLUTION
+    log_px_z = gaussian_log_likelihood(x, x_hat, torch.as_tensor(sigma_x))
+    return (beta * kl_by_formula(mu, log_sigma) - log_px_z).mean()
+    ### END SOLUTION
+
+
+# %%
+check.vae_loss(vae_loss)
 
 # %% [markdown] exercise="6.2 ★"
 # ### Exercise 6.2 `linear_annealing`
 #
-# `linear_annealing(step, warmup)`: min(1, step/warmup) for step = 0, 1, …, and 1 when the warm-up is 0.
+# *5 minutes.* The β of the lecture's KL annealing: min(1, step/warmup) for step = 0, 1, …, and 1 when the
+# warm-up is 0.
+
+
+# %%
+def linear_annealing(step, warmup):
+    """β at a step: from 0 to 1 along a straight line over the warm-up, then 1."""
+    ### BEGIN SOLUTION
+    return min(1.0, step / warmup) if warmup > 0 else 1.0
+    ### END SOLUTION
+
+
+# %%
+check.linear_annealing(linear_annealing)
 
 # %% [markdown] exercise="6.3 ★"
 # ### Exercise 6.3 `generate`
 #
-# `generate(decoder, n, latent_dim, generator)`: the decoder's answer to n draws from N(0, I), made with the
-# generator given.
+# *5 minutes.* The decoder's answer to n draws from N(0, I), (n, D), made with the generator that is given.
+
+
+# %%
+def generate(decoder, n, latent_dim, generator):
+    """decoder(z) for n draws z ~ N(0, I) of latent_dim coordinates, made with the generator."""
+    ### BEGIN SOLUTION
+    z = torch.randn((n, latent_dim), generator=generator)
+    return decoder(z)
+    ### END SOLUTION
+
+
+# %%
+check.generate(generate)
 
 # %% [markdown] exercise="6.4 ★★★"
 # ### Exercise 6.4 `diagnose`
 #
-# `diagnose(numbers)`: three broken VAEs, each with one classic mistake in it, and the numbers that they
-# printed. Which is which?
+# *30 minutes.* Three VAEs were trained on the faces, each with one mistake in its code. ELBO, log p(x|z) and KL
+# are what that code prints, as means over test faces. The rest was measured from outside: the KL of the z that it
+# really draws, the mean of exp(`log_sigma`), the standard deviation of its z for one x, the root mean square of x − x̂.
+#
+# 1. KL has the wrong sign.
+# 2. KL lacks its ½.
+# 3. z is drawn with exp(½ log σ) in place of σ.
+# 4. log p(x|z) is a mean over the pixels.
+# 5. The constant of log p(x|z) is dropped.
+#
+# Which is which, and how do you know? `diagnose` returns three numbers of this list, for A, B and C. The check
+# asks about other VAEs than these three, with any of the five mistakes.
+
+# %%
+numbers = broken_vaes()
+for name in numbers["A"]:
+    print(f"{name:<24}", *(f"{vae[name]:>9.4g}" for vae in numbers.values()))
+
+
+# %%
+def diagnose(numbers):
+    """The mistakes (1 to 5) of the VAEs A, B, C; numbers["A"]["KL"] and so on, in nats."""
+    ### BEGIN SOLUTION
+    found = []
+    for vae in numbers.values():
+        if vae["ELBO"] > vae["log p(x|z)"]:
+            found.append(1)
+        elif vae["spread of z for one x"] > 2 * vae["exp(log_sigma)"]:
+            found.append(3)
+        elif abs(vae["log p(x|z)"]) < 5:
+            found.append(4)
+        else:
+            found.append(2 if vae["KL"] > 1.5 * vae["KL, measured on z"] else 5)
+    return found
+    ### END SOLUTION
+
+
+# %%
+check.diagnose(diagnose)
 
 # %% [markdown]
 # ## What goes wrong in practice
@@ -628,7 +707,7 @@ if DOWNLOAD:
 # | $\log p_\theta(x \mid z)$ | `p_x.log_prob(x_m)` | `(M,)`, nats |
 # | $\mathrm{KL}(q_\phi(z \mid x)\,\Vert \,p(z))$ | `kl_to_standard_normal(q.mu, q.log_sigma)` | `(M,)`, nats |
 # | the ELBO and its terms | `bounds.elbo(vae, x)`: `.reconstruction`, `.kl`, `.total` | `(M,)`, nats |
-# | $\beta(t)$ | `linear_annealing(step, warmup)` | scalar |
+# | $\beta(t)$ | `schedules.linear_annealing(step, warmup)` | scalar |
 # | $\gamma$ | `lr` | scalar |
 #
 # Next: [lesson 7](07_latent_traversals.ipynb) walks through the latent space. Back to the
