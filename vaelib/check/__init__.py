@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from vaelib.check import _words
 from vaelib.check._exercise import Exercise, Mistake, Property
 from vaelib.check._judge import judge
 from vaelib.check._probe import Outcome, Probe, Seeded, call
@@ -51,6 +52,9 @@ class Check:
         self, function: Callable[..., Any], seed: int | None = None, seconds: float = SECONDS
     ) -> CheckResult:
         """The result on fresh inputs; each call of the function may take `seconds`."""
+        if not callable(function):
+            text = f"it is given {function!r:.60}; expected the function itself, without brackets"
+            return _words.wrong(self.exercise, "not a function", text)
         over = time.monotonic() + max(SECONDS_IN_ALL, seconds)
         calls = 0
 
@@ -62,7 +66,11 @@ class Check:
                 return Outcome("timeout", error=f"{SECONDS_IN_ALL:g}")
             return call(function, probe, min(seconds, left), echo=ECHO if calls == 1 else 0)
 
-        return judge(self.exercise, run, secrets.randbits(32) if seed is None else seed)
+        try:
+            return judge(self.exercise, run, secrets.randbits(32) if seed is None else seed)
+        except Exception as error:
+            text = f"the check itself failed ({type(error).__name__}: {error}); please report it"
+            return _words.wrong(self.exercise, None, text)
 
 
 _found: list[Exercise] = []

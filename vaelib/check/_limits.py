@@ -176,9 +176,19 @@ def _no_input(prompt: object = "") -> str:
     raise EOFError("input() has nobody to answer it here")
 
 
+def _exit(code: object = None) -> None:
+    raise SystemExit(code)
+
+
 @contextmanager
-def guarded(echo: int = 0) -> Iterator[Watch]:
-    """A block whose prints, warnings, questions and global settings stay its own."""
+def guarded(echo: int = 0, namespace: dict[str, Any] | None = None) -> Iterator[Watch]:
+    """A block whose prints, warnings, questions and global settings stay its own.
+
+    `namespace`, the function's globals, may hold a notebook's own `exit`, which ends the kernel.
+    """
+    names = {} if namespace is None else namespace
+    exits: dict[str, Any] = {name: names[name] for name in ("exit", "quit") if name in names}
+    names.update(dict.fromkeys(exits, _exit))
     watch, before = Watch(), _random_states()
     streams = sys.stdout, sys.stderr, sys.stdin
     out, err = _Sink(sys.stdout, echo), _Sink(sys.stderr, 0)
@@ -194,6 +204,7 @@ def guarded(echo: int = 0) -> Iterator[Watch]:
         finally:
             sys.stdout, sys.stderr, sys.stdin = streams
             builtins.input = asked
+            names.update(exits)
             sys.setrecursionlimit(depth)
             torch.set_default_dtype(dtype)
             torch.set_grad_enabled(graph)

@@ -63,7 +63,7 @@ def failing_property(exercise: Exercise, run: Run, seed: int) -> str | None:
     for prop in exercise.properties:
         outcomes = [run(p) for p in prop.probes(np.random.default_rng(seed))]
         if all(o.kind == "value" and o.value for o in outcomes) and not prop.holds(outcomes):
-            return f"what does not hold: {prop.fails}"
+            return prop.fails
     return None
 
 

@@ -106,7 +106,7 @@ def _guarded_call(
     echo: int,
     convert: Callable[[Any], Any],
 ) -> Outcome:
-    with guarded(echo) as watch:
+    with guarded(echo, getattr(function, "__globals__", None)) as watch:
         try:
             outcome = run_limited(lambda: perform(function, probe, convert), seconds)
         except Late:
@@ -207,7 +207,7 @@ def _failure(error: BaseException, function: Callable[..., Any]) -> Outcome:
     file = getattr(getattr(function, "__code__", None), "co_filename", None)
     own = [f for f in own if f.filename == file] or own
     try:
-        text = f"{type(error).__name__}: {error}"[:300].rstrip(": ")
+        text = re.sub(r" at 0x[0-9a-f]+", "", f"{type(error).__name__}: {error}"[:300]).rstrip(": ")
     except Exception:
         text = type(error).__name__
     if own and own[-1].lineno is not None:

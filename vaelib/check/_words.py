@@ -12,11 +12,14 @@ from vaelib.check._result import CheckResult
 ENDED = {
     "timeout": (
         "never ends",
-        "it did not come back within {} s and was stopped: does its loop end?",
+        "it did not come back within {0} s{1} and was stopped: does its loop end?",
     ),
-    "exit": ("calls exit", "it calls exit: a function hands its result back with return"),
-    "recursion": ("endless recursion", "it calls itself without end: where does that stop?"),
-    "memory": ("out of memory", "it asks for more memory than there is: how large is its array?"),
+    "exit": ("calls exit", "it calls exit{1}: a function hands its result back with return"),
+    "recursion": ("endless recursion", "it calls itself without end{1}: where does that stop?"),
+    "memory": (
+        "out of memory",
+        "it asks for more memory than there is{1}: how large is its array?",
+    ),
 }
 # What a result was of, where it was no number or array.
 TYPES = {
@@ -53,9 +56,14 @@ def ended(exercise: Exercise, got: Outcome, probe: Probe) -> CheckResult:
     if got.kind == "stopped":
         return wrong(exercise, None, "stopped by you before it came back")
     name, sentence = ENDED[got.kind]
-    where = f" (where {probe.label})" if probe.label else ""
+    where = at(probe)
     detail = got.error if got.kind == "memory" else ""
-    return wrong(exercise, name, sentence.format(got.error) + where, detail)
+    return wrong(exercise, name, sentence.format(got.error, where), detail)
+
+
+def at(probe: Probe) -> str:
+    """Which input, if it is no ordinary one."""
+    return f" for the input “{probe.label}”" if probe.label else ""
 
 
 def known(exercise: Exercise, mistakes: tuple[Mistake, ...], more: str) -> CheckResult:
