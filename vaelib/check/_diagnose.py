@@ -60,7 +60,7 @@ class Wrong:
 
     def _broken(self, probe: Probe, got: Outcome, want: Outcome) -> CheckResult | None:
         """How this outcome is none to compare: an error, a type, a shape, NaN, side effects."""
-        exercise, where = self.exercise, f" where {probe.label}" if probe.label else ""
+        exercise, where = self.exercise, _words.at(probe)
         wrong = _words.wrong
         if got.kind == "raised":
             for pattern, name, hint in exercise.errors:
@@ -172,7 +172,7 @@ class Wrong:
         """Both numbers at the smallest input on which they differ."""
         wrong = [i for i in range(len(self.probes)) if not self._same(i)]
         sizes = {i: sum(math.prod(np.shape(a)) for a in self.probes[i].args) for i in wrong}
-        i = min(wrong, key=lambda i: (self.probes[i].limit, sizes[i]))
+        i = min(wrong, key=lambda i: (sizes[i], self.probes[i].limit))
         return self._example(self.probes[i], self.got[i], self.want[i])
 
     def _different(self) -> CheckResult:
@@ -198,9 +198,9 @@ class Wrong:
 
     def _off_at_a_limit(self) -> CheckResult:
         wrong = [i for i in range(len(self.probes)) if not self._same(i)]
-        labels = ", ".join(dict.fromkeys(self.probes[i].label for i in wrong))
-        text = f"right on ordinary inputs, wrong where {labels}"
-        return _words.wrong(self.exercise, f"wrong where {labels}", text, self._smallest())
+        labels = " and ".join(dict.fromkeys(f"“{self.probes[i].label}”" for i in wrong))
+        text = f"right on ordinary inputs, wrong for {labels}"
+        return _words.wrong(self.exercise, f"wrong for {labels}", text, self._smallest())
 
 
 def single_precision(exercise: Exercise, probe: Probe, got: Outcome, want: Outcome) -> CheckResult:
