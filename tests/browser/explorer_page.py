@@ -124,6 +124,10 @@ window.FakeModel = class {
   save_changes() { this.saved.push(JSON.parse(JSON.stringify(
     { z: this.state.z, image_index: this.state.image_index }))); }
   send(content, _, buffers) {
+    if (content.ask === "here") {
+      if (!this.gone) this.trigger("msg:custom", { here: content.view });
+      return;
+    }
     this.asked.push({ content, z: [...new Float32Array(buffers[0])] });
     window.answer?.(this.asked.at(-1));
   }

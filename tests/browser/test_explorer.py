@@ -1,5 +1,6 @@
 """The explorer's saved page in a real browser: its controls and what they do."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -202,6 +203,12 @@ def test_the_focus_is_seen(shown):
         style = shown.page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
         assert style == "solid" or kind is None, kind  # None: past the end, back at the page
     assert {"range", "number", "checkbox", "button", "select-one", "slider"} <= kinds
+
+
+def test_no_name_is_used_twice_where_all_scripts_share_one_scope():
+    script = bundle.script(*bundle.EXPLORER, "page", default=False)
+    names = re.findall(r"^(?:const|let|function|class|async function) (\w+)", script, re.M)
+    assert len(names) > 60 and len(set(names)) == len(names)
 
 
 def test_no_script_is_longer_than_it_should_be():

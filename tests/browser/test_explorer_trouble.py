@@ -109,6 +109,7 @@ def test_a_kernel_that_does_not_answer_is_said_and_asked_again(page):
 def test_a_model_that_raises_in_python_is_said(page):
     explorer = LatentExplorer(unknown_layer(), torch.rand(6, 8, 8))
     mount(page, explorer, mode="none")
+    page.wait_for_function("model.asked.length === 1")
     page.evaluate("""() => model.trigger("msg:custom",
       { ...model.asked.at(-1).content, error: "RuntimeError: out of memory" }, [])""")
     expect(alert(page)).to_contain_text("Python could not decode: RuntimeError: out of memory")
@@ -205,10 +206,18 @@ def test_a_closed_comm_is_said(page):
     expect(alert(page)).to_contain_text("the explorer was closed")
 
 
-def test_an_encoding_that_never_comes_is_said(page):
+def test_a_silent_kernel_is_said_until_it_answers(page):
+    """JupyterLab says nothing when a kernel has died and was started again."""
     explorer = LatentExplorer(models.dense((8, 8), 2, hidden=(5,)), torch.rand(4, 8, 8))
     mount(page, explorer)
     page.clock.install()
+    page.evaluate("move(1)")
+    page.clock.run_for(9000)
+    assert not alert(page).is_visible()
+    page.evaluate("() => { model.gone = true; }")
     page.get_by_role("button", name="Next image").click()
     page.clock.run_for(5500)
-    expect(alert(page)).to_contain_text("Python has not encoded image 0 yet")
+    expect(alert(page)).to_contain_text("No answer from Python")
+    page.evaluate("() => { model.gone = false; move(2); }")
+    page.clock.run_for(300)
+    expect(alert(page)).not_to_be_visible()

@@ -144,6 +144,7 @@ def test_whatever_goes_wrong_in_python_is_answered():
     ((answer, buffers),) = ask(explorer, [1.0, 2.0, 3.0])
     assert answer["error"].startswith("ValueError") and answer["id"] == 3 and buffers == []
     assert ask(explorer, [1.0, 2.0], ask="something else") == []
+    assert ask(explorer, [], ask="here") == [({"here": "a"}, None)]
 
 
 def test_nan_weights_make_a_widget_that_says_so(vae):

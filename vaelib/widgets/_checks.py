@@ -1,10 +1,15 @@
-"""What the explorer's traits take: each function gives the value as it is kept, or a TraitError."""
+"""What the explorer is given: each function gives the value as it is kept, or an error."""
 
 import math
 from collections.abc import Sequence
 from typing import Any
 
+from torch import Tensor
 from traitlets import TraitError
+
+from vaelib import _require
+from vaelib.data import Data
+from vaelib.models import VAE
 
 
 def code(value: Any, dims: int) -> list[float]:
@@ -60,3 +65,24 @@ def one_of(name: str, value: Any, known: Sequence[str]) -> str:
     if value not in known:
         raise TraitError(f"{name} is {value!r}; expected one of {[*known]}")
     return str(value)
+
+
+def images(vae: VAE, data: Data | Tensor | None) -> Tensor | None:
+    """The images to start from, or None."""
+    if data is None:
+        return None
+    given = data.test if isinstance(data, Data) else data
+    _require.floats("data", given, ("N", *vae.shape))
+    _require.unit_interval("data", given)
+    if not len(given):
+        raise ValueError("data holds no images; expected at least 1, or None")
+    return given
+
+
+def drawable(shape: tuple[int, ...]) -> None:
+    """Refuse examples that are no pictures."""
+    if len(shape) != 2 and not (len(shape) == 3 and shape[0] in (1, 3)):
+        raise ValueError(
+            f"the model's examples have shape {tuple(shape)}; the explorer draws pictures: "
+            "expected (H, W), (1, H, W) or (3, H, W)"
+        )

@@ -9,7 +9,7 @@ from typing import Any
 STATIC = Path(__file__).parent / "static"
 # The explorer's modules, what is used first.
 EXPLORER = (
-    *("dom", "decoder", "engine", "sample", "voice", "history", "stage", "layout"),
+    *("dom", "decoder", "engine", "sample", "voice", "link", "history", "stage", "layout"),
     *("rows", "pad", "gallery", "views", "source", "explorer"),
 )
 EXPLORER_STYLES = ("base", "explorer", "rows", "pad", "views")

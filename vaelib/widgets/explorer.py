@@ -9,7 +9,6 @@ import torch
 import traitlets
 from torch import Tensor
 
-from vaelib import _require
 from vaelib.data import Data
 from vaelib.models import VAE
 from vaelib.widgets import _checks, bundle, cloud, compute, saved
@@ -72,10 +71,10 @@ class LatentExplorer(Widget):
         self, vae: VAE, data: Data | Tensor | None = None, precision: str = "float32"
     ) -> None:
         self._vae = vae
-        self._images = images = _images(vae, data)
+        self._images = images = _checks.images(vae, data)
         known = data if isinstance(data, Data) else None
         self._name = known.name if known else ""
-        _check_drawable(vae.shape)
+        _checks.drawable(vae.shape)
         (ops, weights), why = _exported(vae, precision)
         rows = compute.slider_rows(vae, images)
         count = 0 if images is None else len(images)
@@ -187,8 +186,11 @@ class LatentExplorer(Widget):
         return compute.grey_levels(self._images[indices])
 
     def _asked(self, _: Any, content: Any, buffers: list[memoryview]) -> None:
-        """The page asks for the pictures of some z: its own decoder cannot run, or did not."""
-        if not isinstance(content, dict) or content.get("ask") != "decode":
+        """The page asks whether Python is there, or for pictures that it cannot decode itself."""
+        question = content.get("ask") if isinstance(content, dict) else None
+        if question == "here":
+            self.send({"here": content.get("view")})
+        if question != "decode":
             return
         answer: dict[str, Any] = {"view": content.get("view"), "id": content.get("id")}
         try:
@@ -227,17 +229,6 @@ class LatentExplorer(Widget):
         return {**data, "image/png": picture["image/png"]}, {**metadata, **alt}
 
 
-def _images(vae: VAE, data: Data | Tensor | None) -> Tensor | None:
-    if data is None:
-        return None
-    images = data.test if isinstance(data, Data) else data
-    _require.floats("data", images, ("N", *vae.shape))
-    _require.unit_interval("data", images)
-    if not len(images):
-        raise ValueError("data holds no images; expected at least 1, or None")
-    return images
-
-
 def _exported(vae: VAE, precision: str) -> tuple[compute.Export, str]:
     """The decoder for the page, or why there is none: then Python decodes."""
     if precision not in compute.PRECISIONS:
@@ -251,11 +242,3 @@ def _exported(vae: VAE, precision: str) -> tuple[compute.Export, str]:
 def _modes(dims: int, images: int) -> list[str]:
     manifold = ["manifold"] if dims > 1 else []
     return ["traversal", *manifold, *(["interpolation"] if images else []), "none"]
-
-
-def _check_drawable(shape: tuple[int, ...]) -> None:
-    if len(shape) != 2 and not (len(shape) == 3 and shape[0] in (1, 3)):
-        raise ValueError(
-            f"the model's examples have shape {tuple(shape)}; the explorer draws pictures: "
-            "expected (H, W), (1, H, W) or (3, H, W)"
-        )

@@ -3,6 +3,7 @@
 import { listen, text, throttle } from "./dom.js";
 import { makeHistory } from "./history.js";
 import { build, makeTable } from "./layout.js";
+import { makeLink } from "./link.js";
 import { makePad } from "./pad.js";
 import { arrange, makeRow } from "./rows.js";
 import { gaussian, makeSampler } from "./sample.js";
@@ -15,7 +16,8 @@ function render({ model, el }) {
   const spec = model.get("spec");
   const parts = build(spec, { encode: (index) => source.encode(index), sampled: (kind) => save({ picture: kind }) });
   const voice = makeVoice(parts);
-  const sampler = makeSampler(spec.likelihood, spec.shape.reduce((a, b) => a * b, 1));
+  const link = makeLink(model, el, voice);
+  const sampler = makeSampler(spec);
   let z = [...model.get("z")];
   let sent = JSON.stringify(z);
   let wanted = null; // what to keep when the answer for an undone image comes
@@ -102,6 +104,7 @@ function render({ model, el }) {
     }
     try {
       model.save_changes();
+      link.ask();
     } catch (problem) {
       voice.problem("send", `Python is out of reach: ${problem.message}.`);
     }
@@ -224,10 +227,7 @@ function render({ model, el }) {
       for (const row of rows) row.lock(isLocked(row.dim));
       stage.wake();
     },
-    between_encoding() {
-      views.update();
-      stage.wake();
-    },
+    between_encoding: () => views.update(),
   };
 
   parts.lower.append(...(pad ? [pad.element] : []), views.element);
@@ -235,8 +235,7 @@ function render({ model, el }) {
   el.append(parts.root);
   stage.shown();
   for (const name of ["axes", "encoding", "locked", "mode", "picture", "error"]) changed[name]();
-  const stops = [listen(model, changed), voice.watch(model, el), voice.cancel, source.stop];
-  stops.push(stage.stop, views.stop);
+  const stops = [listen(model, changed), voice.cancel, link.stop, stage.stop, views.stop];
   // For tests and the curious: the decoder as the page runs it.
   parts.root.vaelibDecode = (values) => Array.from(stage.decode(values));
   return () => {

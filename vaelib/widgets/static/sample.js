@@ -7,8 +7,9 @@ export function gaussian() {
   return Math.sqrt(-2 * Math.log(1 - Math.random())) * Math.cos(2 * Math.PI * Math.random());
 }
 
-/** `likelihood` is {kind, sigma_x}, or null where only the mean is known. */
-export function makeSampler(likelihood, size) {
+/** The likelihood is {kind, sigma_x}, or null where only the mean is known. */
+export function makeSampler({ likelihood, shape }) {
+  const size = shape.reduce((a, b) => a * b, 1);
   const sample = new Float32Array(size);
   const noise = new Float32Array(size);
   const draw = likelihood?.kind === "bernoulli" ? Math.random : gaussian;

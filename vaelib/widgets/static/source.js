@@ -1,12 +1,9 @@
 // The image that z was started from: asked for by its number, shown beside the controls.
 import { makePainter } from "./decoder.js";
 
-const DOUBT = 5000; // ms that Python may take to encode before a doubt is spoken of
-
 /** `save(state)` tells Python, `again(mu, message)` goes back to an image that is there already. */
 export function makeSource({ model, spec, parts, voice, z, save, again }) {
   const draw = makePainter(parts.source, spec.shape);
-  let timer = 0;
   const source = {
     isImage: (index) => Number.isInteger(index) && index >= 0 && index < spec.images,
     name: () => `Start from ${spec.noun} ${model.get("encoding").index}`,
@@ -19,11 +16,6 @@ export function makeSource({ model, spec, parts, voice, z, save, again }) {
         if (answered === index) again(mu, source.name()); // else it is asked already, and waits
       } else {
         voice.say(`Waiting for Python to encode ${spec.noun} ${index}`);
-        clearTimeout(timer);
-        timer = setTimeout(() => {
-          const doubt = "it is busy with another cell, or its kernel is gone";
-          voice.problem("silent", `Python has not encoded ${spec.noun} ${index} yet: ${doubt}.`);
-        }, DOUBT);
         save({ z: [...z()], image_index: index });
       }
     },
@@ -39,10 +31,7 @@ export function makeSource({ model, spec, parts, voice, z, save, again }) {
       if (none) parts.source.getContext("2d").clearRect(0, 0, 1e4, 1e4);
       else draw(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength), 255);
       if (!none) parts.index.input.value = index;
-      clearTimeout(timer);
-      voice.problem("silent", "");
     },
-    stop: () => clearTimeout(timer),
   };
   return source;
 }

@@ -171,7 +171,10 @@ export function makeViews(spec, state, act) {
     element,
     show,
     next: () => shown.next(),
-    update: () => shown.update(),
+    update() {
+      shown.update();
+      act.wake();
+    },
     stop: () => shown.stop(),
   };
 }

@@ -1,10 +1,6 @@
 // What the explorer says: a live region for what was done, an alert for what is wrong, a note.
 import { throttle } from "./dom.js";
 
-const LOST =
-  "The connection to Python is gone: its kernel stopped or was started again, or the explorer was " +
-  "closed. Run the cell again to start from images and to keep z in Python.";
-
 export function makeVoice(parts) {
   const problems = new Map();
   let news = "";
@@ -41,21 +37,6 @@ export function makeVoice(parts) {
       } catch {
         voice.say("Copy z from the field: this page may not write to the clipboard");
       }
-    },
-    /** Say when the front end has lost Python; returns what undoes it. */
-    watch(model, el) {
-      // ipywidgets tells that the connection changed, and marks the view when it is down.
-      const changed = () => {
-        const down = el.closest?.(".jupyter-widgets-disconnected");
-        voice.problem("lost", down ? LOST : "");
-      };
-      const closed = () => voice.problem("lost", LOST);
-      model.on("comm_live_update", changed);
-      model.on("comm:close", closed);
-      return () => {
-        model.off("comm_live_update", changed);
-        model.off("comm:close", closed);
-      };
     },
     cancel: () => telling.cancel(),
   };
