@@ -8,6 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+WEIGHT = np.array(
+    [[0.5, -1.0, 2.0, 0.25, 1.5], [1.0, 0.75, -0.5, 2.0, -1.25], [-2.0, 1.0, 0.5, 1.0, 0.75]]
+)
+
 
 @dataclass(frozen=True)
 class LogNormal:
@@ -63,3 +67,14 @@ class LogLaplace:
 
     def __call__(self, z: Any) -> Any:
         return -abs(z - self.mu) / self.b - math.log(2 * self.b)
+
+
+@dataclass(frozen=True)
+class LinearDecoder:
+    """z (…, D) ↦ z W + 1, (…, 5): five pixels that let z be read off again."""
+
+    dims: int
+
+    def __call__(self, z: Any) -> Tensor:
+        z = as_tensor(z)
+        return z @ torch.as_tensor(WEIGHT[: self.dims], dtype=z.dtype) + 1

@@ -3,7 +3,6 @@
 A right answer may draw its noise in another order: what is looked at is the z that the decoder got.
 """
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,25 +11,11 @@ from torch import Tensor
 
 from vaelib.check import _words
 from vaelib.check._exercise import Exercise, Mistake, Rng, Run
-from vaelib.check._functions import as_tensor
+from vaelib.check._functions import WEIGHT, LinearDecoder
 from vaelib.check._probe import Outcome, Probe, Seeded
 from vaelib.check._result import CheckResult
 
 MANY, D, PIXELS = 4000, 3, 5
-WEIGHT = np.array(
-    [[0.5, -1.0, 2.0, 0.25, 1.5], [1.0, 0.75, -0.5, 2.0, -1.25], [-2.0, 1.0, 0.5, 1.0, 0.75]]
-)
-
-
-@dataclass(frozen=True)
-class LinearDecoder:
-    """z (…, D) ↦ z W + 1, (…, 5): five pixels that let z be read off again."""
-
-    dims: int
-
-    def __call__(self, z: Any) -> Tensor:
-        z = as_tensor(z)
-        return z @ torch.as_tensor(WEIGHT[: self.dims], dtype=z.dtype) + 1
 
 
 def generate(decoder: Any, n: int, latent_dim: int, generator: torch.Generator) -> Tensor:
