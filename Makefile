@@ -14,7 +14,8 @@ unexport MPLBACKEND PYTHONPATH PYTHONHOME
 export OMP_WAIT_POLICY ?= passive
 
 .NOTPARALLEL:
-.PHONY: help setup lab test lint unit nbval solutions browser notebooks lock test-lowest readme bench
+.PHONY: help setup lab test lint unit nbval solutions browser notebooks nbgrader handout grade lock test-lowest readme bench
+.PHONY: site slides
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -49,6 +50,22 @@ browser: setup ## the explorer and the lessons in a real browser
 
 notebooks: setup ## build notebooks/*.ipynb from notebooks/source
 	$(PY) notebooks/build.py
+
+site: setup ## the lessons as web pages, explorer and labs live, in build/site
+	@$(PY) tools/make_site.py
+
+slides: setup ## each lesson as a deck of slides, in build/slides
+	@$(PY) tools/make_site.py --slides
+
+nbgrader: setup ## build the instructor's set for nbgrader into build/nbgrader
+	$(PY) notebooks/build.py --nbgrader
+
+handout: setup ## build the students' zip into build/handout
+	@$(PY) tools/handout.py
+
+grade: setup ## mark a folder of submissions (SUBMISSIONS=, SEED=, OUT=)
+	@$(if $(SUBMISSIONS),,echo "✗ Which folder? make grade SUBMISSIONS=folder SEED=7" >&2; exit 1)
+	@$(PY) -m vaelib.grading "$(SUBMISSIONS)" $(if $(SEED),--seed "$(SEED)") --out "$(or $(OUT),build/marks)"
 
 lock: setup ## renew requirements.lock (TORCH= for another torch)
 	@sh tools/lock.sh
