@@ -28,7 +28,7 @@ from typing import Any
 import jupytext
 import nbformat
 from exercises import HEADING, HIDDEN, BuildError, first_lines, must_parse, pair, strip_solutions
-from leaks import must_not_leak
+from leaks import must_not_bind, must_not_leak
 from lecture_map import lecture_map
 from stored import METADATA, WIDGET_VIEW, build, check
 
@@ -60,10 +60,11 @@ def read(path: Path, kind: str = "student", known: Mapping[str, Any] | None = No
         digest = hashlib.sha1(f"{whole.cell_type}\n{whole.source}".encode()).hexdigest()[:12]
         seen[digest] += 1
         whole.id = cell.id = digest if seen[digest] == 1 else f"{digest}-{seen[digest]}"
-    if known is not None and ("import check" in text or "own_check" in text or "double" in known):
+    if known is not None:
         starts = first_lines(text, path, len(full.cells))
         pairs = pair(path, starts, full.cells, student.cells, known)
         must_not_leak(path, starts, full.cells, student.cells)
+        must_not_bind(path, starts, student.cells, pairs)
         if kind == "nbgrader":
             for name, exercise in pairs.items():
                 exercise.check.source += HIDDEN.format(name=name)
@@ -138,12 +139,7 @@ def main(
     kind = "nbgrader" if options.nbgrader else "solutions" if options.solutions else "student"
     into = here if kind == "student" else here.parent / "build" / kind
     if known is None:
-        try:  # until vaelib.check and the lessons are complete
-            from vaelib.check import EXERCISES as known
-        except ImportError:
-            known = {}
-        sources = [path.read_text(encoding="utf-8") for path in (here / "source").glob("*.py")]
-        known = {n: e for n, e in known.items() if any(f"check.{n}({n})" in t for t in sources)}
+        from vaelib.check import EXERCISES as known
     wrong: list[str] = []
     try:
         chosen = load_sources(here / "source", kind, options.lessons, known)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
 from exercises import BEGIN, END, BuildError
+
+from vaelib._marking_find import statements as top_level
 
 Cell = Any  # nbformat.NotebookNode, which is untyped
 
@@ -79,3 +81,17 @@ def must_not_leak(path: Path, starts: list[int], full: list[Cell], student: list
             if found:
                 at, secret = found[0]
                 raise BuildError(f"{path}:{at}: shows students the solution of line {secret}")
+
+
+def must_not_bind(path: Path, starts: list[int], cells: list[Cell], names: Collection[str]) -> None:
+    """Stop where the name of an exercise is given to something else in its lesson.
+
+    The stub would take its place when an earlier cell is run again, or it the answer's.
+    """
+    for start, cell in zip(starts, cells, strict=True):
+        if cell.cell_type != "code" or cell.metadata.get("nbgrader", {}).get("solution"):
+            continue
+        for part in top_level(0, cell.source, ast.parse(cell.source), given=True):
+            for name in sorted(part.binds & set(names)):
+                line = start + part.node.lineno
+                raise BuildError(f"{path}:{line}: {name} is the name of an exercise below or above")

@@ -109,11 +109,13 @@ def load(name: str, statements: list[Any]) -> tuple[Any, str]:
     from vaelib.check._limits import Late, guarded, run_limited
 
     space: dict[str, Any] = {"__name__": "__main__"}
-    first = ""
+    errors: list[str] = []
 
-    def run() -> None:
-        nonlocal first
-        for statement in statements:
+    def attempt(waiting: list[Any]) -> list[Any]:
+        """Run these; what fails comes back, since a later cell may have what it needs."""
+        errors.clear()
+        failed = []
+        for statement in waiting:
             file = f"code cell {statement.cell}" if statement.cell else "the lesson"
             lines = statement.source.splitlines(keepends=True)
             linecache.cache[file] = (len(statement.source), None, lines, file)
@@ -121,7 +123,14 @@ def load(name: str, statements: list[Any]) -> tuple[Any, str]:
                 exec(code_of(statement.node, file), space)
             except (Exception, SystemExit, KeyboardInterrupt) as error:
                 line = traceback.format_exception_only(error)[-1].strip()
-                first = first or f"{file}, line {statement.node.lineno}: {line}"
+                errors.append(f"{file}, line {statement.node.lineno}: {line}")
+                failed.append(statement)
+        return failed
+
+    def run() -> None:
+        before, waiting = len(statements) + 1, statements
+        while 0 < len(waiting) < before:
+            before, waiting = len(waiting), attempt(waiting)
 
     with guarded():
         try:
@@ -130,5 +139,5 @@ def load(name: str, statements: list[Any]) -> tuple[Any, str]:
             return None, f"its cells were not done after {LOADING:g} s"
     function = space.get(name)
     if not callable(function):
-        return None, first or f"{name} is no function"
+        return None, errors[0] if errors else f"{name} is no function"
     return function, ""

@@ -212,11 +212,13 @@ class Code:
         return any(ast.unparse(n).split(".")[0] in self.of_vaelib for n in found)
 
     def _runnable(self, name: str) -> list[Statement]:
-        return [
+        """What binds a name; the stub of another exercise only where nothing else does."""
+        found = [
             s
             for s in self.bound[name]
             if isinstance(s.node, (*DEFINES, *IMPORTS)) or not (s.reads & self.of_vaelib)
         ]
+        return [s for s in found if not is_stub(s.node)] or found
 
 
 def normal(tree: ast.Module) -> str:

@@ -5,12 +5,14 @@ import os
 import pickle
 import secrets
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from multiprocessing import forkserver
 from multiprocessing.context import BaseContext
 from pathlib import Path
+from types import ModuleType
 from typing import Any, TypeVar
 
 from vaelib import _marking_child, _marking_wire
@@ -18,6 +20,7 @@ from vaelib.check import Outcome, Probe
 
 START = 60.0  # seconds to start, and to read the files
 GRACE = 3.0  # seconds after which a process that does not answer is ended
+ONE_AT_A_TIME = threading.Lock()
 T = TypeVar("T")
 
 
@@ -42,6 +45,18 @@ def context() -> BaseContext:
     return chosen
 
 
+@contextmanager
+def without_main() -> Iterator[None]:
+    """A new process runs the file of `__main__` again; it could bring the references along."""
+    with ONE_AT_A_TIME:
+        main = sys.modules["__main__"]
+        sys.modules["__main__"] = ModuleType("__main__")
+        try:
+            yield
+        finally:
+            sys.modules["__main__"] = main
+
+
 class Child:
     """One submission's process; `hello` is what it found in the files."""
 
@@ -55,7 +70,8 @@ class Child:
         self.connection, its = multiprocessing.Pipe()
         arguments = (its, files, given, wanted, scratch)
         self.process = context().Process(target=_marking_child.main, args=arguments, daemon=True)  # type: ignore[attr-defined]
-        self.process.start()
+        with without_main():
+            self.process.start()
         its.close()
         with self._closing():
             self.hello: dict[str, Any] = self._receive(START, 0, _marking_wire.unpack)[0]

@@ -6,7 +6,7 @@ where it was: what is marked already is kept in marks/, and done again only wher
 the seed or the checks have changed.
 """
 
-# Everything else is imported where it is used: each submission's process imports this file too.
+# What takes time is imported where it is used, so that --help answers at once.
 import argparse
 import json
 import os
@@ -51,7 +51,8 @@ def mark_one(
         why = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
         every = [Mark(exercise, message="not marked") for exercise in EXERCISES]
         return Marked(name, [f for f, _ in files], every, [f"not marked: {why}"])
-    _marking_report.write(kept, json.dumps({"key": key, "marked": marked.as_json()}))
+    if marked.limits:  # its process has started, so that this is the last word
+        _marking_report.write(kept, json.dumps({"key": key, "marked": marked.as_json()}))
     return marked
 
 

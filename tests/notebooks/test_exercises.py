@@ -81,6 +81,17 @@ def test_a_short_solution_under_another_name_is_a_leak_too(here, capsys):
     assert f"{path}:31: shows students the solution of line 16" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    "line", ["double = 2", "from vaelib import double", "def double():\n    1", "class double: 1"]
+)
+def test_the_name_of_an_exercise_is_given_to_nothing_else(here, capsys, line):
+    for text in (f"{LESSON}\n# %%\n{line}\n", LESSON.replace("check\n", f"check\n\n{line}\n", 1)):
+        path = write(here, text)
+        assert main([], here) == 1
+        at = 28 if text.startswith(LESSON) else 12
+        assert f"{path}:{at}: double is the name of an exercise" in capsys.readouterr().err
+
+
 def test_a_line_that_is_like_a_short_solution_is_no_leak(here):
     write(here, LESSON + "\n# %%\nx = 3\ntwice = 2 * x\ntwice\n")
     assert build.load_sources(here / "source", known=KNOWN)
