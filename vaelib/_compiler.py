@@ -27,23 +27,29 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     return torch.compile(function, **options)
 
 
+def missing() -> str | None:
+    """What a compilation for the CPU lacks, and what to do; None where it lacks nothing."""
+    own = "clang++" if sys.platform == "darwin" else "cl" if os.name == "nt" else "g++"
+    name = os.environ.get("CXX", own)
+    if shutil.which(name) is None:
+        return (
+            f"a C++ compiler, and there is no {name} here: install one (on Debian or Ubuntu: "
+            "apt install g++), or name yours in CXX"
+        )
+    header = Path(sysconfig.get_path("include"), "Python.h")
+    if not header.exists():
+        return (
+            f"Python's headers, and there is no {header}: install them (on Debian or Ubuntu: "
+            "apt install python3-dev)"
+        )
+    return None
+
+
 @contextmanager
 def explained(device: torch.device) -> Iterator[None]:
     """Raise ValueError, in words, where there is nothing to compile with or it fails."""
-    if device.type == "cpu":
-        own = "clang++" if sys.platform == "darwin" else "cl" if os.name == "nt" else "g++"
-        name = os.environ.get("CXX", own)
-        if shutil.which(name) is None:
-            raise ValueError(
-                f"compile=True needs a C++ compiler, and there is no {name} here: install one (on "
-                "Debian or Ubuntu: apt install g++), or name yours in CXX, or train without"
-            )
-        header = Path(sysconfig.get_path("include"), "Python.h")
-        if not header.exists():
-            raise ValueError(
-                f"compile=True needs Python's headers, and there is no {header}: install them (on "
-                "Debian or Ubuntu: apt install python3-dev), or train without"
-            )
+    if device.type == "cpu" and (lack := missing()):
+        raise ValueError(f"compile=True needs {lack}, or train without")
     try:
         yield
     except torch.OutOfMemoryError:

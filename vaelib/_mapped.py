@@ -16,7 +16,7 @@ from torch import Tensor
 
 PART = 2**24  # bytes looked at in one go
 SMALL = 2**28  # bytes of data below which nothing is gained
-FAULT = 2**16  # bytes that come along with each row: the kernel maps neighbours too
+NEIGHBOURS = 2**21  # bytes that may come with a row: the kernel maps the pages around it too
 
 
 def parts(x: Tensor) -> Iterator[Tensor]:
@@ -43,15 +43,15 @@ class Rows:
             except torch.OutOfMemoryError:
                 torch.cuda.empty_cache()
         row = x.element_size() * x.numel() // max(1, len(x))
-        self.often, self.taken = max(1, SMALL // (row + FAULT)), 0
+        self.at_a_time = max(1, SMALL // (row + NEIGHBOURS)) if self.mapped else len(x)
 
     def __getitem__(self, index: Tensor) -> Tensor:
-        rows = self.x[index.to(self.x.device)].to(self.device)
-        self.taken += len(index)
-        if self.mapped and self.taken >= self.often:
-            _let_go(self.x)
-            self.taken = 0
-        return rows
+        found = []
+        for piece in index.to(self.x.device).split(self.at_a_time):
+            found.append(self.x[piece].to(self.device))
+            if self.mapped:
+                _let_go(self.x)
+        return found[0] if len(found) == 1 else torch.cat(found)
 
 
 def is_mapped(x: Tensor) -> bool:
@@ -82,8 +82,9 @@ def _span(x: Tensor) -> tuple[int, int]:
 
 
 def _let_go(x: Tensor) -> None:
+    """Take x's pages out of this process; they stay in the file and the system's cache."""
     first, last = _span(x)
-    start = -(-first // mmap.PAGESIZE) * mmap.PAGESIZE
+    start = -(-first // mmap.PAGESIZE) * mmap.PAGESIZE  # what is before x on its page stays
     if last > start:
         madvise = ctypes.CDLL(None).madvise
         madvise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)

@@ -93,9 +93,7 @@ class VAE(nn.Module):
 
     def check_data(self, name: str, x: object) -> None:
         """Refuse data that this model is not for; the likelihood's own needs are checked by it."""
-        self._check(name, x, ("B", *self.shape))
-        if len(self.shape) > 1:
-            _require.unit_interval(name, x)  # type: ignore[arg-type]
+        self._check(name, x, ("B", *self.shape), unit=len(self.shape) > 1)
 
     @torch.no_grad()
     def _check_fit(self) -> None:
@@ -116,7 +114,9 @@ class VAE(nn.Module):
             given = f"mu of shape {tuple(mu.shape)}, x_hat of shape {tuple(x_hat.shape)}"
             raise ValueError(f"encoder and decoder give {given}; expected {wanted}")
 
-    def _check(self, name: str, value: object, shape: Sequence[int | str]) -> None:
+    def _check(
+        self, name: str, value: object, shape: Sequence[int | str], unit: bool = False
+    ) -> None:
         _require.floats(name, value, shape)
         assert isinstance(value, Tensor)
         for what, given, own in (
@@ -125,7 +125,7 @@ class VAE(nn.Module):
         ):
             if given != own:
                 raise TypeError(f"{name} has {what} {given}, the model {own}; expected the same")
-        _require.finite(name, value)
+        (_require.unit_interval if unit else _require.finite)(name, value)
 
 
 def dense(
