@@ -17,7 +17,7 @@ from vaelib.check._compare import (
 from vaelib.check._exercise import Exercise, Mistake, Reference, Run
 from vaelib.check._localise import failing_property, masks, simpler
 from vaelib.check._probe import Outcome, Probe, Seeded
-from vaelib.check._relations import Case, relation
+from vaelib.check._relations import Case, factor, relation
 from vaelib.check._result import CheckResult
 
 
@@ -35,9 +35,7 @@ class Wrong:
 
     def known(self, mistakes: tuple[Mistake, ...]) -> CheckResult:
         """For a mistake of the catalogue."""
-        found = self._relation()
-        more = f"(your result is {found[1]})" if found and found[0].startswith("factor") else ""
-        return _words.known(self.exercise, mistakes, more)
+        return _words.known(self.exercise, mistakes, factor(self.exercise, self._wrong_cases()))
 
     def unknown(self) -> CheckResult:
         """For any other."""
@@ -155,13 +153,13 @@ class Wrong:
             if same_shapes(self.got[i], self.want[i])
         ]
 
-    def _relation(self) -> tuple[str, str] | None:
+    def _wrong_cases(self) -> list[Case]:
         """Of the first result that is wrong."""
         for j in range(len(self.want[0].value)):
             cases = self._cases(j)
-            if cases and not all(case.is_close(case.got, case.want) for case in cases):
-                return relation(self.exercise, cases)
-        return None
+            if not all(case.is_close(case.got, case.want) for case in cases):
+                return cases
+        return []
 
     def _example(self, probe: Probe, got: Outcome, want: Outcome) -> str:
         if not same_shapes(got, want):
@@ -186,7 +184,7 @@ class Wrong:
             which = "; ".join(
                 f"result {j + 1} is {'right' if g else 'wrong'}" for j, g in enumerate(good)
             )
-        found = self._relation()
+        found = relation(self.exercise, self._wrong_cases())
         text = f"your result is {found[1]}" if found else ""
         if found is None:
             base = [self.probes[i] for i in self._ordinary() if not self._same(i)]

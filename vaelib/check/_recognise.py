@@ -81,9 +81,9 @@ def recognise(bench: Bench, got: list[Outcome]) -> Mistakes | None:
         if everywhere:
             return _said_by_all(everywhere)
         here.append([mistakes for mistakes, fit in fits.items() if fit])
-        looks = [m for m in known if m.looks is not None and m.looks(bench.probes, got)]
-        if looks:
-            return (looks[0],)
+    looks = [m for m in known if m.looks is not None and m.looks(bench.probes, got)]
+    if looks:
+        return (looks[0],)
     return next((_said_by_all(fitting) for fitting in here if fitting), None)
 
 

@@ -1,7 +1,7 @@
 """What wrong numbers have to do with the right ones, where no known mistake explains them."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -10,51 +10,7 @@ from torch import Tensor
 from vaelib.check._compare import DOUBLE, close
 from vaelib.check._exercise import Exercise
 from vaelib.check._probe import Probe
-
-LN2 = math.log(2)
-FACTORS = {
-    2: "exactly twice the expected one",
-    0.5: "exactly half the expected one",
-    -1: "the expected one with the opposite sign",
-    -2: "minus twice the expected one",
-    -0.5: "minus half the expected one",
-    LN2: "ln 2 times the expected one",
-    1 / LN2: "the expected one divided by ln 2: bits for nats?",
-    1 / math.log(10): "the expected one divided by ln 10: is it log10?",
-}
-FACTORS |= {-c: f"minus {FACTORS[c]}" for c in (LN2, 1 / LN2)}
-OFFSETS = {0.5 * math.log(2 * math.pi): "½ log 2π", math.log(2 * math.pi): "log 2π", LN2: "log 2"}
-SIZES: dict[str, Callable[[int], float]] = {
-    "{}": lambda n: n,
-    "1/{}": lambda n: 1 / n,
-    "√{}": lambda n: math.sqrt(n),
-    "1/√{}": lambda n: 1 / math.sqrt(n),
-    "{0}/({0} − 1)": lambda n: n / (n - 1) if n > 1 else math.nan,
-    "({0} − 1)/{0}": lambda n: (n - 1) / n,
-    "√({0}/({0} − 1))": lambda n: math.sqrt(n / (n - 1)) if n > 1 else math.nan,
-    "√(({0} − 1)/{0})": lambda n: math.sqrt((n - 1) / n),
-}
-CURVES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-    "the square of the expected one": np.square,
-    "the square root of the expected one": np.sqrt,
-    "the exponential of the expected one: is a log missing?": np.exp,
-    "the logarithm of the expected one: is there a log too many?": np.log,
-    "one over the expected one": lambda v: 1 / v,
-    "one minus the expected one": lambda v: 1 - v,
-    "the expected one without its sign": np.abs,
-    "the expected one, rounded to whole numbers": np.round,
-    "the expected one, cut to whole numbers": np.floor,
-    "the expected one, but 0 where that is negative": lambda v: np.maximum(v, 0),
-}
-TERMS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-    "{}": lambda a: a,
-    "{}²": np.square,
-    "log {}": np.log,
-    "exp {}": np.exp,
-    "exp 2 {}": lambda a: np.exp(2 * a),
-    "1/{}": lambda a: 1 / a,
-    "1/{}²": lambda a: 1 / a**2,
-}
+from vaelib.check._relation_words import CURVES, FACTORS, OFFSETS, SIZES, TERMS
 
 
 class Case(NamedTuple):
@@ -81,13 +37,20 @@ def relation(exercise: Exercise, cases: list[Case]) -> tuple[str, str] | None:
     return None
 
 
+def factor(exercise: Exercise, cases: list[Case]) -> str:
+    """What is said where the result is a multiple of the right one; else nothing."""
+    with np.errstate(all="ignore"):
+        found = _factor(exercise, cases) if sum(case.want.size for case in cases) > 1 else None
+    return f"(your result is {found[1]})" if found else ""
+
+
 def _constant(values: list[float]) -> float | None:
     """The number that all of them are, up to rounding."""
-    a = np.array(values)
-    if not a.size or not np.isfinite(a).all():
+    if not values or not all(map(math.isfinite, values)):
         return None
-    middle = float(np.median(a))
-    return middle if (abs(a - middle) <= 1e-5 * max(abs(middle), 1e-3)).all() else None
+    low, high = min(values), max(values)
+    middle = float(low + high) / 2
+    return middle if high - middle <= 1e-5 * max(abs(middle), 1e-3) else None
 
 
 def _constants(arrays: list[np.ndarray]) -> list[float]:
