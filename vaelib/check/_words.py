@@ -107,9 +107,11 @@ def of_type(exercise: Exercise, got: Outcome, want: Outcome) -> CheckResult:
         if got.type.startswith("tuple of 1"):
             text = "it returns a tuple of one: is there a comma at the end of its return?"
             return wrong(exercise, "a tuple of one", text)
-        name = f"a {got.type.split()[0]} for a tensor" if want.value[0].ndim else "several results"
         text = f"it returns a {got.type}; expected {wanted}"
-        return wrong(exercise, name, text, "torch.stack makes one tensor of several")
+        if got.type.startswith("list") and want.value[0].ndim:
+            hint = "torch.stack makes one tensor of several"
+            return wrong(exercise, "a list for a tensor", text, hint)
+        return wrong(exercise, "several results", text, "which of them is asked for?")
     name, text = TYPES.get(got.type, ("wrong type", "it returns {type}; expected {}"))
     return wrong(exercise, name, text.format(wanted, type=got.type))
 

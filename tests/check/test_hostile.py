@@ -1,0 +1,340 @@
+"""Broken and hostile answers: each is named, nothing outlives the check, and the check goes on."""
+
+import builtins
+import contextlib
+import random
+import signal
+import sys
+import threading
+import time
+
+import numpy as np
+import pytest
+import torch
+
+from vaelib import check
+from vaelib.check._limits import Late, run_limited
+
+SHORT = 0.2  # seconds that a call may take here
+
+
+def right(p, q):
+    return p * torch.log(p / q) + (1 - p) * torch.log((1 - p) / (1 - q))
+
+
+def judged(answer, seed=2, name="kl_bernoulli", seconds=SHORT):
+    return getattr(check, name)(answer, seed=seed, seconds=seconds)
+
+
+def raises(p, q):
+    return p / undefined_name  # noqa: F821
+
+
+def prints_megabytes(p, q):
+    for _ in range(40):
+        print("x" * 100_000)
+        print("y" * 100_000, file=sys.stderr)
+
+
+def changes_input(p, q):
+    value = right(p, q)
+    p *= 2
+    return value
+
+
+def changes_input_through_numpy(p, q):
+    value = right(p, q)
+    q.numpy()[...] = 0.5
+    return value
+
+
+def recurses(p, q):
+    return recurses(p, q)
+
+
+def exits(p, q):
+    sys.exit("enough")
+
+
+def asks(p, q):
+    return float(input("p? "))
+
+
+def reads(p, q):
+    return float(sys.stdin.readline())
+
+
+def yields(p, q):
+    yield right(p, q)
+
+
+async def awaits(p, q):
+    return right(p, q)
+
+
+def noisy(p, q):
+    return right(p, q) + torch.randn(p.shape)
+
+
+BROKEN = [
+    (raises, "raises NameError", "return p / undefined_name"),
+    (lambda p: p, "raises TypeError", "it is called as kl_bernoulli(p, q)"),
+    (lambda p, q: None, "returns None", "return"),
+    (lambda p, q: "0.5", "returns a string", "string (str)"),
+    (lambda p, q: {"kl": right(p, q)}, "wrong type", "dict"),
+    (lambda p, q: right(p, q).sum, "returns a function", "brackets"),
+    (lambda p, q: right, "returns a function", "brackets"),
+    (yields, "returns a generator", "yield"),
+    (awaits, "returns a coroutine", "async"),
+    (lambda p, q: (right(p, q),), "a tuple of one", "comma"),
+    (lambda p, q: list(right(p, q)), "a list for a tensor", "torch.stack"),
+    (lambda p, q: (right(p, q), p), "several results", "tuple of 2"),
+    (lambda p, q: right(p, q) * float("nan"), "NaN", "NaN in 1 of 1 places"),
+    (lambda p, q: right(p, q) / 0, "infinite", "exp too large"),
+    (lambda p, q: right(p, q)[..., None], "wrong shape", "the numbers are right, the shape is not"),
+    (lambda p, q: torch.zeros(3, 4), "wrong shape", "it returns shape (3, 4); expected shape (1,)"),
+    (lambda p, q: right(p, q).long(), "whole numbers", "int64"),
+    (lambda p, q: right(p, q) > 0, "whole numbers", "bool"),
+    (lambda p, q: right(p, q).to(torch.complex128), "wrong type", "complex128"),
+    (lambda p, q: np.array([{}]), "wrong type", "ndarray object"),
+    (prints_megabytes, "returns None", "return"),
+    (changes_input, "changes its inputs", "it changes its input p in place"),
+    (changes_input_through_numpy, "changes its inputs", "it changes its input q in place"),
+    (recurses, "endless recursion", "without end"),
+    (exits, "calls exit", "return"),
+    (asks, "asks for input", "input()"),
+    (reads, "raises ValueError", "could not convert"),
+    (noisy, "global random state", "random numbers of its own"),
+    (lambda p, q: torch.zeros(10**13), "out of memory", "memory"),
+    (lambda p, q: [0.0] * 10**13, "out of memory", "memory"),
+]
+
+
+@pytest.mark.parametrize("answer, name, text", BROKEN, ids=[name for _, name, _ in BROKEN])
+def test_a_broken_answer_is_named(answer, name, text):
+    result = judged(answer)
+    assert not result.passed and result.attempted
+    assert (result.misconception, text in result.message) == (name, True), result
+    assert judged(right).passed
+
+
+def loops(p, q):
+    while True:
+        pass
+
+
+def sleeps(p, q):
+    time.sleep(100)
+
+
+def swallows(p, q):
+    while True:
+        try:
+            time.sleep(100)
+        except BaseException:
+            pass
+
+
+def swallows_twice(p, q):
+    while True:
+        with contextlib.suppress(BaseException):
+            while True:
+                try:
+                    loops(p, q)
+                finally:
+                    continue  # noqa: B012
+
+
+def starts_again(p, q):
+    try:
+        loops(p, q)
+    except BaseException:
+        return starts_again(p, q)
+
+
+def prints_for_ever(p, q):
+    while True:
+        print("x" * 1000)
+
+
+def waits(p, q):
+    threading.Event().wait()
+
+
+ENDLESS = [loops, sleeps, swallows, swallows_twice, starts_again, prints_for_ever, waits]
+
+
+@pytest.mark.parametrize("answer", ENDLESS)
+def test_an_endless_answer_is_stopped(answer):
+    handler, trace = signal.getsignal(signal.SIGALRM), sys.gettrace()
+    started = time.monotonic()
+    result = judged(answer)
+    assert time.monotonic() - started < 4
+    assert result.misconception == "never ends" and "within 0.2 s" in result.message
+    assert (signal.getsignal(signal.SIGALRM), sys.gettrace()) == (handler, trace)
+    assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
+    time.sleep(0.12)  # nothing comes later
+    assert judged(right, seconds=3).passed
+
+
+@pytest.mark.parametrize("answer", [loops, swallows_twice])
+def test_an_endless_answer_is_stopped_in_another_thread_too(answer):
+    results = []
+    thread = threading.Thread(target=lambda: results.append(judged(answer)), daemon=True)
+    thread.start()
+    thread.join(10)
+    assert not thread.is_alive() and results[0].misconception == "never ends"
+
+
+def test_slow_calls_are_stopped_all_together(monkeypatch):
+    monkeypatch.setattr(check, "SECONDS_IN_ALL", 0.3)
+    result = judged(lambda p, q: time.sleep(0.12) or right(p, q))
+    assert result.misconception == "never ends"
+
+
+def test_a_timer_that_was_running_goes_on():
+    fired = []
+    before = signal.signal(signal.SIGALRM, lambda *_: fired.append(1))
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.4)
+        with pytest.raises(Late):
+            run_limited(lambda: time.sleep(10), 0.1)
+        assert not fired
+        time.sleep(0.6)
+        assert fired == [1]
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def test_the_users_stop_button_ends_the_check_quietly():
+    result = judged(lambda p, q: signal.raise_signal(signal.SIGINT))
+    assert result.message == "✗ 1.1 kl_bernoulli: stopped by you before it came back"
+
+
+def messes_up(p, q):
+    random.seed(0), np.random.seed(0), torch.manual_seed(0)
+    torch.set_default_dtype(torch.float16)
+    torch.set_grad_enabled(False)
+    sys.setrecursionlimit(5000)
+    sys.stdout = sys.stderr = None
+    builtins.input = None
+    sys.stdin.close()
+    return right(p, q)
+
+
+def test_everything_that_an_answer_sets_is_put_back():
+    def state():
+        streams = sys.stdout, sys.stderr, sys.stdin, builtins.input, sys.getrecursionlimit()
+        return *streams, torch.get_default_dtype(), torch.is_grad_enabled()
+
+    def draws():
+        return random.random(), np.random.random(), torch.rand(()).item()
+
+    before, keep = state(), (random.getstate(), np.random.get_state(), torch.get_rng_state())
+    wanted = draws()
+    random.setstate(keep[0]), np.random.set_state(keep[1]), torch.set_rng_state(keep[2])
+    judged(messes_up)
+    assert all(a is b or a == b for a, b in zip(state(), before, strict=True))
+    assert draws() == wanted
+
+
+def test_a_notebooks_exit_does_not_end_the_kernel():
+    space = {"exit": lambda: pytest.fail("the kernel would be gone")}
+    exec("def leaves(p, q):\n    exit()", space)
+    kept = space["exit"]
+    assert judged(space["leaves"]).misconception == "calls exit"
+    assert space["exit"] is kept
+
+
+def test_prints_are_let_through_once_and_not_without_end(capsys):
+    def prints(p, q):
+        print("hello", len(p.shape) if hasattr(p, "shape") else 0)
+        return right(p, q)
+
+    assert judged(prints).passed
+    assert capsys.readouterr().out == "hello 1\n"
+    judged(prints_megabytes)
+    assert len(capsys.readouterr().out) == check.ECHO
+
+
+def test_what_is_no_function_is_told_so():
+    for thing in (None, right(torch.tensor(0.2), torch.tensor(0.5)), "kl_bernoulli"):
+        result = judged(thing)
+        assert result.misconception == "not a function" and "without brackets" in result.message
+
+
+def test_a_half_written_answer_is_not_called_unattempted():
+    def half(p, q):
+        if torch.is_tensor(p) and p.numel() > 1:
+            raise NotImplementedError
+        return right(p, q)
+
+    result = judged(half)
+    assert not result.passed
+
+
+def test_not_implemented_by_a_library_is_an_error():
+    def library(p, q):
+        return torch.distributions.Distribution(validate_args=False).log_prob(p)
+
+    result = judged(library)
+    assert result.attempted and result.misconception == "raises NotImplementedError"
+
+
+def test_an_error_that_cannot_be_shown_is_survived():
+    class Evil(Exception):
+        def __str__(self):
+            raise RuntimeError("no words")
+
+    def evil(p, q):
+        raise Evil
+
+    assert judged(evil).misconception == "raises Evil"
+
+
+def test_a_check_that_fails_itself_says_so(monkeypatch):
+    monkeypatch.setattr(check, "judge", lambda *_: 1 / 0)
+    result = judged(right)
+    assert not result.passed and "the check itself failed (ZeroDivisionError" in result.message
+
+
+# ------------------------------------------------------------------ gradients, generators
+
+
+def cuts(mu, log_sigma, eps):
+    return mu + log_sigma.exp().detach() * eps
+
+
+def leaves_torch(mu, log_sigma, eps):
+    return torch.from_numpy(np.exp(log_sigma.numpy()) * eps.numpy() + mu.numpy())
+
+
+def new_tensor(mu, log_sigma, eps):
+    return torch.tensor((mu + log_sigma.exp() * eps).tolist(), dtype=mu.dtype)
+
+
+@pytest.mark.parametrize("answer", [cuts, leaves_torch, new_tensor])
+def test_a_cut_graph_is_named(answer):
+    result = judged(answer, name="reparameterise")
+    assert result.misconception.startswith("graph cut"), result
+
+
+def test_an_input_that_needs_its_gradient_is_not_to_be_changed():
+    def in_place(mu, log_sigma, eps):
+        mu += log_sigma.exp() * eps
+        return mu
+
+    assert judged(in_place, name="reparameterise").misconception == "changes its inputs"
+
+
+def test_the_global_random_state_is_named_where_a_generator_is_given():
+    def ignores(decoder, n, latent_dim, generator):
+        return decoder(torch.randn(n, latent_dim))
+
+    def seeds(decoder, n, latent_dim, generator):
+        torch.manual_seed(generator.initial_seed())
+        return decoder(torch.randn(n, latent_dim))
+
+    for answer in (ignores, seeds):
+        assert judged(answer, name="generate", seconds=3).misconception == "generator ignored"
