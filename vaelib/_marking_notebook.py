@@ -129,4 +129,4 @@ def without_magic(line: str) -> str:
     found = MAGIC.match(line)
     if not found:
         return line
-    return found["indentation"] + (f"{found['name']} None" if found["name"] else "pass")
+    return found["indentation"] + (f"{found['name']}None" if found["name"] else "pass")
