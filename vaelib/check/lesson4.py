@@ -113,11 +113,14 @@ def elbo(
     *,
     kl: tuple[float, int, int] = (0.5, 2, 1),
     latent: int = 0,  # power of D
+    means: Function | None = None,
     terms: tuple[int, int] = (1, -1),
     batch: Function = torch.clone,
     **changes: Any,
 ) -> Tensor:
     """log p(x|z) − KL(N(μ, diag σ²) ‖ N(0, I)), (B,), nats."""
+    if means is not None:
+        latent, batch, changes = -1, means, changes | {"pixels": (-1, 0)}
     divergence = kl_terms(mu, log_sigma, kl).sum(-1) * float(mu.shape[-1]) ** latent
     log_px_z = gaussian_log_likelihood(x, x_hat, sigma_x, **changes)
     return batch(terms[0] * log_px_z + terms[1] * divergence)
@@ -161,6 +164,10 @@ ELBO = Exercise(
             (0, 0): PIXELS[0, 0],
         },
         latent={-1: ("mean over dimensions: latent", "is KL averaged over dimensions, or added?")},
+        means={
+            torch.clone: ("mean over dimensions: pixels and latent", "are densities averaged?"),
+            torch.mean: ("mean over dimensions and batch", "what is averaged, what is added?"),
+        },
         batch=BATCH,
         kl=KL,
         constant=CONSTANT,

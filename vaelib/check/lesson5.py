@@ -30,18 +30,6 @@ def reparameterise(
     return combine(mu, sigma, noise(eps))
 
 
-def one_row(eps: Tensor) -> Tensor:
-    return eps[:1].expand_as(eps)
-
-
-def one_number(eps: Tensor) -> Tensor:
-    return eps.flatten()[:1].expand(eps.shape)
-
-
-def one_column(eps: Tensor) -> Tensor:
-    return eps[..., :1].expand_as(eps)
-
-
 def reparameterise_inputs(rng: Rng) -> list[Probe]:
     def draw(*shape: int) -> Probe:
         mu, log_sigma = normal(rng, *shape, mean=0.8), normal(rng, *shape, mean=-0.6, std=0.5)
@@ -61,6 +49,8 @@ def reparameterise_inputs(rng: Rng) -> list[Probe]:
 
 AT = numbers(1.25, -0.5)
 GRAPH = "can autograd follow z back to μ and log σ?"
+ONE_FOR_ALL = ("one ε for all", "has each element its own draw?")
+ONE_FOR_DIMENSIONS = ("one ε for all dimensions", "has each dimension its own draw?")
 REPARAMETERISE = Exercise(
     *("5.1", "reparameterise", 1, 5, 1, "reparameterise(mu, log_sigma, eps)"),
     variant=reparameterise,
@@ -86,9 +76,12 @@ REPARAMETERISE = Exercise(
             lambda m, s, e: m + s * e**2: ("ε squared", "can z be below μ?"),
         },
         noise={
-            one_row: ("one ε for all examples", "has each example its own draw?"),
-            one_column: ("one ε for all dimensions", "has each dimension its own draw?"),
-            one_number: ("one ε for all", "has each element its own draw?"),
+            lambda e: e[:1].expand_as(e): ("one ε for all examples", "has each its own draw?"),
+            lambda e: e[..., :1].expand_as(e): ONE_FOR_DIMENSIONS,
+            lambda e: e[:, :1].expand_as(e): ONE_FOR_DIMENSIONS,
+            lambda e: e.flatten()[0].expand(e.shape): ONE_FOR_ALL,
+            lambda e: e.mean().expand(e.shape): ONE_FOR_ALL,
+            lambda e: e.mean(0).expand(e.shape): ("mean of ε over batch", "has each its own draw?"),
         },
         keep={
             (False, False): ("graph cut", GRAPH),
