@@ -28,7 +28,8 @@ def one(number: int, kind: str, rng: random.Random) -> tuple[dict, Made]:
 def deleted(notebook, made, rng):
     """Half of all the cells but the answers, the imports among them."""
     keep = [c for c in notebook["cells"] if solves(c) or rng.random() < 0.5]
-    notebook["cells"] = [c for c in keep if "import" not in c["source"].split("\n")[0]]
+    imports = ("import ", "from ")
+    notebook["cells"] = [c for c in keep if not c["source"].startswith(imports)]
     return dump(notebook)
 
 

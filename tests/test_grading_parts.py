@@ -71,7 +71,7 @@ def test_a_file_that_is_too_large_or_not_there(tmp_path, monkeypatch):
         ("%%time\nx = 1", "x = 1"),
         ("%%capture out\n%matplotlib inline\nx = 1", "pass\nx = 1"),
         ("if a:\n    !pip install torch\nx = 1", "if a:\n    pass\nx = 1"),
-        ("files = !ls\nx = 1", "files =None\nx = 1"),
+        ("files = !ls\nx = 1", "files = None\nx = 1"),
         ("torch.log?\nx = 1", "pass\nx = 1"),
         ('text = """\n%no magic\n"""', 'text = """\n%no magic\n"""'),
         ("x = 1\r\ny = 2", "x = 1\ny = 2"),
