@@ -189,10 +189,16 @@ class Wrong:
         if found is None:
             base = [self.probes[i] for i in self._ordinary() if not self._same(i)]
             found = simpler(self.exercise, self.reference, self.run, base[-1])
-            text = found[1] if found else "it differs from the expected result"
+            text = found[1] if found else f"it differs from the expected result{self._right_at()}"
         property_ = failing_property(self.exercise, self.run, self.seed)
         name = found[0] if found else None
         return _words.wrong(self.exercise, name, text, which, property_ or "", self._smallest())
+
+    def _right_at(self) -> str:
+        """The special inputs on which the answer is right."""
+        both = zip(self.probes, self.got, self.want, strict=True)
+        labels = [f"“{probe.label}”" for probe, a, b in both if probe.limit and same_value(a, b)]
+        return f", but it is right for {' and '.join(labels)}" if labels else ""
 
     def _off_at_a_limit(self) -> CheckResult:
         wrong = [i for i in range(len(self.probes)) if not self._same(i)]

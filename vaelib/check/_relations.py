@@ -181,7 +181,7 @@ def _where(exercise: Exercise, cases: list[Case]) -> tuple[str, str] | None:
     for name, arrays in values.items():
         a = np.concatenate([array.ravel() for array in arrays])
         for low, high, side in ((a[good], a[~good], "above"), (a[~good], a[good], "below")):
-            if low.max() < high.min() and good.sum() > 3:
+            if low.max() < high.min() and good.sum() > 2:
                 sign = low.max() < 0 < high.min()
                 at = "0" if sign else f"{(low.max() + high.min()) / 2:.2g} or so"
                 return f"where {name} is {side} a bound", f"wrong only where {name} is {side} {at}"

@@ -85,6 +85,11 @@ KL_TO_STANDARD_NORMAL = Exercise(
             "the argument is log σ: how does one come to σ²?",
             {"square": torch.clone, "log": torch.log},
         ),
+        Mistake(
+            "log σ taken for σ",
+            "the argument is log σ: how does one come to σ?",
+            {"square": torch.square, "log": lambda s: s.square().log()},
+        ),
         *catalogue(
             square={
                 torch.exp: ("σ for σ²", "is σ squared?"),
@@ -98,6 +103,7 @@ KL_TO_STANDARD_NORMAL = Exercise(
                 lambda s: -2 * s: ("sign of log σ", "should KL grow where σ goes to 0?"),
                 lambda s: 0 * s: ("log σ forgotten", "should KL grow where σ goes to 0?"),
                 lambda s: 2 * s.log(): ("log of log σ", "the argument is a logarithm already"),
+                lambda s: s.square().log(): ("log of log σ", "the argument is a logarithm already"),
             },
             half={1.0: ("no ½", "what stands in front of the sum?")},
             over={
