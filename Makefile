@@ -14,7 +14,7 @@ unexport MPLBACKEND PYTHONPATH PYTHONHOME
 export OMP_WAIT_POLICY ?= passive
 
 .NOTPARALLEL:
-.PHONY: help setup lab test lint unit nbval solutions browser notebooks nbgrader handout grade lock test-lowest readme bench
+.PHONY: help setup lab test lint unit nbval solutions browser notebooks nbgrader handout grade lock test-lowest readme bench bench-explorer
 .PHONY: site slides
 
 help: ## list the targets
@@ -78,3 +78,6 @@ readme: setup ## run the commands that the README shows, and put in what they pr
 
 bench: setup ## what one other busy process costs the training
 	$(PY) benchmarks/busy_neighbour.py
+
+bench-explorer: setup ## slider to pixels in JupyterLab against interact + matplotlib (ROUNDS=)
+	$(PY) benchmarks/explorer.py

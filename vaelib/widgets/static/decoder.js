@@ -67,38 +67,76 @@ function span(n, stride, shift, size) {
 }
 
 /**
- * Both convolutions are one sum over (channel in, channel out, tap of the kernel): a big pixel at
+ * Both convolutions are one sum over (small channel, big channel, tap of the kernel): a big pixel at
  * stride·(row, column) + tap − padding meets a small pixel at (row, column). A transposed
- * convolution goes from small to big, an ordinary one from big to small.
+ * convolution goes from small to big, an ordinary one from big to small. For each big channel and
+ * tap there is a sheet as large as a small channel; the sums over small channels run along it.
  */
 function convolve(x, y, op, w, transposed) {
   const [small, big] = transposed ? [op.in, op.out] : [op.out, op.in];
-  const [rows, columns, height, width] = [small[1], small[2], big[1], big[2]];
+  const [channels, rows, columns] = small;
   const [kernelRows, kernelColumns] = op.kernel;
-  const step = op.stride[1];
+  const plane = rows * columns;
+  const taps = kernelRows * kernelColumns;
+  const sheet = new Float32Array(plane);
   fillBias(y, op, w, op.out[1] * op.out[2]);
-  for (let s = 0; s < small[0]; s += 1) {
-    for (let b = 0; b < big[0]; b += 1) {
+  for (let b = 0; b < big[0]; b += 1) {
+    for (let tap = 0; tap < taps; tap += 1) {
       // torch stores both kinds of weight as (small channels, big channels, rows, columns).
-      let at = op.weight + (s * big[0] + b) * kernelRows * kernelColumns;
-      for (let ky = 0; ky < kernelRows; ky += 1) {
-        const [top, bottom] = span(rows, op.stride[0], ky - op.padding[0], height);
-        for (let kx = 0; kx < kernelColumns; kx += 1, at += 1) {
-          const weight = w[at];
-          const [left, right] = span(columns, step, kx - op.padding[1], width);
-          for (let row = top; row <= bottom; row += 1) {
-            let i = (s * rows + row) * columns + left;
-            let j = (b * height + row * op.stride[0] + ky - op.padding[0]) * width;
-            j += left * step + kx - op.padding[1];
-            const end = i + right - left;
-            if (transposed) {
-              for (; i <= end; i += 1, j += step) y[j] += weight * x[i];
-            } else {
-              for (; i <= end; i += 1, j += step) y[i] += weight * x[j];
-            }
-          }
-        }
+      const first = op.weight + b * taps + tap;
+      const step = big[0] * taps;
+      sheet.fill(0);
+      if (transposed) {
+        gather(x, sheet, w, first, step, channels);
+        carry(y, sheet, op, big, b, tap, true);
+      } else {
+        carry(x, sheet, op, big, b, tap, false);
+        spread(y, sheet, w, first, step, channels);
       }
+    }
+  }
+}
+
+/** sheet += Σ_s w_s x_s, four channels at a time: each pass over the sheet is then worth more. */
+function gather(x, sheet, w, first, step, channels) {
+  const n = sheet.length;
+  let s = 0;
+  for (; s + 3 < channels; s += 4) {
+    const [at, from] = [first + s * step, s * n];
+    const [a, b, c, d] = [w[at], w[at + step], w[at + 2 * step], w[at + 3 * step]];
+    for (let i = 0; i < n; i += 1) {
+      const j = from + i;
+      sheet[i] += a * x[j] + b * x[j + n] + c * x[j + 2 * n] + d * x[j + 3 * n];
+    }
+  }
+  for (; s < channels; s += 1) {
+    for (let i = 0; i < n; i += 1) sheet[i] += w[first + s * step] * x[s * n + i];
+  }
+}
+
+/** y_s += w_s · sheet for every channel s. */
+function spread(y, sheet, w, first, step, channels) {
+  const n = sheet.length;
+  for (let s = 0; s < channels; s += 1) {
+    const weight = w[first + s * step];
+    for (let i = 0; i < n; i += 1) y[s * n + i] += weight * sheet[i];
+  }
+}
+
+/** From a channel of the big picture to a tap's sheet, or (`back`) added from the sheet to it. */
+function carry(picture, sheet, op, big, channel, tap, back) {
+  const [, height, width] = big;
+  const [rows, columns] = (back ? op.in : op.out).slice(1);
+  const down = Math.floor(tap / op.kernel[1]) - op.padding[0];
+  const right = (tap % op.kernel[1]) - op.padding[1];
+  const [top, bottom] = span(rows, op.stride[0], down, height);
+  const [left, end] = span(columns, op.stride[1], right, width);
+  for (let row = top; row <= bottom; row += 1) {
+    let i = row * columns + left;
+    let j = (channel * height + row * op.stride[0] + down) * width + left * op.stride[1] + right;
+    for (const last = row * columns + end; i <= last; i += 1, j += op.stride[1]) {
+      if (back) picture[j] += sheet[i];
+      else sheet[i] = picture[j];
     }
   }
 }

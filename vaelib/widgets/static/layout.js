@@ -51,7 +51,7 @@ export function makeTable({ names, values, count }, rows, noun) {
     h("thead", {}, h("tr", {}, ...head)),
     h("tbody", {}, ...rows.map(line)),
   );
-  return h("div", { class: "vaelib-table", tabindex: 0, role: "region", "aria-label": title, ...KEYS }, table);
+  return h("div", { class: "vaelib-table", tabindex: 0, role: "group", "aria-label": title, ...KEYS }, table);
 }
 
 /** Everything round the picture; rows, pad and views are put in by the view. */

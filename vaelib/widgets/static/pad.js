@@ -45,16 +45,17 @@ export function makePad({ rows, dots, noun, move, turn }) {
   const cloud = svg("g", { class: "vaelib-dots" });
   const prior = svg("g", { class: "vaelib-prior" });
   const posterior = svg("g", { class: "vaelib-q" });
-  const cursor = svg("g", { class: "vaelib-cursor" });
+  // Three boxes as large as the pad that are only shifted, so that moving them paints no dot anew.
+  const cursor = ["ring", "across", "up"].map((name) => h("div", { class: `vaelib-cursor ${name}` }));
   const drawing = svg(
     "svg",
     { viewBox: `0 0 ${SIZE} ${SIZE}`, "aria-hidden": "true", focusable: "false" },
-    ...[cloud, prior, posterior, cursor],
+    ...[cloud, prior, posterior],
   );
   const pad = h("div", {
     ...{ class: "vaelib-pad", role: "slider", tabindex: 0, "aria-label": "Pad", ...KEYS },
   });
-  pad.append(drawing);
+  pad.append(drawing, ...cursor);
   const legend = h("ul", { class: "vaelib-legend", "aria-label": "Dots" });
   const note = h("p", { class: "vaelib-note" });
 
@@ -68,8 +69,8 @@ export function makePad({ rows, dots, noun, move, turn }) {
   const shade = makeSelect("Dots by", kinds, () => drawDots());
   shade.element.hidden = kinds.length < 2;
   const element = h(
-    "section",
-    { class: "vaelib-padbox", "aria-label": "Two dimensions" },
+    "div",
+    { class: "vaelib-padbox", role: "group", "aria-label": "Two dimensions" },
     h("div", { class: "vaelib-buttons" }, ...selects.map((s) => s.element), shade.element),
     ...[pad, legend, note],
   );
@@ -134,9 +135,9 @@ export function makePad({ rows, dots, noun, move, turn }) {
   }
 
   function drawCursor() {
-    const [cx, cy] = [across(z[axes[0]]), up(z[axes[1]])];
-    const cross = `M0,${cy}H${cx - 8}M${cx + 8},${cy}H${SIZE}M${cx},0V${cy - 8}M${cx},${cy + 8}V${SIZE}`;
-    cursor.replaceChildren(svg("path", { d: cross }), svg("circle", { cx, cy, r: 7 }));
+    const [x, y] = [across(z[axes[0]]) / SIZE, up(z[axes[1]]) / SIZE].map((at) => `${100 * at}%`);
+    const shifts = [`${x}, ${y}`, `0, ${y}`, `${x}, 0`];
+    cursor.forEach((box, i) => (box.style.transform = `translate(${shifts[i]})`));
     const [a, b] = axes.map((d) => `z${d + 1} ${text(z[d])}`);
     pad.setAttribute("aria-valuenow", z[axes[0]].toFixed(2));
     pad.setAttribute("aria-valuetext", `${a} across, ${b} up`);

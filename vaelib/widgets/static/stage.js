@@ -3,6 +3,8 @@ import { makeDecoder, makePainter, readWeights } from "./decoder.js";
 import { kernelEngine, pageEngine } from "./engine.js";
 import { perFrame, throttle } from "./dom.js";
 
+const FOLLOW = 30; // ms
+
 /** An engine, and `decode` where it is the page's own; Python's where the page's cannot be. */
 function choose(model, spec, size, voice) {
   let why = spec.why;
@@ -36,7 +38,15 @@ export function makeStage({ model, spec, canvas, voice, sampler, z, next, shown 
     voice.problem("nan", bad ? `The decoder gives NaN or infinity at this z: ${many}.` : "");
   }
 
+  let rested = 0;
   const small = throttle(0, () => {
+    // While z moves the small pictures follow at half the pace: the frame is the large one's.
+    if (moving && performance.now() - rested < FOLLOW) {
+      moving = false;
+      frames.request();
+      return;
+    }
+    rested = performance.now();
     const more = engine.cells(next, spent, !moving);
     [moving, spent] = [false, 0];
     if (more) frames.request();

@@ -36,7 +36,7 @@ export function makeViews(spec, state, act) {
     tabs[index].focus();
     act.choose(spec.modes[index]);
   });
-  const element = h("section", { class: "vaelib-views", "aria-label": "Views" }, list, panel);
+  const element = h("div", { class: "vaelib-views", role: "group", "aria-label": "Views" }, list, panel);
   const gallery = (options) => makeGallery({ shape: spec.shape, wake: act.wake, ...options });
   const note = (...words) => h("p", { class: "vaelib-note" }, ...words);
   let shown = { next: () => null, say() {}, stop() {}, update() {} };
