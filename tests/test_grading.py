@@ -227,13 +227,15 @@ def test_another_seed_is_other_hidden_inputs(tmp_path):
     assert seed_of(1, "elbo") == seed_of(1, "elbo")
 
 
-def test_the_command(tmp_path, capsys):
-    folder, out = tmp_path / "all", tmp_path / "out"
+def test_the_command(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    folder, out = Path("all"), Path("out")
     simple("ada.ipynb", "from torch import log", KL).write(folder)
     simple("ben.ipynb", "from torch import log", KL.replace("p / q", "q / p")).write(folder)
     (folder / "empty").mkdir()
     command = [sys.executable, "-m", "vaelib.grading", str(folder), "--out", str(out)]
-    done = subprocess.run([*command, "--seed", "7"], capture_output=True, text=True, cwd=ROOT)
+    done = subprocess.run([*command, "--seed", "7"], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "3/3" in done.stderr and "with the seed 7" in done.stdout
     assert "✗ empty: not marked: there is no notebook in it" in done.stdout

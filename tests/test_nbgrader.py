@@ -79,7 +79,9 @@ def course(tmp_path_factory) -> Path:
 
 
 def nbgrader(course: Path, *words: str) -> str:
+    path = f"{Path(str(NBGRADER)).parent}:{os.environ['PATH']}"  # it calls alembic, beside it
     environment = os.environ | {"JUPYTER_PATH": str(course / "jupyter"), "PYTHONPATH": str(ROOT)}
+    environment["PATH"] = path
     done = subprocess.run(
         [str(NBGRADER), *words], cwd=course, env=environment, capture_output=True, text=True
     )

@@ -66,7 +66,8 @@ def grade(
     from vaelib._marking_folder import handed_out, submissions
     from vaelib.check import EXERCISES
 
-    found, given = submissions(folder, list(EXERCISES)), handed_out(notebooks)
+    # Resolved, since each submission's process has a folder of its own to be in.
+    found, given = submissions(folder.resolve(), list(EXERCISES)), handed_out(notebooks)
     done: dict[str, Marked] = {}
     with ThreadPoolExecutor(jobs or cores()) as pool:
         waiting = [pool.submit(mark_one, one, given, seed, out) for one in found]
@@ -107,7 +108,9 @@ def summary(all_marked: "list[Marked]", out: Path) -> str:
     if lines:
         lines.insert(0, "the most frequent mistakes:")
     unread = [m for m in all_marked if any("not marked" in remark for remark in m.remarks)]
-    lines += [f"✗ {m.name}: {'; '.join(m.remarks)}" for m in unread]
+    lines += [f"✗ {m.name}: {'; '.join(m.remarks)}" for m in unread[:10]]
+    if len(unread) > 10:
+        lines.append(f"✗ and {len(unread) - 10} more that could not be marked: see the table")
     limits = next((m.limits for m in all_marked if m.limits), [])
     if len(limits) < 5:
         held = "; ".join(limits) or "nothing"
