@@ -18,7 +18,7 @@ import build  # noqa: E402
 NBGRADER = shutil.which("nbgrader", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
 pytestmark = pytest.mark.skipif(
     NBGRADER is None,
-    reason='nbgrader is not installed (the optional extra: pip install "vaelib[nbgrader]")',
+    reason='nbgrader is not installed (the optional extra: pip install -e ".[nbgrader]")',
 )
 LESSON = '''# %% [markdown]
 # # 1 · A lesson
