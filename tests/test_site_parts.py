@@ -168,6 +168,7 @@ def test_a_lab_of_any_state_is_made_again_and_one_of_another_model_stays_a_pictu
     assert '"mu": -2.5, "sigma": 0.6, "p": "bumps"' in page
     assert re.findall(r'data-component="(\w+)"', page) == ["KLLab", "LatentExplorer"]
     assert page.count("<img") == 3
+    assert page.count("runs the model that is shipped") == 1  # no cell here loads it
     assert {p.name for p in (into / "live").iterdir()} >= {"KLLab.js", "faces-0.js"}
 
 

@@ -144,9 +144,10 @@ function fit(slide) {
   if (at < 0) at = all.length - 1;
   if (shrink(slide, all[at])) return fit(slide);
   // What announces a thing stays with it: a heading, a line all in bold, one that ends in a colon.
-  const bold = (block) => block.matches("p") && block.textContent === block.firstElementChild?.textContent;
+  const bold = (block) => block.querySelector(":scope > strong:only-child")?.textContent;
   const announces = (block) =>
-    HEADING.test(block.tagName) || bold(block) || (block.matches("p") && /:\s*$/.test(block.textContent));
+    HEADING.test(block.tagName) ||
+    (block.matches("p") && (bold(block) === block.textContent || /:\s*$/.test(block.textContent)));
   let from = at;
   while (from > 0 && announces(all[from - 1])) from -= 1;
   if (from > 0 && !all[at].matches("table, .wide:not(pre)")) return continued(slide, all.slice(from));
@@ -193,7 +194,8 @@ function followAnchors(deck) {
 
 async function begin() {
   await Promise.all([...document.images].map((image) => image.decode().catch(() => {})));
-  await document.fonts.ready;
+  // All of them, also those that no slide has asked for yet: a formula is as high as its font.
+  await Promise.all([...document.fonts].map((font) => font.load().catch(() => {})));
   for (const stack of document.querySelectorAll(".slides > section")) {
     for (let slide of [...stack.querySelectorAll("section")]) {
       if (!blocks(slide).length) slide.remove();

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from site_pages import LESSONS, built
+from site_pages import LESSONS, built, violations
 
 pytestmark = pytest.mark.browser
 
@@ -81,7 +81,7 @@ def deck_of(page, slides, tmp_path, body):
     head, rest = made.split('<div class="slides">')
     tail = rest[rest.index("</main>") :]
     page_text = (
-        f'{head}<div class="slides"><section><section>{body}</section></section></div>{tail}'
+        f'{head}<div class="slides"><section><section>{body}</section></section></div></div>{tail}'
     )
     (slides / "made.html").write_text(page_text, encoding="utf-8")
     try:
@@ -137,6 +137,7 @@ def test_whatever_is_too_long_goes_on_or_gets_smaller(page, slides, tmp_path, ki
 
 def test_keys_turn_the_slides_and_links_lead_to_their_places(page, slides):
     show(page, slides / "06_the_vae.html")
+    assert violations(page) == []
     page.keyboard.press("Space")
     assert page.evaluate("Reveal.getIndices().v") == 1
     page.goto((slides / "00_start_here.html").as_uri() + "#The-map")
@@ -146,5 +147,6 @@ def test_keys_turn_the_slides_and_links_lead_to_their_places(page, slides):
 
 def test_the_list_of_decks_leads_to_all_of_them(page, slides):
     page.goto((slides / "index.html").as_uri())
+    assert violations(page) == []
     hrefs = page.locator("main a").evaluate_all("(all) => all.map((a) => a.getAttribute('href'))")
     assert hrefs == [f"{name}.html" for name in LESSONS]

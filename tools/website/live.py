@@ -15,6 +15,10 @@ from typing import Any
 from website import SiteError
 
 MODEL = "faces"
+SHIPPED = (
+    "On this page the explorer runs the model that is shipped with the lessons, "
+    "trained with the default settings; in the notebook it runs the one trained there."
+)
 LOADING = "The picture stands for the live one, which is loading."
 
 
@@ -79,11 +83,16 @@ class Live:
         self.files: dict[str, str] = {}
         self.styles: dict[str, str] = {}
 
-    def place(self, text: str, picture: str) -> str:
-        """The HTML for a stored output that calls itself `text`; else its `picture`."""
+    def place(self, text: str, picture: str, own_model: bool = False) -> str:
+        """The HTML for a stored output that calls itself `text`; else its `picture`.
+
+        With `own_model`, that the page has another one than the lesson trains is said.
+        """
         name, _, said = text.partition(":")
         if name == "LatentExplorer":
-            return self._explorer(said, picture)
+            shown = self._explorer(said, picture)
+            note = f'<p class="note">{SHIPPED}</p>' if own_model and shown != picture else ""
+            return shown + note
         if (lab := _lab(name, said.strip())) is not None:
             return self._component(name, picture, state=self._lab_state(name, lab))
         return picture

@@ -4,6 +4,7 @@ import html
 import os
 import re
 import shutil
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -132,7 +133,10 @@ class Site:
 
     def lesson(self, at: int) -> str:
         lesson = self.lessons[at]
-        outputs = Outputs(lesson.name, self.live.place, self.widgets)
+        sources = (cell.source for cell in lesson.notebook.cells)
+        own_model = not any("shipped(" in source for source in sources)
+        place = partial(self.live.place, own_model=own_model)
+        outputs = Outputs(lesson.name, place, self.widgets)
         body, renderer = cells(lesson, lesson.notebook, "lesson", self.formulas, outputs)
         names = {lesson.name for lesson in self.lessons}
         body = links.rewrite(body, lesson.name, self.notebooks, names, self.files)
