@@ -14,7 +14,7 @@ unexport MPLBACKEND PYTHONPATH PYTHONHOME
 export OMP_WAIT_POLICY ?= passive
 
 .NOTPARALLEL:
-.PHONY: help setup lab test lint unit nbval solutions browser notebooks nbgrader handout grade lock test-lowest readme bench bench-explorer
+.PHONY: help setup lab test lint unit nbval solutions browser notebooks nbgrader handout grade lock test-lowest readme bench bench-quality bench-explorer
 .PHONY: site slides
 
 help: ## list the targets
@@ -76,8 +76,13 @@ test-lowest: setup ## unit tests with the lowest versions that pyproject.toml ad
 readme: setup ## run the commands that the README shows, and put in what they print
 	$(PY) tools/readme.py
 
-bench: setup ## what one other busy process costs the training
+bench: setup ## training beside other libraries, in turn; a busy neighbour (EPOCHS=, IMAGES=)
+	@sh benchmarks/peers.sh
+	$(PY) benchmarks/race.py --download $(if $(EPOCHS),--epochs $(EPOCHS)) $(if $(IMAGES),--images $(IMAGES))
 	$(PY) benchmarks/busy_neighbour.py
+
+bench-quality: setup ## bounds on MNIST beside the literature's, and the faces (PARTS=, EPOCHS=)
+	$(PY) benchmarks/quality.py $(PARTS) --download $(if $(EPOCHS),--epochs $(EPOCHS))
 
 bench-explorer: setup ## slider to pixels in JupyterLab against interact + matplotlib (ROUNDS=)
 	$(PY) benchmarks/explorer.py
