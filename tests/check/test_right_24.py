@@ -219,6 +219,24 @@ def by_least_squares(x, W, b, sigma_x):
     return torch.linalg.lstsq(A, y.T).solution.T, (A.T @ A).inverse()
 
 
+@answer("linear_gaussian_posterior")
+def with_the_default_dtype(x, W, b, sigma_x):
+    eye = torch.eye(W.shape[1])
+    S = torch.linalg.solve(eye + W.T @ W / sigma_x**2, eye)
+    return (x - b) @ W @ S / sigma_x**2, S
+
+
+@pytest.mark.parametrize("default", [torch.float32, torch.float64])
+def test_an_answer_may_rely_on_the_default_dtype_that_the_lesson_sets(default):
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(default)
+    try:
+        assert check.linear_gaussian_posterior(with_the_default_dtype).passed
+        assert torch.get_default_dtype() == default
+    finally:
+        torch.set_default_dtype(before)
+
+
 @pytest.mark.parametrize("name, function", ANSWERS)
 def test_a_right_answer_is_accepted_on_every_seed(name, function):
     results = [getattr(check, name)(function, seed=seed) for seed in range(5)]
