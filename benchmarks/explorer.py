@@ -109,8 +109,8 @@ def press(page, selector: str, times: int) -> list[float]:
     return [3000.0 if wait is None else wait for wait in waits]
 
 
-def drag(page, selector: str, steps: int) -> float:
-    """Different pictures a second while the slider is dragged to and fro."""
+def drag(page, selector: str, steps: int) -> tuple[float, float]:
+    """Pictures shown and moves of the mouse a second while the slider is dragged to and fro."""
     handle = page.locator(selector).first
     box = handle.bounding_box()
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
@@ -126,7 +126,7 @@ def drag(page, selector: str, steps: int) -> float:
         "([a, b]) => probe.shown.filter((t) => t > a && t <= b).length", [start, end]
     )
     page.wait_for_timeout(1500)  # what is still on its way comes to rest
-    return 1000 * shown / (end - start)
+    return 1000 * shown / (end - start), 1000 * steps / (end - start)
 
 
 def main() -> int:
@@ -153,9 +153,8 @@ def main() -> int:
                     if turn:  # the first round warms up
                         waits[name, way] += found[0]
                         rates[name, way].append(found[1])
-                    print(
-                        f"round {turn}: {name}, {way}: {median(found[0]):.1f} ms, {found[1]:.1f}/s"
-                    )
+                    said = f"{median(found[0]):.1f} ms, {found[1][0]:.1f} of {found[1][1]:.1f}/s"
+                    print(f"round {turn}: {name}, {way}: {said}", flush=True)
         version = browser.version
     text = table(waits, rates, version)
     (HERE / "explorer.md").write_text(text, encoding="utf-8")
@@ -172,20 +171,23 @@ def table(waits, rates, version: str) -> str:
             times = middle["interact + matplotlib"] / middle[way]
             lines.append(
                 f"| {name} | {way} | {middle[way]:.1f} | {late:.1f} | "
-                f"{median(rates[name, way]):.1f} | {times:.1f} |"
+                f"{median(shown for shown, _ in rates[name, way]):.1f} | "
+                f"{median(moves for _, moves in rates[name, way]):.1f} | {times:.1f} |"
             )
     count = len(next(iter(waits.values())))
     return (
         f"""# Slider to pixels in JupyterLab
 
-The time from a key press on a slider to the frame that shows the new picture, and different
-pictures a second while the slider is dragged. `make bench-explorer` measures it and writes this
-page; {date.today()}, {processor()}, {os.cpu_count()} cores, headless Chromium {version},
-{count} key presses and {ROUNDS} drags each, the models and the two ways in turn. The explorer also
-keeps its strips up to date meanwhile.
+The time from a key press on a slider to the frame that shows the new picture; and, while the slider
+is dragged, pictures shown and moves of the mouse a second, the first of which cannot be more than
+the second. `make bench-explorer` measures it and writes this page; {date.today()}, {processor()},
+{os.cpu_count()} cores, headless Chromium {version}, {count} key presses and {ROUNDS} drags each,
+the models and the two ways in turn. The explorer also keeps its strips up to date meanwhile. Load
+average over the last five minutes: {os.getloadavg()[1]:.1f}; with much more than the cores, the
+times are of the machine's other work and only the ratio says something.
 
-| model | way | p50 ms | p95 ms | pictures/s | times as fast |
-|---|---|---|---|---|---|
+| model | way | p50 ms | p95 ms | pictures/s | moves/s | times as fast |
+|---|---|---|---|---|---|---|
 """
         + "\n".join(lines)
         + "\n"
