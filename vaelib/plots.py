@@ -51,7 +51,7 @@ class AltFigure(Figure):
         file = io.BytesIO()
         with rc_context(STYLE):
             self.savefig(file, format="png", metadata={"Software": None})
-        self.set_layout_engine("none")  # the layout is found; a second search would move colour bars
+        self.set_layout_engine("none")  # found now; a second search would move colour bars
         return file.getvalue()
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
