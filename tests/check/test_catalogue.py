@@ -78,7 +78,7 @@ def differ(a, b):
 
 @pytest.mark.parametrize("name", COMPARED)
 def test_two_mistakes_at_once_are_named_where_nothing_else_does_the_same(name):
-    exercise, seed = COMPARED[name], 11
+    exercise, seed = COMPARED[name], 0
     bench = Bench(exercise, seed)
     known = exercise.mistakes
     pairs = [(a, b) for a, b in combinations(known, 2) if not a.change.keys() & b.change]

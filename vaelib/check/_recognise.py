@@ -60,7 +60,7 @@ class Bench:
         return 0
 
 
-bench = lru_cache(maxsize=64)(Bench)
+bench = lru_cache(maxsize=128)(Bench)
 
 
 def recognise(bench: Bench, got: list[Outcome]) -> Mistakes | None:
