@@ -103,3 +103,10 @@ def test_two_mistakes_at_once_are_named_where_nothing_else_does_the_same(name):
             named += 1
             assert result.misconception == f"{pair[0].name} + {pair[1].name}", result
     assert named >= 3
+
+
+def test_a_result_is_text_and_html_without_colour():
+    result = check.CheckResult(False, True, "✗ 1.1 x: a < b\n  why & how", "mistake")
+    assert repr(result) == result.message
+    html = "<div><strong>✗ 1.1 x: a &lt; b</strong><br>  why &amp; how</div>"
+    assert result._repr_html_() == html
