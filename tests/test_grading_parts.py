@@ -258,6 +258,7 @@ def test_what_a_probe_holds_is_at_hand_where_no_reference_is():
                 pickle.dump(probe, probes)
     program = (
         "import io, pickle, sys\nfrom vaelib import _marking_preload\n"
+        "_marking_preload.install()\n"
         "stream = io.BytesIO(sys.stdin.buffer.read())\ncount = 0\n"
         "while stream.tell() < len(stream.getvalue()):\n    pickle.load(stream); count += 1\n"
         "assert not [m for m in sys.modules if 'lesson' in m or 'judge' in m]\nprint(count)\n"

@@ -26,7 +26,13 @@ def main(
     scratch: Path,
 ) -> None:
     """Says what the files hold of the functions wanted (name and lesson), then answers calls."""
-    from vaelib import _marking_preload, _marking_sandbox, _marking_wire
+    from vaelib import _marking_preload, _marking_sandbox
+
+    _marking_preload.install()
+    import numpy
+    import torch
+
+    from vaelib import _marking_wire
 
     _marking_sandbox.alone()
     withdraw(connection, scratch)
@@ -43,9 +49,8 @@ def main(
     function: Any = None
     while True:
         number, what, *rest = pickle.loads(connection.recv_bytes())
-        for generator in (random, _marking_preload.numpy.random):
-            generator.seed(0)
-        _marking_preload.torch.manual_seed(0)
+        for seed in (random.seed, numpy.random.seed, torch.manual_seed):
+            seed(0)
         if what == "load":
             function, error = load(rest[0], answers[rest[0]].statements)
             connection.send_bytes(_marking_wire.pack(number, {"error": error}))

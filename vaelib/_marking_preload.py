@@ -1,8 +1,4 @@
-"""What the process that runs submissions has imported, once for all: never the references.
-
-Importing this puts a `vaelib.check` in place that has the calling of functions and no exercise, so
-that a submission finds neither an answer nor anything to tamper with there.
-"""
+"""What the process that runs submissions has imported, once for all: never the references."""
 
 import importlib
 import os
@@ -11,17 +7,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch: several submissions share a machine
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-
-import numpy  # noqa: E402
-import scipy.special  # noqa: E402
-import scipy.stats  # noqa: E402
-import torch  # noqa: E402
-
-import vaelib  # noqa: E402
-
-__all__ = ["numpy", "scipy", "torch"]
+HERE = "VAELIB_MARKING"  # set where importing this is to install it: in the server of processes
 
 
 class Inert(ModuleType):
@@ -33,12 +19,29 @@ class Inert(ModuleType):
         return lambda *args, **settings: None
 
 
-if "vaelib.check" in sys.modules:
-    raise ImportError("the checks are here already: this is no process for submissions")
-_package = Inert("vaelib.check")
-_package.__path__ = [str(Path(__file__).parent / "check")]
-sys.modules["vaelib.check"] = vaelib.check = _package  # type: ignore[attr-defined]
-for _name in ("_limits", "_functions", "_probe"):
-    importlib.import_module(f"vaelib.check.{_name}")
-importlib.import_module("vaelib._marking_wire")
-_package.__path__ = []
+def install() -> None:
+    """Put a `vaelib.check` in place that has the calling of functions and no exercise.
+
+    So a submission finds neither an answer nor anything to tamper with there. Raises ImportError
+    where the real one is.
+    """
+    if isinstance(sys.modules.get("vaelib.check"), Inert):
+        return
+    if "vaelib.check" in sys.modules:
+        raise ImportError("the checks are here already: this is no process for submissions")
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch: many submissions, few cores
+    for name in ("numpy", "scipy.special", "scipy.stats", "torch"):
+        importlib.import_module(name)
+    import vaelib
+
+    package = Inert("vaelib.check")
+    package.__path__ = [str(Path(__file__).parent / "check")]
+    sys.modules["vaelib.check"] = vaelib.check = package  # type: ignore[attr-defined]
+    for name in ("_limits", "_functions", "_probe"):
+        importlib.import_module(f"vaelib.check.{name}")
+    importlib.import_module("vaelib._marking_wire")
+    package.__path__ = []
+
+
+if HERE in os.environ:
+    install()

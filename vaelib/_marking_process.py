@@ -15,7 +15,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar
 
-from vaelib import _marking_child, _marking_wire
+from vaelib import _marking_child, _marking_preload, _marking_wire
 from vaelib.check import Outcome, Probe
 
 START = 60.0  # seconds to start, and to read the files
@@ -34,14 +34,15 @@ def context() -> BaseContext:
         return multiprocessing.get_context("spawn")
     chosen = multiprocessing.get_context("forkserver")
     chosen.set_forkserver_preload(["vaelib._marking_preload"])
-    settings = {"OMP_NUM_THREADS": "1", "PYTHONHASHSEED": "0"}
-    before = {name: os.environ.get(name) for name in settings}
-    os.environ.update(settings)
-    try:
-        forkserver.ensure_running()
-    finally:
-        for name, value in before.items():
-            os.environ.pop(name) if value is None else os.environ.update({name: value})
+    settings = {"OMP_NUM_THREADS": "1", "PYTHONHASHSEED": "0", _marking_preload.HERE: "1"}
+    with ONE_AT_A_TIME:
+        before = {name: os.environ.get(name) for name in settings}
+        os.environ.update(settings)
+        try:
+            forkserver.ensure_running()
+        finally:
+            for name, value in before.items():
+                os.environ.pop(name) if value is None else os.environ.update({name: value})
     return chosen
 
 
