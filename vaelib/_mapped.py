@@ -47,11 +47,16 @@ class Rows:
 
     def __getitem__(self, index: Tensor) -> Tensor:
         found = []
-        for piece in index.to(self.x.device).split(self.at_a_time):
-            found.append(self.x[piece].to(self.device))
+        for piece in send(index, self.x.device).split(self.at_a_time):
+            found.append(send(self.x[piece], self.device))
             if self.mapped:
                 _let_go(self.x)
         return found[0] if len(found) == 1 else torch.cat(found)
+
+
+def send(values: Tensor, device: torch.device) -> Tensor:
+    """The values on the device; a GPU is not waited for, as a plain `to` would do."""
+    return values.to(device, non_blocking=device.type == "cuda" and values.device.type == "cpu")
 
 
 def is_mapped(x: Tensor) -> bool:

@@ -72,11 +72,14 @@ class Terms(nn.Module):
     def rehearse(self, size: int) -> None:
         """A forward and a backward pass over `size` examples that leave no trace."""
         like = next(self.vae.parameters())
+        buffers = [(b, b.clone()) for b in self.vae.buffers()]  # batch statistics, for one
         x = like.new_zeros(size, *self.vae.shape)
         log_px_z, kl = self(x, like.new_zeros(*self.draws, size, self.vae.latent_dim))
         self.bound(log_px_z - kl).sum().backward()
         for parameter in self.vae.parameters():
             parameter.grad = None
+        for buffer, before in buffers:
+            buffer.copy_(before)
 
     def compile_for(self, size: int, work: float, always: bool, talk: bool) -> float:
         """Compile for batches of that size if a run of so much work earns it back; the seconds."""

@@ -27,7 +27,7 @@ from vaelib._arguments import (
 )
 from vaelib._cuda import Captured, Step, adam, memory_explained, set_rate
 from vaelib._history import History
-from vaelib._mapped import Rows
+from vaelib._mapped import Rows, send
 from vaelib._objective import Objective, Precision, Terms, matrix_products
 from vaelib._run import Interrupt, Run
 from vaelib._threads import few_threads
@@ -122,6 +122,8 @@ def fit(
 
     with ExitStack() as stack:
         stack.callback(vae.to, vae.device)
+        if device.type == "cuda":
+            stack.enter_context(torch.cuda.device(device))
         terms = Terms(vae.to(device), objective, k, precision == "bfloat16")
         captured = bool(compile) and device.type == "cuda" and world == 1
         optimiser = adam(vae, lr_at(0), captured)
@@ -129,14 +131,14 @@ def fit(
         step, rows = run.history.steps, Rows(x, device)
         beta_now = torch.zeros((), dtype=x.dtype, device=device)
         hidden, whole = progress is False or rank > 0, min(batch_size, len(x))
-        stack.enter_context(few_threads(operations(vae, batch_size)))
+        work = operations(vae, batch_size) * k
+        stack.enter_context(few_threads(work))
         stack.enter_context(matrix_products(precision))
         stack.enter_context(memory_explained(terms, whole, rank, world))
         if compile and not captured and step < epochs * batches:
-            work = operations(vae, batch_size) * k * epochs * batches
-            run.history.compile_seconds = terms.compile_for(
-                len(range(rank, whole, world)), work, compile == "always", talk=not hidden
-            )
+            share, work = len(range(rank, whole, world)), work * epochs * batches
+            always, talk = compile == "always", not hidden
+            run.history.compile_seconds = terms.compile_for(share, work, always, talk)
         net: nn.Module = DistributedDataParallel(terms) if world > 1 else terms
         interrupt = stack.enter_context(Interrupt()) if world == 1 else Interrupt()
         bar = tqdm(total=epochs * batches, initial=step, unit="step", disable=hidden)
@@ -147,10 +149,10 @@ def fit(
             x_m = rows[index]
             if binarise:  # as `data.binarise`, but the data has been checked before
                 u = torch.rand(x_m.shape, generator=generator, dtype=x.dtype)
-                x_m = (u.to(device) < x_m).to(x.dtype)
+                x_m = (send(u, device) < x_m).to(x.dtype)
             shape = (*terms.draws, len(index), vae.latent_dim)
             eps = torch.randn(shape, generator=generator, dtype=x.dtype)
-            return x_m[rank::world], eps[..., rank::world, :].to(device)
+            return x_m[rank::world], send(eps[..., rank::world, :], device)
 
         def take_step(x_m: Tensor, eps: Tensor, beta: Tensor, size: int) -> None:
             """One step of the pseudo-code, with this process's share of a batch of `size`."""
@@ -174,6 +176,8 @@ def fit(
                 bar.update()
                 if interrupt.asked:
                     break
+            if device.type == "cuda":  # what was launched is now waited for, once an epoch
+                torch.cuda.synchronize()
             run.seconds += time.perf_counter() - started
             if step % batches:
                 break
