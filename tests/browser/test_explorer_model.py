@@ -102,7 +102,19 @@ def test_a_closed_view_leaves_nothing(views):
 def test_fifty_views_opened_and_closed_leave_nothing(views):
     left = views.evaluate("""() => {
       const before = model.handlers.length;
-      for (let i = 0; i < 50; i += 1) render({ model, el: elements[0] })();
-      return model.handlers.length - before;
+      const Observer = window.IntersectionObserver;
+      const open = new Set();
+      window.IntersectionObserver = class extends Observer {
+        constructor(...all) { super(...all); open.add(this); }
+        disconnect() { super.disconnect(); open.delete(this); }
+      };
+      let most = 0;
+      for (let i = 0; i < 50; i += 1) {
+        const close = render({ model, el: elements[0] });
+        most = Math.max(most, open.size);
+        close();
+      }
+      window.IntersectionObserver = Observer;
+      return [model.handlers.length - before, open.size, most];
     }""")
-    assert left == 0
+    assert left == [0, 0, 1]
