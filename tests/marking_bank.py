@@ -4,6 +4,7 @@ A submission is made from the students' notebooks: right answers (the lessons' s
 ones, stubs; then damaged, or hostile.
 """
 
+import csv
 import json
 import random
 import sys
@@ -185,3 +186,17 @@ def plain(number: int, rng: random.Random) -> Made:
         made.name += ".ipynb"
         made.files = {made.name: next(iter(made.files.values()))}
     return made
+
+
+KL = "def kl_bernoulli(p, q):\n    return p * log(p / q) + (1 - p) * log((1 - p) / (1 - q))"
+
+
+def simple(name: str, *cells: str) -> Made:
+    code = [{"cell_type": "code", "metadata": {}, "source": cell} for cell in cells]
+    notebook = {"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": code}
+    return Made(name, {name: json.dumps(notebook).encode()})
+
+
+def rows(out: Path) -> list[dict[str, str]]:
+    with (out / "marks.csv").open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))

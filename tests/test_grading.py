@@ -1,20 +1,17 @@
 """Marking a folder: every submission gets the marks known by construction, and nothing is lost."""
 
-import csv
 import json
 import socket
-import subprocess
 import sys
 import threading
 from pathlib import Path
 
 import marking_damage
 import pytest
-from marking_bank import Made, exercises, handed_out, right
+from marking_bank import KL, exercises, handed_out, right, rows, simple
 
 from vaelib import grading
 
-ROOT = Path(__file__).resolve().parents[1]
 # The processes of the submissions do not enforce annotations, and so no test here does.
 pytestmark = pytest.mark.refuses
 
@@ -51,11 +48,6 @@ def marked(tmp_path_factory, home):
     got = grading.grade(folder, 7, out, jobs=2)
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
     return folder, out, made, got
-
-
-def rows(out: Path) -> list[dict[str, str]]:
-    with (out / "marks.csv").open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
 
 
 def test_every_mark_is_the_one_known_by_construction(marked):
@@ -128,12 +120,6 @@ def row_of(got, name: str) -> str:
     return "; ".join(next(one for one in got if one.name == name).remarks)
 
 
-def simple(name: str, *cells: str) -> Made:
-    code = [{"cell_type": "code", "metadata": {}, "source": cell} for cell in cells]
-    notebook = {"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": code}
-    return Made(name, {name: json.dumps(notebook).encode()})
-
-
 def one(tmp_path, *cells: str, seed: int = 7, given: bool = False):
     """The marks of a notebook with these code cells, by exercise, and its remarks."""
     from vaelib._marking_run import mark
@@ -147,9 +133,6 @@ def one(tmp_path, *cells: str, seed: int = 7, given: bool = False):
             lessons[number] = [cell["source"] for cell in code]
     got = mark("a.ipynb", [("a.ipynb", tmp_path / "a.ipynb")], lessons, seed)
     return {each.name: each for each in got.marks}, got.remarks
-
-
-KL = "def kl_bernoulli(p, q):\n    return p * log(p / q) + (1 - p) * log((1 - p) / (1 - q))"
 
 
 def test_what_a_function_needs_is_found_wherever_it_stands(tmp_path):
@@ -225,52 +208,3 @@ def test_another_seed_is_other_hidden_inputs(tmp_path):
         exercises()
     )
     assert seed_of(1, "elbo") == seed_of(1, "elbo")
-
-
-def test_the_command(tmp_path, capsys, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    folder, out = Path("all"), Path("out")
-    simple("ada.ipynb", "from torch import log", KL).write(folder)
-    simple("ben.ipynb", "from torch import log", KL.replace("p / q", "q / p")).write(folder)
-    (folder / "empty").mkdir()
-    command = [sys.executable, "-m", "vaelib.grading", str(folder), "--out", str(out)]
-    done = subprocess.run([*command, "--seed", "7"], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert "3/3" in done.stderr and "with the seed 7" in done.stdout
-    assert "✗ empty: not marked: there is no notebook in it" in done.stdout
-    assert [row["1.1 kl_bernoulli"] for row in rows(out)] == ["1", "0", "0"]
-    assert grading.main(command[3:]) == 0
-    assert "with the seed 7" in capsys.readouterr().out  # kept from before
-    (out / "seed.txt").unlink()
-    assert grading.main([str(tmp_path / "none"), "--out", str(out)]) == 1
-    assert "✗ there is no folder" in capsys.readouterr().err
-    (tmp_path / "nothing").mkdir()
-    assert grading.main([str(tmp_path / "nothing"), "--out", str(out)]) == 1
-    assert "✗ no notebook (.ipynb) in" in capsys.readouterr().err
-
-
-def test_an_interruption_loses_nothing(tmp_path, monkeypatch, capsys):
-    from vaelib import _marking_run
-
-    folder, out = tmp_path / "all", tmp_path / "out"
-    for name in ("a.ipynb", "b.ipynb", "c.ipynb"):
-        simple(name, "from torch import log", KL).write(folder)
-    original = _marking_run.mark
-
-    def interrupted(name, *rest):
-        if name == "c.ipynb":
-            raise KeyboardInterrupt
-        return original(name, *rest)
-
-    monkeypatch.setattr(_marking_run, "mark", interrupted)
-    assert grading.main([str(folder), "--seed", "7", "--out", str(out), "--jobs", "1"]) == 130
-    assert "the same command goes on from here" in capsys.readouterr().err
-    assert [row["submission"] for row in rows(out)] == ["a.ipynb", "b.ipynb"]
-    marked = []
-    monkeypatch.setattr(
-        _marking_run, "mark", lambda name, *a: marked.append(name) or original(name, *a)
-    )
-    assert grading.main([str(folder), "--seed", "7", "--out", str(out)]) == 0
-    assert marked == ["c.ipynb"]
-    assert [row["total"] for row in rows(out)] == ["1", "1", "1"]

@@ -1,4 +1,4 @@
-"""The parts of marking by themselves: reading, the folder, what crosses the border, the reports."""
+"""The parts of marking by themselves: reading, the folder, what crosses the border."""
 
 import io
 import json
@@ -12,8 +12,7 @@ import numpy as np
 import pytest
 from marking_bank import exercises
 
-from vaelib import _marking_find, _marking_folder, _marking_notebook, _marking_report, _marking_wire
-from vaelib._marking_run import Mark, Marked
+from vaelib import _marking_find, _marking_folder, _marking_notebook, _marking_wire
 from vaelib.check._probe import Outcome
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -203,47 +202,6 @@ def test_a_forged_answer_is_refused(forged):
 def test_texts_from_outside_are_short_and_plain():
     assert _marking_wire.text("a\x1b[31m\x07b\n\u202ec") == "a�[31m�b\n�c"
     assert len(_marking_wire.text("x" * 10**6)) == 2000
-
-
-def a_class() -> list[Marked]:
-    """Three students; one has a name and a mistake that HTML and spreadsheets must not obey."""
-
-    def student(name: str, state: str, misconception: str | None = None) -> Marked:
-        marks = [Mark(each) for each in exercises()]
-        points = next(iter(exercises().values())).points if state == "right" else 0
-        marks[0] = Mark(
-            marks[0].name, points, state, "✗ <b>: no", misconception, "<script>", ["+1"]
-        )
-        return Marked(name, [name], marks, [], ["nothing"])
-
-    return [
-        student("<img src=x>.ipynb", "right"),
-        student("=1+1.ipynb", "wrong", "arguments swapped"),
-        student("c.ipynb", "wrong", "arguments swapped"),
-    ]
-
-
-def test_reports_obey_no_name():
-    for page in (_marking_report.class_page(a_class(), 1), *map(student_page, a_class())):
-        assert "<img" not in page and "<script" not in page and "<b>" not in page
-    assert "'=1+1.ipynb" in _marking_report.table(a_class())
-    names = [_marking_report.file_name(name) for name in ("a/b.ipynb", "a_b.ipynb", "../a/b.ipynb")]
-    assert len(set(names)) == 3 and not any("/" in name or "." in name for name in names)
-
-
-def student_page(marked: Marked) -> str:
-    return _marking_report.student_page(marked, 1)
-
-
-def test_the_class_page_counts_the_mistakes():
-    name = next(iter(exercises()))
-    assert _marking_report.mistakes(a_class()) == [(name, "arguments swapped", 2)]
-    assert "<td>arguments swapped</td><td>2</td>" in _marking_report.class_page(a_class(), 1)
-
-
-def test_marks_come_back_from_json():
-    for one in a_class():
-        assert Marked.from_json(json.loads(json.dumps(one.as_json()))) == one
 
 
 def test_what_a_probe_holds_is_at_hand_where_no_reference_is():
