@@ -116,6 +116,8 @@ def test_an_encoding_far_out_widens_its_slider(page, tmp_path):
     with torch.no_grad():
         vae.encoder.mu.bias.copy_(torch.tensor([-4.2, 1.0]))
         vae.encoder.mu.weight.zero_()
+        for parameter in vae.encoder.log_sigma.parameters():
+            parameter.zero_()
     shown = show(page, tmp_path, vae, torch.rand(4, 8, 8))
     page.get_by_role("button", name="Encode").click()
     assert shown.values() == [-4.2, 1.0]
