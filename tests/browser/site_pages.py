@@ -1,5 +1,6 @@
 """The site and the slides built for the browser tests, and how these look at a page."""
 
+import os
 import sys
 from functools import cache
 from pathlib import Path
@@ -18,7 +19,7 @@ LESSONS = sorted(path.stem for path in (ROOT / "notebooks").glob("[0-9]*.ipynb")
 @cache
 def built(name):
     """The folder of the "site" or the "slides", made once a run."""
-    into = ROOT / "build" / "tested" / name
+    into = ROOT / "build" / "tested" / os.environ.get("PYTEST_XDIST_WORKER", "alone") / name
     assert make_site.main(["--slides"] * (name == "slides") + ["--into", str(into)]) == 0
     return into
 
@@ -30,6 +31,10 @@ def violations(page, everything=False):
     of small parts, each with one of a few colours, take it most of a minute over all pages.
     """
     page.evaluate(AXE)
+    # What watches the width of its parts answers in the frames that follow a change of it.
+    page.evaluate(
+        "() => new Promise((go) => requestAnimationFrame(() => requestAnimationFrame(go)))"
+    )
     without = [] if everything else [[".katex-html"], ["pre.code > code"]]
     return page.evaluate(
         """(exclude) => axe.run({ include: [["html"]], exclude }, { preload: false })
