@@ -655,6 +655,7 @@ check.generate(generate)
 
 # %%
 numbers = broken_vaes()
+print(" " * 24, *(f"{letter:>9}" for letter in numbers))
 for name in numbers["A"]:
     print(f"{name:<24}", *(f"{vae[name]:>9.4g}" for vae in numbers.values()))
 
