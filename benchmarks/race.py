@@ -1,15 +1,16 @@
 """The same VAE trained by several libraries, an epoch each in turn: seconds an epoch, and ratios.
 
-    python benchmarks/race.py [--epochs 6] [--images 60000] [--download]
+    python benchmarks/race.py [--model dense] [--epochs 6] [--images 60000] [--download]
 
 The others live in an environment of their own (benchmarks/peers.sh). Genuine MNIST, made 0/1 once
 with seed 0; the first epoch of each, in which some compile, is not counted. A ratio is the median
-over the epochs of the ratio within one turn. CPU seconds are those of all threads together: what is
-left to compare on a machine where others work.
+over the epochs of the ratio within one turn, with the least and the most. CPU seconds are those of
+all threads together: what is left to compare on a machine where others work.
 """
 
 import argparse
 import json
+import math
 import os
 import platform
 import statistics
@@ -21,19 +22,20 @@ from datetime import date
 from pathlib import Path
 
 import numpy as np
+from tqdm.auto import tqdm
 
 import vaelib  # noqa: F401  (before torch: it sets how its threads wait)
 
 import torch  # isort: skip
 
-from racers import RACERS
+from racers import CONVOLUTIONAL, RACERS
 
 from vaelib import data
 
 HERE = Path(__file__).resolve().parent
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
 PEERS = Path(os.environ.get("VAELIB_PEERS") or CACHE / "vaelib" / "peers") / "bin" / "python"
-FIRST = "pytorch/examples"
+MODELS = {"dense": (RACERS, 6, 60000), "conv": (CONVOLUTIONAL, 4, 6400)}  # epochs, images
 
 
 def processor() -> str:
@@ -46,16 +48,17 @@ def processor() -> str:
 class Racer:
     """A process that trains one epoch when told to."""
 
-    def __init__(self, name: str, images: Path) -> None:
+    def __init__(self, model: str, name: str, images: Path) -> None:
         self.name, self.epochs = name, []
-        python = sys.executable if name.startswith("vaelib") else str(PEERS)
+        own = name.startswith("vaelib")
+        python = sys.executable if own else str(PEERS)
         self.process = None
         if Path(python).exists():
             environment = os.environ | {"PYTHONPATH": str(HERE.parent), "OMP_NUM_THREADS": "2"}
-            if not name.startswith("vaelib"):  # each as its users have it
-                environment.pop("OMP_WAIT_POLICY", None)
+            for name_of in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT"):  # each as its users have it
+                environment.pop(name_of, None)
             self.process = subprocess.Popen(
-                [python, str(HERE / "racers.py"), name, str(images)],
+                [python, str(HERE / "racers.py"), model, name, str(images)],
                 **{"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True},
                 **{"stderr": subprocess.DEVNULL, "env": environment},
             )
@@ -83,50 +86,69 @@ class Racer:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--epochs", type=int, default=6)
-    parser.add_argument("--images", type=int, default=60000)
-    parser.add_argument("--only", nargs="*", default=list(RACERS), choices=list(RACERS))
+    parser.add_argument("--model", choices=list(MODELS), default="dense")
+    parser.add_argument("--epochs", type=int)
+    parser.add_argument("--images", type=int)
+    parser.add_argument("--only", nargs="*", help="names of racers")
     parser.add_argument("--download", action="store_true")
     arguments = parser.parse_args()
-    grey = data.load("mnist", arguments.download).train[: arguments.images]
-    images = data.binarise(grey, torch.Generator().manual_seed(0)).numpy()
+    known, epochs, images = MODELS[arguments.model]
+    names = arguments.only or list(known)
+    if unknown := [name for name in names if name not in known]:
+        parser.error(f"there is no racer {unknown[0]!r}: choose among {', '.join(known)}")
+    epochs, images = arguments.epochs or epochs, arguments.images or images
+    grey = data.load("mnist", arguments.download).train[:images]
+    pixels = data.binarise(grey, torch.Generator().manual_seed(0)).numpy()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "images.npy")
-        np.save(path, images)
-        racers = [Racer(name, path) for name in arguments.only]
+        np.save(path, pixels)
+        racers = [Racer(arguments.model, name, path) for name in names]
         try:
             started = time.monotonic()
-            for _ in range(arguments.epochs):
+            for _ in tqdm(range(epochs), unit="turn"):
                 for racer in racers:
                     racer.epoch()
         finally:
             for racer in racers:
                 racer.end()
-    print(f"{date.today()}, {processor()}, torch {torch.__version__}, {len(images)} images, ")
+    print(f"{date.today()}, {processor()}, torch {torch.__version__}, {len(pixels)} images,")
     print(
-        f"{arguments.epochs} epochs each in turn, {time.monotonic() - started:.0f} s; load of the"
+        f"{epochs} epochs each in turn, {time.monotonic() - started:.0f} s; load of the machine at"
     )
-    print(f"machine at the end {os.getloadavg()[0]:.1f} (a machine that is ours alone: about 2)\n")
-    print("| loop | precision | s/epoch (least to most) | ratio | CPU s/epoch | ratio | ELBO |")
-    print("|---|---|---|---|---|---|---|")
-    first = next((r.epochs for r in racers if r.name == FIRST), [])
+    print(f"the end {os.getloadavg()[0]:.1f} (a machine that is ours alone: about 2)\n")
+    show(racers, epochs)
+
+
+def show(racers: list[Racer], epochs: int) -> None:
+    """The table of the times, and the one of our ratios to each of the others."""
+    print("| loop | precision | s/epoch (least to most) | CPU s/epoch (least to most) | ELBO |")
+    print("|---|---|---|---|---|")
     for racer in racers:
         precision = "bfloat16 products" if "bfloat16" in racer.name else "float32"
-        if len(racer.epochs) < arguments.epochs:
-            print(f"| {racer.name} | {precision} | missing: not installed, or it failed | | | | |")
+        if len(racer.epochs) < epochs:
+            print(f"| {racer.name} | {precision} | missing: not installed, or it failed | | |")
             continue
-        cells = []
-        for what in ("seconds", "cpu"):
-            taken = [e[what] for e in racer.epochs[1:]]
-            ratios = [a[what] / s for a, s in zip(first[1:], taken, strict=False)]
-            cells.append(f"{statistics.median(taken):.2f} ({min(taken):.2f} to {max(taken):.2f})")
-            cells.append(f"{statistics.median(ratios):.2f}" if ratios else "")
-        elbo = f"{racer.epochs[-1]['elbo']:.2f}"
-        print(f"| {racer.name} | {precision} | {' | '.join(cells)} | {elbo} |")
-    for racer in racers:
-        if racer.epochs and racer.epochs[0].get("compile_seconds"):
-            took = racer.epochs[0]["compile_seconds"]
+        cells = [spread([e[what] for e in racer.epochs[1:]]) for what in ("seconds", "cpu")]
+        elbo = racer.epochs[-1]["elbo"]
+        cells.append("" if math.isnan(elbo) else f"{elbo:.2f}")
+        print(f"| {racer.name} | {precision} | {' | '.join(cells)} |")
+    there = [racer for racer in racers if len(racer.epochs) == epochs]
+    ours = [racer for racer in there if racer.name.startswith("vaelib")]
+    others = [racer for racer in there if racer not in ours]
+    print(f"\n| times as fast as | {' | '.join(r.name for r in ours)} |")
+    print("|---|" + "---|" * len(ours))
+    for other in others:
+        pairs = [zip(other.epochs[1:], own.epochs[1:], strict=True) for own in ours]
+        cells = [spread([a["seconds"] / b["seconds"] for a, b in pair]) for pair in pairs]
+        print(f"| {other.name} | {' | '.join(cells)} |")
+    for racer in there:
+        if took := racer.epochs[0].get("compile_seconds"):
             print(f"\n{racer.name}: {took:.1f} s of compiling before the first epoch.")
+
+
+def spread(values: list[float]) -> str:
+    """The median, and the least and the most."""
+    return f"{statistics.median(values):.2f} ({min(values):.2f} to {max(values):.2f})"
 
 
 if __name__ == "__main__":

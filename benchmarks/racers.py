@@ -1,24 +1,26 @@
 """One racer of `make bench`: trains the same VAE an epoch at a time, when told to.
 
-    python racers.py NAME IMAGES.npy
+    python racers.py MODEL NAME IMAGES.npy
 
-784-400-20-400-784, ReLU, Bernoulli likelihood, KL in closed form, Adam 1e-3, batches of 128 in a
-new order each epoch, two threads. Reads "go" and prints {"seconds": …, "elbo": …}. Each library is
-used as its own documentation shows; imports stand where only one environment has them.
+MODEL "dense": 784-400-20-400-784, ReLU, Bernoulli likelihood, KL in closed form, Adam 1e-3, batches
+of 128 in a new order each epoch, two threads; "conv": the same with the model of racers_conv.py.
+Reads "go" and prints {"seconds": …, "elbo": …}. Each library is used as its documentation shows;
+imports stand where only one environment has them.
 """
 
 import sys
 import time
 
+from racers_conv import conv_jax, conv_plain
 from racers_others import jax_scan, pyro, pythae
 from racing import BATCH, HIDDEN, LATENT, LR, THREADS, told, torch_parts, turn
 
 
-def vaelib_racer(images, **options) -> None:
+def vaelib_racer(images, model: str = "dense", **options) -> None:
     import vaelib  # noqa: F401, I001  (before torch: it sets how its threads wait)
 
     import torch
-    from vaelib.models import dense
+    from vaelib.models import conv, dense
     from vaelib.training import fit
 
     torch.set_num_threads(THREADS)
@@ -27,7 +29,10 @@ def vaelib_racer(images, **options) -> None:
     def epoch(history) -> None:
         told(history.seconds[-1], history.elbo[-1], compile_seconds=history.compile_seconds)
 
-    vae = dense((28, 28), LATENT, hidden=(HIDDEN,), likelihood="bernoulli")
+    if model == "dense":
+        vae = dense((28, 28), LATENT, hidden=(HIDDEN,), likelihood="bernoulli")
+    else:
+        vae = conv((28, 28), LATENT, likelihood="bernoulli")
     turn()
     fit(vae, x, 10_000, BATCH, LR, device="cpu", progress=epoch, **options)
 
@@ -38,19 +43,22 @@ def examples(images) -> None:
     import numpy
     from PIL import Image
 
-    grey = (images * 255).astype("uint8")
+    grey = torch.from_numpy((images * 255).astype("uint8"))
+    labels = torch.zeros(len(grey), dtype=torch.int64)
 
     def to_tensor(picture):
         """What torchvision's ToTensor does (its builds do not fit every build of torch)."""
-        pixels = torch.from_numpy(numpy.array(picture)).view(28, 28, 1)
-        return pixels.permute(2, 0, 1).contiguous().float().div(255)
+        pixels = torch.from_numpy(numpy.array(picture, numpy.uint8, copy=True)).view(28, 28, 1)
+        return pixels.permute(2, 0, 1).contiguous().to(torch.float32).div(255)
 
     class Pictures(torch.utils.data.Dataset):
+        """As torchvision's MNIST: image and label are looked up in tensors, one at a time."""
+
         def __len__(self) -> int:
             return len(grey)
 
         def __getitem__(self, i: int):
-            return to_tensor(Image.fromarray(grey[i])), 0
+            return to_tensor(Image.fromarray(grey[i].numpy(), mode="L")), int(labels[i])
 
     loader = torch.utils.data.DataLoader(Pictures(), batch_size=BATCH, shuffle=True)
     optimiser = torch.optim.Adam(net.parameters(), lr=LR)
@@ -108,6 +116,32 @@ def lightning(images) -> None:
     trainer.fit(Module(), loader)
 
 
+def products(images, mkl: bool) -> None:
+    """The floor: a step's matrix products in float32, their operands prepared, and nothing else."""
+    torch, _ = torch_parts()
+    shapes = []  # (M, K) times (K, N): forwards, for the weights, and back to what came before
+    for before, after, first in (
+        (784, HIDDEN, True),
+        *[(HIDDEN, LATENT, False)] * 2,
+        (LATENT, HIDDEN, False),
+        (HIDDEN, 784, False),
+    ):
+        shapes += [(BATCH, before, after), (after, BATCH, before)]
+        shapes += [] if first else [(BATCH, after, before)]
+    pairs = [(torch.rand(m, k), torch.rand(n, k)) for m, k, n in shapes]
+    if not mkl:
+        pairs = [(a.to_mkldnn(), b) for a, b in pairs]
+    turn()
+    while True:
+        started = time.perf_counter()
+        with torch.no_grad():
+            for _ in range(-(-len(images) // BATCH)):
+                for a, b in pairs:
+                    torch.nn.functional.linear(a, b)
+        told(time.perf_counter() - started, float("nan"))
+
+
+FAST = {"precision": "bfloat16", "compile": "always"}
 RACERS = {
     "pytorch/examples": examples,
     "Lightning, tensor data": lightning,
@@ -116,12 +150,19 @@ RACERS = {
     "JAX, jitted scan": jax_scan,
     "vaelib fit": vaelib_racer,
     "vaelib fit, bfloat16": lambda x: vaelib_racer(x, precision="bfloat16"),
-    "vaelib fit, bfloat16, compiled": lambda x: vaelib_racer(
-        x, precision="bfloat16", compile="always"
-    ),
+    "vaelib fit, bfloat16, compiled": lambda x: vaelib_racer(x, **FAST),
+    "the products alone, MKL": lambda x: products(x, mkl=True),
+    "the products alone, oneDNN": lambda x: products(x, mkl=False),
+}
+CONVOLUTIONAL = {
+    "plain loop": conv_plain,
+    "JAX, jitted step": conv_jax,
+    "vaelib fit": lambda x: vaelib_racer(x, "conv"),
+    "vaelib fit, bfloat16": lambda x: vaelib_racer(x, "conv", precision="bfloat16"),
 }
 
 if __name__ == "__main__":
     import numpy
 
-    RACERS[sys.argv[1]](numpy.load(sys.argv[2]))
+    model, name, images = sys.argv[1:]
+    (CONVOLUTIONAL if model == "conv" else RACERS)[name](numpy.load(images))

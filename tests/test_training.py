@@ -602,12 +602,18 @@ def test_small_models_train_on_one_thread_and_give_the_others_back():
         torch.set_num_threads(before)
 
 
-@pytest.mark.parametrize(("own", "policy"), [(None, "passive"), ("active", "active")])
-def test_waiting_threads_sleep_unless_the_user_wants_otherwise(own, policy):
-    script = "import os, sys, vaelib; print(os.environ['OMP_WAIT_POLICY'], 'torch' in sys.modules)"
-    environment = {k: v for k, v in os.environ.items() if k != "OMP_WAIT_POLICY"}
-    environment |= {"OMP_WAIT_POLICY": own} if own else {}
+@pytest.mark.parametrize(
+    ("own", "found"),
+    [
+        ({}, "passive 1000"),
+        ({"OMP_WAIT_POLICY": "active"}, "active None"),
+        ({"GOMP_SPINCOUNT": "7"}, "passive 7"),
+    ],
+)
+def test_waiting_threads_soon_sleep_unless_the_user_wants_otherwise(own, found):
+    names = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")
+    script = f"import os, sys, vaelib; print(*map(os.environ.get, {names}), 'torch' in sys.modules)"
+    environment = {k: v for k, v in os.environ.items() if k not in names} | own
     options = {"cwd": HOME, "env": environment, "text": True, "timeout": 60}
-    assert subprocess.check_output([sys.executable, "-c", script], **options).split() == [
-        *(policy, "False"),
-    ]
+    given = subprocess.check_output([sys.executable, "-c", script], **options)
+    assert given.split() == [*found.split(), "False"]

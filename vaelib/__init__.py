@@ -2,8 +2,11 @@
 
 import os
 
-# OpenMP workers that spin while they wait slow a shared machine ten times over; they must be told
-# to sleep before torch is first imported. A setting of the user's own is left as it is.
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+# OpenMP's threads spin while they wait, which slows a shared machine ten times over; asleep, they
+# take long to wake. To spin for some 30 µs and then sleep costs neither (benchmarks/README.md). It
+# must be said before torch is first imported; a setting of the user's own is left as it is.
+if "OMP_WAIT_POLICY" not in os.environ:
+    os.environ["OMP_WAIT_POLICY"] = "passive"
+    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 __version__ = "0.1.0"

@@ -48,7 +48,7 @@ class Rows:
     def __getitem__(self, index: Tensor) -> Tensor:
         found = []
         for piece in send(index, self.x.device).split(self.at_a_time):
-            found.append(send(self.x[piece], self.device))
+            found.append(send(self.x.index_select(0, piece), self.device))
             if self.mapped:
                 _let_go(self.x)
         return found[0] if len(found) == 1 else torch.cat(found)

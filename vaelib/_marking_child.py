@@ -15,7 +15,15 @@ from pathlib import Path
 from typing import Any
 
 LOADING = 10.0  # seconds for a function's imports, definitions and assignments
-KEPT = ("PATH", "LANG", "LC_ALL", "OMP_NUM_THREADS", "OMP_WAIT_POLICY", "SYSTEMROOT")
+KEPT = (
+    "PATH",
+    "LANG",
+    "LC_ALL",
+    "OMP_NUM_THREADS",
+    "OMP_WAIT_POLICY",
+    "GOMP_SPINCOUNT",
+    "SYSTEMROOT",
+)
 
 
 def main(

@@ -6,8 +6,7 @@ Sources: slide "Combining all the ingredients"; Burda, Grosse and Salakhutdinov 
 
 import math
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Literal
 
 import torch
@@ -95,14 +94,3 @@ class Terms(nn.Module):
         if talk:
             print(f"Compiled in {seconds:.1f} s; torch keeps it on disk for the next run like it.")
         return seconds
-
-
-@contextmanager
-def matrix_products(precision: Precision) -> Iterator[None]:
-    """While it lasts, float32 matrix products are rounded to TF32 if that was asked for."""
-    before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("high" if precision == "tf32" else before)
-    try:
-        yield
-    finally:
-        torch.set_float32_matmul_precision(before)

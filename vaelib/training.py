@@ -28,9 +28,10 @@ from vaelib._arguments import (
 from vaelib._cuda import Captured, Step, adam, memory_explained, set_rate
 from vaelib._history import History
 from vaelib._mapped import Rows, send
-from vaelib._objective import Objective, Precision, Terms, matrix_products
+from vaelib._objective import Objective, Precision, Terms
+from vaelib._products import matrix_products
 from vaelib._run import Interrupt, Run
-from vaelib._threads import few_threads
+from vaelib._threads import few_threads, thread_numbers
 from vaelib.models import VAE
 from vaelib.schedules import (
     annealing_from_above,
@@ -133,7 +134,8 @@ def fit(
         hidden, whole = progress is False or rank > 0, min(batch_size, len(x))
         work = operations(vae, batch_size) * k
         stack.enter_context(few_threads(work))
-        stack.enter_context(matrix_products(precision))
+        threads = thread_numbers(vae, fixed=bool(compile) or world > 1 or device.type != "cpu")
+        stack.enter_context(matrix_products(vae, precision, 0 if compile else whole))
         stack.enter_context(memory_explained(terms, whole, rank, world))
         if compile and not captured and step < epochs * batches:
             share, work = len(range(rank, whole, world)), work * epochs * batches
@@ -169,6 +171,7 @@ def fit(
         while step < epochs * batches and not interrupt.asked:
             started = time.perf_counter()
             for index in run.order(len(x), batch_size, batches):
+                torch.set_num_threads(next(threads))
                 set_rate(optimiser, lr_at(step))
                 take(*draw(index), beta_now.fill_(beta_at(step)), len(index))
                 run.average(step)
