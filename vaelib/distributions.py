@@ -29,7 +29,7 @@ class DiagonalGaussian(td.Independent):
         _require.floats("mu", mu)
         _require.floats("log_sigma", log_sigma)
         try:
-            self.shape = torch.broadcast_shapes(mu.shape, log_sigma.shape)
+            self.shape = _common(mu.shape, log_sigma.shape)
         except RuntimeError:
             given = f"mu {tuple(mu.shape)}, log_sigma {tuple(log_sigma.shape)}"
             raise ValueError(f"{given}; expected shapes that broadcast to one") from None
@@ -111,7 +111,7 @@ def _check_value(name: str, value: Tensor, p: td.Independent) -> None:
     """Refuse a value that is not of the event's shape or whose batch does not fit p's."""
     _require.floats(name, value, ("...", *p.event_shape))
     try:
-        torch.broadcast_shapes(value.shape, p.batch_shape + p.event_shape)
+        _common(value.shape, p.batch_shape + p.event_shape)
     except RuntimeError:
         given = f"{name} has shape {tuple(value.shape)}, the distribution {tuple(p.batch_shape)} × "
         raise ValueError(f"{given}{tuple(p.event_shape)}; expected shapes that broadcast") from None
@@ -131,3 +131,8 @@ def normal_like(shape: Sequence[int], like: Tensor, generator: torch.Generator |
 
 def _on_device_of(generator: torch.Generator | None, value: Tensor) -> Tensor:
     return value if generator is None else value.to(generator.device)
+
+
+def _common(a: torch.Size, b: torch.Size) -> torch.Size:
+    """The shape that both broadcast to; torch's own answer loads SymPy first, half a second."""
+    return a if a == b else torch.broadcast_shapes(a, b)

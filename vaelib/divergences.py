@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
-from scipy.integrate import quad
 from torch import Tensor
 
 from vaelib import _require
@@ -98,6 +97,8 @@ def kl_quadrature(
     >>> kl_quadrature(normal.log_prob, normal.log_prob, -9, 9)
     tensor(0., dtype=torch.float64)
     """
+    from scipy.integrate import quad  # half a second that only this needs
+
     lo, hi = _require.number("lo", lo), _require.number("hi", hi)
     if not lo < hi:
         raise ValueError(f"the interval [{lo:g}, {hi:g}] is empty; expected lo < hi")

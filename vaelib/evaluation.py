@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 import torch
 from jaxtyping import Bool, Float
-from scipy.stats import rankdata
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
@@ -127,7 +126,7 @@ def spearman_table(mu: Float[Tensor, "N D"], factors: Float[Tensor, "N F"]) -> F
     if len(mu) != len(factors) or len(mu) < 2:
         raise ValueError(f"mu has {len(mu)} rows, factors {len(factors)}; expected the same, ≥ 2")
     a, b = (_unit_ranks(value) for value in (mu, factors))
-    return (a.T @ b).to(mu.dtype)
+    return (a.T @ b).clamp(-1, 1).to(mu.dtype)  # 1 + 2e-16 is no correlation
 
 
 @torch.no_grad()
@@ -144,7 +143,7 @@ def factor_alignment(vae: VAE, data: Data) -> Float[Tensor, "D F"]:
 
 def _unit_ranks(values: Tensor) -> Tensor:
     """Ranks of each column, centred and of length one (zero for a constant column)."""
-    ranks = torch.from_numpy(rankdata(values.detach().cpu().numpy(), axis=0)).double()
+    ranks = torch.stack([_ranks(column) for column in values.detach().cpu().T], 1)
     ranks = ranks - ranks.mean(0)
     return ranks / ranks.norm(dim=0).clamp_min(1e-300)
 
@@ -166,3 +165,9 @@ def _widest(vae: VAE) -> int:
 def _parts(total: int, size: int) -> list[int]:
     """`total` in parts of at most `size`."""
     return [min(size, total - done) for done in range(0, total, size)]
+
+
+def _ranks(column: Tensor) -> Tensor:
+    """Ranks 1 to N, float64; equal values share the mean of theirs."""
+    _, place, counts = column.unique(return_inverse=True, return_counts=True)
+    return (counts.cumsum(0) - (counts - 1) / 2).double()[place]

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import gammaln, xlogy
 
 from vaelib.widgets.labs._controls import Choice, Slider, Steps
 from vaelib.widgets.labs._lab import INK, Lab, Mark, Panel, script
@@ -37,6 +36,8 @@ def means(x1: float, x2: float, weight: float, k: int) -> tuple[Array, Array]:
 
     A draw is x₂ with probability `weight`, else x₁: how many are x₂ is binomial.
     """
+    from scipy.special import gammaln, xlogy  # a third of a second that only this lab needs
+
     j = np.arange(k + 1)
     log_ways = gammaln(k + 1) - gammaln(j + 1) - gammaln(k - j + 1)
     probability = np.exp(log_ways + xlogy(j, weight) + xlogy(k - j, 1 - weight))
