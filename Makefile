@@ -12,9 +12,10 @@ NBVAL := $(PYTEST) --nbval --nbval-current-env -n 2 --dist loadscope -p no:cache
 unexport MPLBACKEND PYTHONPATH PYTHONHOME
 # Threads that wait sleep, also where torch is imported before vaelib can say so.
 export OMP_WAIT_POLICY ?= passive
+export GOMP_SPINCOUNT ?= 1000
 
 .NOTPARALLEL:
-.PHONY: help setup lab test lint unit nbval solutions browser notebooks nbgrader handout grade lock test-lowest readme bench bench-quality bench-explorer
+.PHONY: help setup lab test lint unit nbval solutions browser notebooks nbgrader handout grade lock test-lowest readme bench bench-quality bench-explorer bench-scaling
 .PHONY: site slides
 
 help: ## list the targets
@@ -86,3 +87,6 @@ bench-quality: setup ## bounds on MNIST beside the literature's, and the faces (
 
 bench-explorer: setup ## slider to pixels in JupyterLab against interact + matplotlib (ROUNDS=)
 	$(PY) benchmarks/explorer.py
+
+bench-scaling: setup ## how cost grows: training, a class on a hub, a learner's wait (PARTS=)
+	$(PY) benchmarks/scaling.py $(PARTS) --download

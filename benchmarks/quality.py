@@ -1,125 +1,128 @@
 """How good the models are, beside the literature: `make bench-quality`.
 
-    python benchmarks/quality.py [pythae] [burda] [options] [faces] [--epochs N] [--test N]
+    python benchmarks/quality.py [recipes] [pythae] [burda] [options] [sigma_x] [faces] …
 
-Nats, genuine MNIST, log p(x) by importance sampling; each part says its binarisation. `--epochs`
-and `--test` (test images) make it shorter, and the tables say so.
+In nats. Genuine MNIST, log p(x) by importance sampling; each part says its binarisation. Runs,
+weights and bounds are kept in `--keep FOLDER` (build/quality): a run that was stopped goes on, what
+is done is only printed again. `--epochs` and `--test` (test images) make it shorter, and the tables
+say so.
 """
 
 import argparse
-import statistics
-import time
+import platform
+from dataclasses import replace
 from datetime import date
-from functools import partial
+from itertools import pairwise
+from pathlib import Path
 
-import vaelib  # noqa: F401  (before torch: it sets how its threads wait)
+from quality_options import faces, options, sigma_x
+from quality_runs import Folder, Recipe, cell, drawn, header, mean, row, signed
 
 import torch  # isort: skip
 
-from vaelib import data, evaluation, training
-from vaelib.models import dense
-from vaelib.schedules import cosine_decay, linear_annealing
+from vaelib import data
+from vaelib.models import VAE
 
-FAST = {"precision": "auto", "compile": True, "progress": False}
-
-
-def images(download: bool):
-    return data.load("mnist", download)
-
-
-def drawn(x):
-    """One fixed draw of 0/1 pixels, from seed 0."""
-    return data.binarise(x, torch.Generator().manual_seed(0))
-
-
-def decay(epochs: int, n: int, batch_size: int, lr: float):
-    return partial(cosine_decay, steps=epochs * -(-n // batch_size), start=lr, hold=0.3)
-
-
-def show_ladder(name: str, vae, test, samples=(5, 50, 5000)) -> None:
-    found = evaluation.ladder(vae, test, samples, progress=False)
-    cells = " | ".join(f"{m.value:.2f} ± {m.standard_error:.2f}" for m in found.values())
-    print(f"| {name} | {len(test)} | {cells} |", flush=True)
-
-
-def pythae(mnist, epochs: int, tests: int) -> None:
-    """784-400-40 ReLU, batches of 100; there 89.78 and in its reference 89.9, 100 epochs."""
-    print("\n### 784-400-40, ReLU, batches of 100, dynamic binarisation\n")
-    print("| training | test images | ELBO | IW-5 | IW-50 | IW-5000 |\n|---|---|---|---|---|---|")
-    vae = dense((28, 28), 40, hidden=(400,), likelihood="bernoulli")
-    lr = decay(epochs, len(mnist.train), 100, 1e-3)
-    history = training.fit(vae, mnist.train, epochs, 100, lr, binarise=True, **FAST)
-    name = f"{epochs} epochs, {sum(history.seconds) + history.compile_seconds:.0f} s"
-    show_ladder(name, vae, drawn(mnist.test[:tests]))
+PYTHAE = Recipe("pythae", 40, (400,), "relu", 100, lr=2e-3, hold=0.1, average=0.999, k=4)
+ONCE = replace(PYTHAE, lr=1e-3, hold=0.6, k=1, binarise=False)  # it fits its 0/1 pixels too well
+IWAE = replace(PYTHAE, objective="iwae", k=5)
+BURDA = Recipe("burda", 50, (200, 200), "tanh", 600, lr=2e-3, hold=0.3, average=0.999)
+CANDIDATES: tuple[tuple[bool, str, dict], ...] = (
+    (True, "lr 2e-3, decayed", {}),
+    (True, "lr 4e-3, decayed", {"lr": 4e-3}),
+    (False, "lr 2e-3, decayed", {}),
+    (False, "lr 4e-3, decayed", {"lr": 4e-3}),
+    (False, "lr 1e-3, constant", {"lr": 1e-3, "hold": None}),
+    (False, "lr 2e-3, decayed, β from 0 to 1 over 5 epochs", {"warmup": 5}),
+    (False, "lr 2e-3, decayed, 4 draws of z for an image", {"k": 4}),
+    (
+        False,
+        'lr 2e-3, constant, objective="iwae", k = 5',
+        {"hold": None, "objective": "iwae", "k": 5},
+    ),
+)
+RUNGS = (5, 50, 5000)
+CURVE = ("test images", "ELBO", "IW-200")
 
 
-def burda(mnist, epochs: int, tests: int) -> None:
-    """50 latents, 2 × 200 tanh, batches of 20, dynamic binarisation; there −86.76 with 5,000."""
-    print("\n### One stochastic layer, 50 latents, 2 × 200 tanh, dynamic binarisation\n")
-    print("| training | test images | ELBO | IW-5000 |\n|---|---|---|---|")
-    vae = dense((28, 28), 50, hidden=(200, 200), likelihood="bernoulli", activation="tanh")
-    lr = decay(epochs, len(mnist.train), 100, 1e-3)
-    test, spent = drawn(mnist.test[:tests]), 0.0
-
-    def tell(history) -> None:
-        nonlocal spent
-        done = len(history.elbo)
-        if done in (1, 2, 5, 10, 20, 50, 100, 200, 500, epochs):
-            show_ladder(f"{done} epochs, {sum(history.seconds):.0f} s", vae, test, (5000,))
-
-    training.fit(vae, mnist.train, epochs, 100, lr, binarise=True, **FAST | {"progress": tell})
+def recipes(mnist: data.Data, folder: Folder, epochs: int | None) -> None:
+    """Chosen between on the last 10,000 training images, which these runs do not see."""
+    once = drawn(mnist.train)
+    kept_back = once[-10000:][:2000]
+    print(f"\n### Recipes for 784-400-40 on {len(kept_back)} images kept back from training\n")
+    header("training images", "recipe", "epochs", "CPU s", "trained, ELBO", "ELBO", "IW-200")
+    for anew, name, changes in CANDIDATES:
+        recipe = replace(PYTHAE, name="recipe", epochs=epochs or 20, k=1, binarise=anew)
+        x = (mnist.train if anew else once)[:-10000]
+        key, vae, facts = folder.trained(replace(recipe, **changes), x)
+        found = [cell(folder.bound(key, vae, kept_back, k)) for k in (0, 200)]
+        done, cpu, _, trained = _facts(facts)
+        row(f"{len(x)}, {_drawn(anew)}", name, done, cpu, trained, *found)
 
 
-def options(mnist, epochs: int, tests: int) -> None:
-    """What each option moves: the same model, seed and number of steps with it and without."""
-    print("\n### What an option moves: 784-400-40, batches of 100, dynamic binarisation\n")
-    print("| option | test images | ELBO | IW-500 | seconds |\n|---|---|---|---|---|")
-    n, test = len(mnist.train), drawn(mnist.test[:tests])
-    lr = decay(epochs, n, 100, 1e-3)
-    for name, chosen in {
-        "none": {},
-        "warm-up of the KL over the first 20 %": {
-            "beta": partial(linear_annealing, warmup=epochs * n // 500)
-        },
-        "learning rate decayed (cosine)": {"lr": lr},
-        "mean of the weights, 0.999": {"average": 0.999},
-        "iwae, k = 5": {"objective": "iwae", "k": 5},
-        "dreg, k = 5": {"objective": "dreg", "k": 5},
-        "decayed, and mean of the weights": {"lr": lr, "average": 0.999},
-    }.items():
-        vae = dense((28, 28), 40, hidden=(400,), likelihood="bernoulli")
-        history = training.fit(
-            vae, mnist.train, epochs, 100, binarise=True, precision="auto", progress=False, **chosen
-        )
-        found = evaluation.ladder(vae, test, (500,), progress=False)
-        cells = " | ".join(f"{m.value:.2f} ± {m.standard_error:.2f}" for m in found.values())
-        print(f"| {name} | {tests} | {cells} | {sum(history.seconds):.0f} |", flush=True)
+def pythae(mnist: data.Data, folder: Folder, epochs: int | None) -> None:
+    """784-400-40 ReLU, batches of 100; there an NLL of 89.78 (200 samples), 89.9 in its reference.
+
+    Theirs is Larochelle and Murray's fixed binarisation, with 50,000 images to train on.
+    """
+    print("\n### 784-400-40, ReLU, batches of 100")
+    test = mnist.test
+    once = drawn(mnist.train)[:50000]
+    for recipe, x in ((PYTHAE, mnist.train), (IWAE, mnist.train), (ONCE, once)):
+        print(f"\nobjective {recipe.objective}, draws of z for an image: {recipe.k}\n")
+        header("training images", "epochs", "CPU s", "products", "trained, ELBO", *CURVE)
+        recipe = replace(recipe, epochs=epochs or recipe.epochs)
+        key, vae = curve(folder, recipe, x, test, (10, 20, 50))
+        if recipe.k == PYTHAE.k:
+            ladder(folder, key, vae, test[::10])
 
 
-def faces(_, epochs: int, __) -> None:
-    """The default face model from ten seeds: ELBO on the test faces, and alignment."""
-    print("\n### Faces, Gaussian likelihood, no binarisation, ten seeds\n")
-    print("| | least | median | most |\n|---|---|---|---|")
-    held, rows = data.load("faces"), []
-    for seed in range(10):
-        vae = training.face_vae(seed)
-        training.fit_faces(vae, held.train, seed, epochs=epochs, progress=False)
-        table = evaluation.factor_alignment(vae, held).max(0).values.tolist()
-        with torch.no_grad():
-            bound = evaluation.ladder(vae, held.test, (), progress=False)["ELBO"].value
-        rows.append((bound, *table))
-    for i, name in enumerate(("ELBO", "|ρ| expression", "|ρ| pose")):
-        column = sorted(row[i] for row in rows)
-        cells = (column[0], statistics.median(column), column[-1])
-        print(f"| {name} | " + " | ".join(f"{c:.3f}" for c in cells) + " |", flush=True)
+def burda(mnist: data.Data, folder: Folder, epochs: int | None) -> None:
+    """50 latents, 2 × 200 tanh, dynamic binarisation; there −86.76 with 5,000 samples."""
+    print("\n### One stochastic layer, 50 latents, 2 × 200 tanh, binarised anew for each batch\n")
+    header("training images", "epochs", "CPU s", "products", "trained, ELBO", *CURVE)
+    recipe, test = replace(BURDA, epochs=epochs or BURDA.epochs), mnist.test
+    stages = (1, 2, 5, 10, 20, 50, *range(100, recipe.epochs, 100))
+    key, vae = curve(folder, recipe, mnist.train, test, stages)
+    ladder(folder, key, vae, test)
 
 
-PARTS = {
-    "pythae": (pythae, 10),
-    "burda": (burda, 20),
-    "options": (options, 5),
-    "faces": (faces, 48),
-}
+def ladder(folder: Folder, key: str, vae: VAE, test: torch.Tensor) -> None:
+    """The bounds of one model, and by how much each is above the one before, image by image."""
+    rungs = [folder.bound(key, vae, test, k) for k in (0, *RUNGS)]
+    print()
+    header(f"{len(test)} test images", "value", "above the one before")
+    above = ["", *(signed(mean(b - a)) for a, b in pairwise(rungs))]
+    for k, values, more in zip((0, *RUNGS), rungs, above, strict=True):
+        row(f"IW-{k}" if k else "ELBO", cell(values), more)
+
+
+def curve(
+    folder: Folder, recipe: Recipe, x: torch.Tensor, test: torch.Tensor, stages: tuple[int, ...]
+) -> tuple[str, VAE]:
+    """A row for each stage, on every fifth test image, and one for the last epoch, on all."""
+    for key, vae, facts in folder.stages(recipe, x, stages):
+        seen = test if facts["epochs"] == recipe.epochs else test[::5]
+        found = [cell(folder.bound(key, vae, seen, k)) for k in (0, 200)]
+        drawn_anew = f"{len(x)}, {_drawn(recipe.binarise)}"
+        row(drawn_anew, *_facts(facts), len(seen), *found)
+    return key, vae
+
+
+def _facts(facts: dict) -> tuple:
+    return (
+        facts["epochs"],
+        f"{facts['cpu']:.0f}",
+        facts["precision"],
+        f"{facts['train_elbo']:.2f}".replace("-", "−"),
+    )
+
+
+def _drawn(anew: bool) -> str:
+    return "binarised anew for each batch" if anew else "binarised once"
+
+
+PARTS = {f.__name__: f for f in (recipes, pythae, burda, options, sigma_x, faces)}
 
 
 def main() -> None:
@@ -128,22 +131,21 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, help="in place of each part's own")
     parser.add_argument("--train", type=int, default=60000)
     parser.add_argument("--test", type=int, default=10000)
+    parser.add_argument("--keep", type=Path, default=Path("build/quality"), metavar="FOLDER")
     parser.add_argument("--download", action="store_true")
     arguments = parser.parse_args()
     if unknown := [part for part in arguments.parts if part not in PARTS]:
         parser.error(f"there is no part {unknown[0]}: choose among {', '.join(PARTS)}")
-    chosen, started = arguments.parts or list(PARTS), time.monotonic()
-    mnist = None if chosen == ["faces"] else images(arguments.download)
+    chosen = arguments.parts or list(PARTS)
+    mnist = data.load("mnist", arguments.download) if {*chosen} - {"faces", "sigma_x"} else None
     if mnist is not None and arguments.train < len(mnist.train):
-        mnist = data.Data("mnist", mnist.train[: arguments.train], mnist.test)
-    print(
-        f"{date.today()}, torch {torch.__version__}, {torch.get_num_threads()} threads, trained on"
-    )
-    print(f"{arguments.train} images of MNIST where it is MNIST")
+        mnist = replace(mnist, train=mnist.train[: arguments.train], train_labels=None)
+    if mnist is not None:  # evenly spread: the second half of MNIST's test images is the easier
+        mnist = replace(mnist, test=drawn(mnist.test)[:: max(1, 10000 // arguments.test)])
+    print(f"{date.today()}, torch {torch.__version__}, {platform.machine()}. Means over the images")
+    print("shown ± standard error, in nats, evaluated in float32; MNIST's binarised once, seed 0.")
     for part in chosen:
-        run, epochs = PARTS[part]
-        run(mnist, arguments.epochs or epochs, arguments.test)
-    print(f"\n{time.monotonic() - started:.0f} s in all")
+        PARTS[part](mnist, Folder(arguments.keep), arguments.epochs)
 
 
 if __name__ == "__main__":
