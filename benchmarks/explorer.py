@@ -1,10 +1,12 @@
 """Slider to pixels: the explorer against `interact` with a matplotlib figure, in JupyterLab.
 
-For each model one notebook with both, open in one headless Chromium; rounds of key presses and
-drags go round the models and the two ways, so that whatever else the machine does meets all alike.
+For each model one notebook with both, open in one headless Chromium, and with a bare slider and
+canvas, which tell what the browser itself needs. Rounds of key presses and drags go round the
+models and the ways, so that whatever else the machine does meets all alike.
 Writes benchmarks/explorer.md. Usage: make bench-explorer (ROUNDS=6)
 """
 
+import asyncio
 import os
 import platform
 import sys
@@ -14,11 +16,13 @@ from pathlib import Path
 from statistics import median, quantiles
 
 import nbformat
-from jupyterlab_page import chromium, open_notebook, serve
+from jupyterlab_page import launching, open_notebook, serve
+from playwright.async_api import async_playwright
 
 HERE = Path(__file__).parent
 ROUNDS = int(os.environ.get("ROUNDS", "6"))
-PRESSES, STEPS = 15, 150  # a round: key presses, and steps of one drag
+PRESSES = 15  # a round
+MOVES, EVERY, FAR = 180, 0.008, 4  # of a drag: moves of the mouse, s between two, pixels of each
 
 MODELS = {
     "dense faces, 32 × 32, z of 4": """
@@ -55,11 +59,31 @@ def draw(**z):
     plt.axis("off")
     plt.show()
 interact(draw, **{f"z{i + 1}": FloatSlider(0, min=-3, max=3, step=0.05) for i in range(4)});"""
+# What the browser needs for a slider and a canvas of one grey: no decoder, no texts, no Python.
+BARE = '''
+import anywidget
+class Bare(anywidget.AnyWidget):
+    _esm = """export default { render({ el }) {
+      el.innerHTML = `<div class="bare"><input type="range" min="-3" max="3" step="0.05" value="0"
+        data-lm-suppress-shortcuts="true" style="display: block; width: 400px">
+        <canvas width="32" height="32" style="width: 320px"></canvas></div>`;
+      const [input, canvas] = el.querySelectorAll("input, canvas");
+      const context = canvas.getContext("2d");
+      const image = context.createImageData(32, 32);
+      let frame = 0;
+      const draw = () => {
+        frame = 0;
+        image.data.fill(128 + 40 * Number(input.value));
+        context.putImageData(image, 0, 0);
+      };
+      input.addEventListener("input", () => { frame ||= requestAnimationFrame(draw); });
+    } }"""
+Bare()'''
 
 # Times are from the key's own time stamp to the task after the frame that shows another picture.
 PROBE = """() => {
   const put = CanvasRenderingContext2D.prototype.putImageData;
-  const large = () => document.querySelector(".vaelib-picture canvas");
+  const large = (canvas) => canvas.closest(".vaelib-picture, .bare");
   window.probe = { pressed: 0, shown: [], waits: [] };
   const drawn = () => {  // within a frame: this message comes after it
     const channel = new MessageChannel();
@@ -73,7 +97,7 @@ PROBE = """() => {
   const loaded = () => requestAnimationFrame(drawn);
   CanvasRenderingContext2D.prototype.putImageData = function (...all) {
     put.apply(this, all);
-    if (this.canvas === large()) drawn();
+    if (large(this.canvas)) drawn();
   };
   new MutationObserver((changes) => {
     for (const { addedNodes } of changes) for (const node of addedNodes) {
@@ -94,68 +118,85 @@ PROBE = """() => {
 SLIDERS = {
     "the explorer": ".vaelib-explorer input[type=range]",
     "interact + matplotlib": ".noUi-handle",
+    "a bare slider and canvas": ".bare input",
 }
 
 
-def press(page, selector: str, times: int) -> list[float]:
+async def press(page, selector: str, times: int) -> list[float]:
     """ms from a key press to the picture, for so many presses."""
-    page.locator(selector).first.focus()
+    await page.locator(selector).first.focus()
     waits = []
     for i in range(times):
-        page.wait_for_timeout(60 + 13 * (i % 7))  # at rest, and in no step with the display
-        page.evaluate("probe.next()")
-        page.keyboard.press("ArrowRight" if i % 10 < 5 else "ArrowLeft")
-        waits.append(page.evaluate("probe.answer"))
+        await page.wait_for_timeout(60 + 13 * (i % 7))  # at rest, and in no step with the display
+        await page.evaluate("probe.next()")
+        await page.keyboard.press("ArrowRight" if i % 10 < 5 else "ArrowLeft")
+        waits.append(await page.evaluate("probe.answer"))
     return [3000.0 if wait is None else wait for wait in waits]
 
 
-def drag(page, selector: str, steps: int) -> tuple[float, float]:
+async def drag(page, selector: str) -> tuple[float, float]:
     """Pictures shown and moves of the mouse a second while the slider is dragged to and fro."""
-    handle = page.locator(selector).first
-    box = handle.bounding_box()
+    box = await page.locator(selector).first.bounding_box()
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-    page.mouse.move(x, y)
-    page.mouse.down()
-    start = page.evaluate("performance.now()")
-    for i in range(steps):
-        swing = i % 40 if i % 80 < 40 else 40 - i % 40
-        page.mouse.move(x + 3 * swing - 40, y)
-    end = page.evaluate("performance.now()")
-    page.mouse.up()
-    shown = page.evaluate(
-        "([a, b]) => probe.shown.filter((t) => t > a && t <= b).length", [start, end]
-    )
-    page.wait_for_timeout(1500)  # what is still on its way comes to rest
-    return 1000 * shown / (end - start), 1000 * steps / (end - start)
+    await page.mouse.move(x, y)
+    await page.mouse.down()
+    await page.wait_for_timeout(300)
+    start = await page.evaluate("performance.now()")
+    clock = asyncio.get_running_loop().time
+    first, sent = clock(), []
+    for i in range(MOVES):
+        swing = (i + 15) % 60
+        to = x + FAR * ((swing if swing < 30 else 60 - swing) - 15)
+        # As a mouse does, which waits for nobody: the page need not have seen the last move.
+        sent.append(asyncio.create_task(page.mouse.move(to, y)))
+        await asyncio.sleep(max(0, first + EVERY * (i + 1) - clock()))
+    end = await page.evaluate("performance.now()")
+    moves = MOVES / (clock() - first)
+    await asyncio.gather(*sent)
+    await page.mouse.up()
+    script = "([a, b]) => probe.shown.filter((t) => t > a && t <= b).length"
+    shown = await page.evaluate(script, [start, end])
+    await page.wait_for_timeout(1500)  # what is still on its way comes to rest
+    return 1000 * shown / (end - start), moves
+
+
+async def measure(waits, rates) -> str:
+    """Fill in the times and rates of each model and way; returns the browser's version."""
+    with tempfile.TemporaryDirectory() as folder, serve(Path(folder)) as lab:
+        async with async_playwright() as playwright:
+            browser = await playwright.chromium.launch(**launching())
+            context = await browser.new_context(viewport={"width": 1280, "height": 2000})
+            pages = {}
+            for i, (name, source) in enumerate(MODELS.items()):
+                cells = [IMPORTS + source + "\nexplorer", INTERACT, BARE]
+                notebook = nbformat.v4.new_notebook(
+                    cells=[nbformat.v4.new_code_cell(cell.strip()) for cell in cells]
+                )
+                pages[name] = page = await context.new_page()
+                await open_notebook(lab, page, f"model_{i}", notebook)
+                for selector in SLIDERS.values():
+                    await page.wait_for_selector(selector, timeout=120_000)
+                await page.evaluate(PROBE)
+            for turn in range(ROUNDS + 1):
+                for name, page in pages.items():
+                    await page.bring_to_front()
+                    for way, selector in SLIDERS.items():
+                        times = await press(page, selector, PRESSES)
+                        rate = await drag(page, selector)
+                        if turn:  # the first round warms up
+                            waits[name, way] += times
+                            rates[name, way].append(rate)
+                        said = f"{median(times):.1f} ms, {rate[0]:.1f} of {rate[1]:.1f}/s"
+                        print(f"round {turn}: {name}, {way}: {said}", flush=True)
+            version = browser.version
+            await browser.close()
+            return version
 
 
 def main() -> int:
-    with tempfile.TemporaryDirectory() as folder, serve(Path(folder)) as lab, chromium() as browser:
-        context = browser.new_context(viewport={"width": 1280, "height": 2000})
-        pages = {}
-        for i, (name, source) in enumerate(MODELS.items()):
-            cells = [IMPORTS + source + "\nexplorer", INTERACT]
-            notebook = nbformat.v4.new_notebook(
-                cells=[nbformat.v4.new_code_cell(cell.strip()) for cell in cells]
-            )
-            pages[name] = page = context.new_page()
-            open_notebook(lab, page, f"model_{i}", notebook)
-            for selector in SLIDERS.values():
-                page.wait_for_selector(selector, timeout=120_000)
-            page.evaluate(PROBE)
-        waits = {(name, way): [] for name in MODELS for way in SLIDERS}
-        rates = {(name, way): [] for name in MODELS for way in SLIDERS}
-        for turn in range(ROUNDS + 1):
-            for name, page in pages.items():
-                page.bring_to_front()
-                for way, selector in SLIDERS.items():
-                    found = press(page, selector, PRESSES), drag(page, selector, STEPS)
-                    if turn:  # the first round warms up
-                        waits[name, way] += found[0]
-                        rates[name, way].append(found[1])
-                    said = f"{median(found[0]):.1f} ms, {found[1][0]:.1f} of {found[1][1]:.1f}/s"
-                    print(f"round {turn}: {name}, {way}: {said}", flush=True)
-        version = browser.version
+    waits = {(name, way): [] for name in MODELS for way in SLIDERS}
+    rates = {(name, way): [] for name in MODELS for way in SLIDERS}
+    version = asyncio.run(measure(waits, rates))
     text = table(waits, rates, version)
     (HERE / "explorer.md").write_text(text, encoding="utf-8")
     print(text)
@@ -179,10 +220,12 @@ def table(waits, rates, version: str) -> str:
         f"""# Slider to pixels in JupyterLab
 
 The time from a key press on a slider to the frame that shows the new picture; and, while the slider
-is dragged, pictures shown and moves of the mouse a second, the first of which cannot be more than
-the second. `make bench-explorer` measures it and writes this page; {date.today()}, {processor()},
-{os.cpu_count()} cores, headless Chromium {version}, {count} key presses and {ROUNDS} drags each,
-the models and the two ways in turn. The explorer also keeps its strips up to date meanwhile. Load
+is dragged, pictures shown a second, of which the display takes 60. The mouse moves every
+{1000 * EVERY:.0f} ms and waits for no answer, as a real one does. `make bench-explorer` measures it
+and writes this page; {date.today()}, {processor()}, {os.cpu_count()} cores, headless Chromium
+{version}, {count} key presses and {ROUNDS} drags each, the models and the ways in turn. The
+explorer also keeps its strips, texts and Python up to date meanwhile; the bare slider does nothing
+but put one grey on a canvas, so it is what the browser and the machine themselves need. Load
 average over the last five minutes: {os.getloadavg()[1]:.1f}; with much more than the cores, the
 times are of the machine's other work and only the ratio says something.
 

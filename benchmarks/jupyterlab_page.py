@@ -12,24 +12,31 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import nbformat
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.async_api import Page
+from playwright.sync_api import Browser, sync_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 MINUTE = 60_000
 
 
-@contextmanager
-def chromium() -> Iterator[Browser]:
+def launching() -> dict[str, Any]:
+    """How the browser is launched."""
     wanted = os.environ.get("VAELIB_BROWSER")
     found = [path for name in ([wanted] if wanted else NAMES) if (path := shutil.which(name))]
     if not found:
         raise SystemExit("no browser found: install chromium, or name it in VAELIB_BROWSER")
     as_root = hasattr(os, "geteuid") and os.geteuid() == 0
+    flags = ["--disable-gpu", *(["--no-sandbox"] if as_root else [])]
+    return {"executable_path": found[0], "args": flags}
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        flags = ["--disable-gpu", *(["--no-sandbox"] if as_root else [])]
-        browser = playwright.chromium.launch(executable_path=found[0], args=flags)
+        browser = playwright.chromium.launch(**launching())
         yield browser
         browser.close()
 
@@ -72,14 +79,14 @@ def serve(home: Path) -> Iterator[tuple[str, str, Path]]:
         server.wait(30)
 
 
-def open_notebook(lab: tuple[str, str, Path], page: Page, name: str, notebook) -> None:
+async def open_notebook(lab: tuple[str, str, Path], page: Page, name: str, notebook) -> None:
     """Open a notebook in a workspace of its own and run all its cells."""
     base, token, root = lab
     python = {"name": "python3", "display_name": "Python 3", "language": "python"}
     notebook.metadata |= {"kernelspec": python}
     nbformat.write(notebook, root / f"{name}.ipynb")
-    page.goto(f"{base}/lab/workspaces/{name}/tree/{name}.ipynb?reset&token={token}")
-    page.wait_for_selector(".jp-NotebookPanel .jp-Cell", timeout=MINUTE)
-    page.get_by_text(re.compile(r"\| Idle$")).wait_for(timeout=MINUTE)
-    page.get_by_role("menuitem", name="Run", exact=True).click()
-    page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+    await page.goto(f"{base}/lab/workspaces/{name}/tree/{name}.ipynb?reset&token={token}")
+    await page.wait_for_selector(".jp-NotebookPanel .jp-Cell", timeout=MINUTE)
+    await page.get_by_text(re.compile(r"\| Idle$")).wait_for(timeout=MINUTE)
+    await page.get_by_role("menuitem", name="Run", exact=True).click()
+    await page.get_by_role("menuitem", name="Run All Cells", exact=True).click()

@@ -85,8 +85,8 @@ class Shown:
         return np.array(self.page.locator(which).evaluate(PIXELS))
 
     def frame(self):
-        """Wait until what was asked for is drawn."""
-        self.page.evaluate("() => new Promise(r => requestAnimationFrame(() => setTimeout(r)))")
+        """Wait until what was asked for is drawn, and what follows the picture is written."""
+        self.page.evaluate("() => new Promise(r => requestAnimationFrame(() => setTimeout(r, 80)))")
 
     def slider(self, place=0):
         return self.page.get_by_role("slider").nth(place)

@@ -30,6 +30,22 @@ def test_axe_finds_no_violation(shown, width, scheme):
         assert violations(page) == [], view
 
 
+def test_a_saved_page_in_trouble_has_no_violation(page, tmp_path):
+    vae = models.dense((8, 8), 2, hidden=())
+    x = torch.zeros(4, 8, 8)
+    x[2] = 1
+    with torch.no_grad():
+        vae.encoder.mu.weight.fill_(1e38)  # too much for the third image
+    page.emulate_media(color_scheme="dark")
+    shown = show(page, tmp_path, vae, x)
+    page.get_by_label("Start from image").fill("2")
+    page.get_by_role("button", name="Encode").click()
+    for mode in shown.explorer.spec["modes"]:
+        page.locator(f"[role=tab][id$={mode}]").click()
+        assert "gives NaN or infinity for image 2" in page.get_by_role("alert").inner_text()
+        assert violations(page) == [], mode
+
+
 def test_axe_is_there_to_find_something(shown):
     shown.page.evaluate("document.querySelector('.vaelib-number').removeAttribute('aria-label')")
     assert any(line.startswith("label:") for line in violations(shown.page))
@@ -93,6 +109,8 @@ def test_high_contrast_keeps_what_colours_told(shown):
         found = page.locator(selector).first.evaluate(f"e => getComputedStyle(e).{what}")
         assert found == text, selector
     assert page.locator(".vaelib-band").first.is_visible()
+    slider, rail = (page.locator(f".vaelib-rail{part}").first for part in (" input", ""))
+    assert slider.bounding_box()["width"] == rail.bounding_box()["width"]
 
 
 @pytest.mark.parametrize("width", [320, 768, 3840])
@@ -106,6 +124,16 @@ def test_it_fits_the_window(shown, width):
     assert all(box["width"] >= min(280, width - 90) for box in boxes)
     cell = shown.page.locator(".vaelib-cells button").first.bounding_box()
     assert cell["width"] >= 24  # as large as a finger needs
+
+
+def test_it_grows_on_a_projector(shown):
+    sizes = []
+    for width in (1280, 3840):
+        shown.page.set_viewport_size({"width": width, "height": width * 9 // 16})
+        places = (".vaelib-picture canvas", ".vaelib-pad", ".vaelib-rail", ".vaelib-lock input")
+        boxes = [shown.page.locator(place).first.bounding_box() for place in places]
+        sizes.append([box["width"] for box in boxes])
+    assert all(large > 1.7 * small for small, large in zip(*sizes, strict=True)), sizes
 
 
 def test_the_focus_is_seen(shown):

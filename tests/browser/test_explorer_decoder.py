@@ -36,6 +36,7 @@ def test_half_floats_are_read_exactly(page):
     halves = np.arange(2**16, dtype=np.uint16)
     script = bundle.script("decoder") + "\nwindow.halfToFloat = halfToFloat;"
     page.add_script_tag(content=script, type="module")
+    page.wait_for_function("() => Boolean(window.halfToFloat)")
     found = page.evaluate(
         "() => Array.from(halfToFloat(Uint16Array.from({length: 65536}, (_, i) => i)), String)"
     )

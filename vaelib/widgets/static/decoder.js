@@ -27,29 +27,66 @@ export function readWeights(bytes, precision) {
 const product = (shape) => shape.reduce((a, b) => a * b, 1);
 const sigmoid = (a) => 1 / (1 + Math.exp(-a));
 
+/**
+ * y[m, n] = Σ_k w[m, k] x[k, n]. `sizes` are those of m, k and n; a place [start, step, step] tells
+ * where the numbers of w[m, k], x[k, n] and y[m, n] begin and how far apart they are.
+ *
+ * What is 0 in x is passed over: that is half of all that comes out of a ReLU. Eight sums go on side
+ * by side, so that none waits for its last addition to end and each x is read once for all eight.
+ */
+function multiply([M, K, N], w, [w0, wm, wk], x, [x0, xk, xn], y, [y0, ym, yn]) {
+  const kept = new Float64Array(K); // of a column of x, what is not 0
+  const place = new Int32Array(K); // and where its weights stand
+  for (let n = 0; n < N; n += 1) {
+    let count = 0;
+    for (let k = 0, at = x0 + n * xn; k < K; k += 1, at += xk) {
+      if (x[at] === 0) continue;
+      kept[count] = x[at];
+      place[count] = w0 + k * wk;
+      count += 1;
+    }
+    let [m, to] = [0, y0 + n * yn];
+    for (; m + 7 < M; m += 8) {
+      const i = m * wm;
+      let [a, b, c, d, e, f, g, h] = [0, 0, 0, 0, 0, 0, 0, 0];
+      for (let k = 0; k < count; k += 1) {
+        const value = kept[k];
+        const at = i + place[k];
+        a += w[at] * value;
+        b += w[at + wm] * value;
+        c += w[at + 2 * wm] * value;
+        d += w[at + 3 * wm] * value;
+        e += w[at + 4 * wm] * value;
+        f += w[at + 5 * wm] * value;
+        g += w[at + 6 * wm] * value;
+        h += w[at + 7 * wm] * value;
+      }
+      y[to] = a;
+      y[to + ym] = b;
+      y[to + 2 * ym] = c;
+      y[to + 3 * ym] = d;
+      y[to + 4 * ym] = e;
+      y[to + 5 * ym] = f;
+      y[to + 6 * ym] = g;
+      y[to + 7 * ym] = h;
+      to += 8 * ym;
+    }
+    for (; m < M; m += 1, to += ym) {
+      let sum = 0;
+      for (let k = 0; k < count; k += 1) sum += w[m * wm + place[k]] * kept[k];
+      y[to] = sum;
+    }
+  }
+}
+
 /** y = W x + b over the last axis; W is stored (outputs, inputs). */
 function linear(x, y, op, w) {
   const inputs = op.in.at(-1);
   const outputs = op.out.at(-1);
-  for (let from = 0, to = 0; from < x.length; from += inputs, to += outputs) {
-    for (let o = 0; o < outputs; o += 1) {
-      // Four sums at a time: one alone would wait for each addition to end.
-      let at = op.weight + o * inputs;
-      let a = 0;
-      let b = 0;
-      let c = 0;
-      let d = 0;
-      let i = 0;
-      for (; i + 3 < inputs; i += 4, at += 4) {
-        a += w[at] * x[from + i];
-        b += w[at + 1] * x[from + i + 1];
-        c += w[at + 2] * x[from + i + 2];
-        d += w[at + 3] * x[from + i + 3];
-      }
-      for (; i < inputs; i += 1, at += 1) a += w[at] * x[from + i];
-      y[to + o] = a + b + c + d + (op.bias === null ? 0 : w[op.bias + o]);
-    }
-  }
+  const sizes = [outputs, inputs, x.length / inputs];
+  multiply(sizes, w, [op.weight, inputs, 1], x, [0, 1, inputs], y, [0, 1, outputs]);
+  if (op.bias === null) return;
+  for (let i = 0; i < y.length; i += 1) y[i] += w[op.bias + (i % outputs)];
 }
 
 /** Each channel of y starts from its bias. */
@@ -68,58 +105,34 @@ function span(n, stride, shift, size) {
 
 /**
  * Both convolutions are one sum over (small channel, big channel, tap of the kernel): a big pixel at
- * stride·(row, column) + tap − padding meets a small pixel at (row, column). A transposed
- * convolution goes from small to big, an ordinary one from big to small. For each big channel and
- * tap there is a sheet as large as a small channel; the sums over small channels run along it.
+ * stride·(row, column) + tap − padding meets a small pixel at (row, column). For each big channel and
+ * tap there is a sheet as large as a small channel. A transposed convolution goes from small to big:
+ * it makes the sheets by one product of matrices and adds them up in the big picture. An ordinary
+ * one takes the sheets from the big picture first. torch stores both kinds of weight as (small
+ * channels, big channels, rows, columns).
  */
 function convolve(x, y, op, w, transposed) {
   const [small, big] = transposed ? [op.in, op.out] : [op.out, op.in];
-  const [channels, rows, columns] = small;
-  const [kernelRows, kernelColumns] = op.kernel;
-  const plane = rows * columns;
-  const taps = kernelRows * kernelColumns;
-  const sheet = new Float32Array(plane);
-  fillBias(y, op, w, op.out[1] * op.out[2]);
-  for (let b = 0; b < big[0]; b += 1) {
-    for (let tap = 0; tap < taps; tap += 1) {
-      // torch stores both kinds of weight as (small channels, big channels, rows, columns).
-      const first = op.weight + b * taps + tap;
-      const step = big[0] * taps;
-      sheet.fill(0);
-      if (transposed) {
-        gather(x, sheet, w, first, step, channels);
-        carry(y, sheet, op, big, b, tap, true);
-      } else {
-        carry(x, sheet, op, big, b, tap, false);
-        spread(y, sheet, w, first, step, channels);
-      }
+  const taps = op.kernel[0] * op.kernel[1];
+  const plane = small[1] * small[2];
+  const many = big[0] * taps;
+  const sheets = (op.sheets ??= new Float32Array(many * plane));
+  const carryAll = (picture) => {
+    for (let i = 0; i < many; i += 1) {
+      const sheet = sheets.subarray(i * plane, (i + 1) * plane);
+      carry(picture, sheet, op, big, Math.floor(i / taps), i % taps, transposed);
     }
-  }
-}
-
-/** sheet += Σ_s w_s x_s, four channels at a time: each pass over the sheet is then worth more. */
-function gather(x, sheet, w, first, step, channels) {
-  const n = sheet.length;
-  let s = 0;
-  for (; s + 3 < channels; s += 4) {
-    const [at, from] = [first + s * step, s * n];
-    const [a, b, c, d] = [w[at], w[at + step], w[at + 2 * step], w[at + 3 * step]];
-    for (let i = 0; i < n; i += 1) {
-      const j = from + i;
-      sheet[i] += a * x[j] + b * x[j + n] + c * x[j + 2 * n] + d * x[j + 3 * n];
-    }
-  }
-  for (; s < channels; s += 1) {
-    for (let i = 0; i < n; i += 1) sheet[i] += w[first + s * step] * x[s * n + i];
-  }
-}
-
-/** y_s += w_s · sheet for every channel s. */
-function spread(y, sheet, w, first, step, channels) {
-  const n = sheet.length;
-  for (let s = 0; s < channels; s += 1) {
-    const weight = w[first + s * step];
-    for (let i = 0; i < n; i += 1) y[s * n + i] += weight * sheet[i];
+  };
+  const apart = [0, plane, 1];
+  if (transposed) {
+    multiply([many, small[0], plane], w, [op.weight, 1, many], x, apart, sheets, apart);
+    fillBias(y, op, w, product(big.slice(1)));
+    carryAll(y);
+  } else {
+    carryAll(x);
+    multiply([small[0], many, plane], w, [op.weight, many, 1], sheets, apart, y, apart);
+    if (op.bias === null) return;
+    for (let i = 0; i < y.length; i += 1) y[i] += w[op.bias + Math.floor(i / plane)];
   }
 }
 
@@ -180,7 +193,7 @@ export function makeDecoder(ops, weights) {
       const run = OPERATIONS[op.op];
       if (!run) throw new Error(`this page cannot run the decoder's operation "${op.op}"`);
       checkWeights(op, weights.length);
-      return { run, op, y: new Float32Array(product(op.out)) };
+      return { run, op: { ...op }, y: new Float32Array(product(op.out)) };
     });
   return (z) => {
     let x = Float32Array.from(z);
@@ -193,34 +206,39 @@ export function makeDecoder(ops, weights) {
 }
 
 /**
- * A function that draws a picture (values 0 to 1, or 0 to `white`) on the canvas, pixel for pixel,
- * as one of columns × rows pictures; it returns how many of its numbers are not finite. Pixels that
- * are no number are drawn as stripes, which no decoder makes by itself.
+ * Draws pictures (values 0 to 1, or 0 to `white`) on the canvas, pixel for pixel, each as one of
+ * columns × rows: `write` returns how many of its numbers are not finite, and `put` shows what was
+ * written. Pixels that are no number are drawn as stripes, which no decoder makes by itself.
  */
 export function makePainter(canvas, shape, columns = 1, rows = 1) {
   const [channels, height, width] = shape.length === 2 ? [1, ...shape] : shape;
   const gap = columns * rows > 1 ? 1 : 0;
   [canvas.width, canvas.height] = [columns * (width + gap), rows * (height + gap)];
   const context = canvas.getContext("2d");
-  const image = context.createImageData(width, height);
+  const image = context.createImageData(canvas.width, canvas.height);
   const { data } = image;
   const plane = height * width;
   const second = channels === 1 ? 0 : plane;
-  return (picture, white = 1, column = 0, row = 0) => {
-    const scale = 255 / white;
-    let bad = 0;
-    for (let i = 0, to = 0; i < plane; i += 1, to += 4) {
-      const a = picture[i];
-      const b = picture[i + second];
-      const c = picture[i + 2 * second];
-      // The array clips to 0 … 255 and rounds.
-      [data[to], data[to + 1], data[to + 2], data[to + 3]] = [a * scale, b * scale, c * scale, 255];
-      if (a - a + (b - b) + (c - c) !== 0) {
-        bad += 1;
-        data.fill(((i % width) + Math.floor(i / width)) % 4 < 2 ? 30 : 225, to, to + 3);
+  return {
+    write(picture, white = 1, column = 0, row = 0) {
+      const scale = 255 / white;
+      let [bad, i] = [0, 0];
+      for (let y = 0; y < height; y += 1) {
+        let to = 4 * ((row * (height + gap) + y) * canvas.width + column * (width + gap));
+        for (const end = i + width; i < end; i += 1, to += 4) {
+          const a = picture[i];
+          const b = picture[i + second];
+          const c = picture[i + 2 * second];
+          // The array clips to 0 … 255 and rounds.
+          [data[to], data[to + 1], data[to + 2], data[to + 3]] = [a * scale, b * scale, c * scale, 255];
+          if (a - a + (b - b) + (c - c) !== 0) {
+            bad += 1;
+            data.fill(((i % width) + y) % 4 < 2 ? 30 : 225, to, to + 3);
+          }
+        }
       }
-    }
-    context.putImageData(image, column * (width + gap), row * (height + gap));
-    return bad;
+      return bad;
+    },
+    put: () => context.putImageData(image, 0, 0),
   };
 }

@@ -40,16 +40,16 @@ export function perFrame(work) {
   };
 }
 
-/** Run `work` at most once in `ms`, always after the last request. */
-export function throttle(ms, work) {
-  let timer = 0;
+/** Run `work` at most once in `ms`, always after the last request; after a rest, `soon` ms after. */
+export function throttle(ms, work, soon = ms) {
+  let [timer, last] = [0, -Infinity];
   const run = () => {
-    timer = 0;
+    [timer, last] = [0, performance.now()];
     work();
   };
   return {
     request() {
-      timer ||= setTimeout(run, ms);
+      timer ||= setTimeout(run, Math.max(soon, last + ms - performance.now()));
     },
     cancel() {
       clearTimeout(timer);

@@ -2,43 +2,34 @@
 // small pictures of the views, as many as there is time for.
 import { uniqueId } from "./dom.js";
 
-const BUDGET = 7; // ms of a frame for the picture and small pictures together
+const SLICE = 4; // ms of small pictures at a stretch: what is pressed meanwhile has to wait for it
 const PATIENCE = 5000; // ms until a silent Python is spoken of
 const BATCH = 32;
 
 /** `decode` is the page's own. `next()` gives the next small picture to draw, or null. */
 export function pageEngine(decode) {
-  let cost = 1;
   return {
-    picture(z, paint) {
+    picture: (z, paint) => paint(decode(z)),
+    /** Paint small pictures for a while; true if there may be more. */
+    cells(next) {
       const start = performance.now();
-      paint(decode(z));
-      return performance.now() - start;
-    },
-    /**
-     * Draw small pictures for what is left of the frame, at least one if nothing else moves; true
-     * if there may be more to draw.
-     */
-    cells(next, spent, idle) {
-      const start = performance.now() - spent;
-      for (let count = 0; ; count += 1) {
-        const before = performance.now() - start;
-        if (before + cost > BUDGET && !(idle && count === 0)) return true;
+      while (performance.now() - start < SLICE) {
         const job = next();
         if (!job) return false;
         job.paint(decode(job.z));
-        cost += 0.2 * (performance.now() - start - before - cost);
       }
+      return true;
     },
     stop() {},
   };
 }
 
 /**
- * Asks Python for pictures, one message at a time, so that what was overtaken is never asked for.
+ * Asks Python for pictures, one message at a time, so that what was overtaken is never asked for;
+ * `put()` shows what was painted.
  * `said(text)` is told what is wrong, or "" when an answer comes.
  */
-export function kernelEngine(model, size, said) {
+export function kernelEngine(model, size, put, said) {
   const view = uniqueId("view");
   let [id, timer, flying, wanted, more] = [0, 0, null, null, () => null];
 
@@ -83,6 +74,7 @@ export function kernelEngine(model, size, said) {
     const { buffer, byteOffset, byteLength } = buffers[0];
     const all = new Float32Array(buffer.slice(byteOffset, byteOffset + byteLength));
     jobs.forEach((job, i) => job.paint(all.subarray(i * size, (i + 1) * size)));
+    put();
     ask();
   }
 
@@ -91,7 +83,6 @@ export function kernelEngine(model, size, said) {
     picture(z, paint) {
       wanted = { z: [...z], paint, again() {} };
       ask();
-      return 0;
     },
     cells(next) {
       more = next;

@@ -22,7 +22,7 @@ function render({ model, el }) {
   let sent = JSON.stringify(z);
   let wanted = null; // what to keep when the answer for an undone image comes
   let origin = model.get("image_index"); // the image that this z came from
-  const saving = throttle(100, () => save({ z: [...z] }));
+  const saving = throttle(100, () => save({ z: [...z] }), 20);
   const history = makeHistory(
     () => ({ z: [...z], index: origin }),
     (any) => parts.undo.setAttribute("aria-disabled", String(!any)),
@@ -33,6 +33,7 @@ function render({ model, el }) {
   const rows = spec.rows.map((row) =>
     makeRow(
       row,
+      () => z[row.dim],
       (value) => move([[row.dim, value]], `z${row.dim + 1} moved to ${text(value)}`, row.dim),
       (on) => lock(row.dim, on),
     ),
@@ -41,12 +42,13 @@ function render({ model, el }) {
   const pad =
     z.length > 1 &&
     makePad({
-      ...{ rows: spec.rows, dots: model.get("dots") ?? {}, noun: spec.noun },
+      ...{ rows: spec.rows, dots: model.get("dots") ?? {}, noun: spec.noun, now: () => z },
       move(pairs) {
         const free = pairs.filter(([dim]) => !isLocked(dim));
         const where = free.map(([dim, value]) => `z${dim + 1} = ${text(value)}`).join(", ");
         if (free.length) move(free, `Pad: ${where}`, "pad");
         else voice.say("Locked: the pad moves nothing");
+        pad.locate(z); // at once: it is under the pointer
       },
       turn: (axes) => save({ axes }),
     });
@@ -79,7 +81,7 @@ function render({ model, el }) {
     },
   });
   const stage = makeStage({
-    ...{ model, spec, canvas: parts.picture, voice, sampler, z: () => z, next: views.next },
+    ...{ model, spec, canvas: parts.picture, voice, sampler, z: () => z, views },
     shown() {
       for (const row of rows) row.say(z[row.dim]);
       if (pad) pad.locate(z);
@@ -169,7 +171,7 @@ function render({ model, el }) {
     encode: () => source.encode(parts.index.read()),
     again() {
       sampler.renew();
-      stage.redraw(false);
+      stage.redraw();
     },
   };
   for (const [name, act] of Object.entries(clicks)) parts[name].addEventListener("click", act);
@@ -216,7 +218,7 @@ function render({ model, el }) {
       parts.sampled.input.value = kind;
       parts.again.hidden = kind !== "sample";
       parts.pictureCaption.textContent = sampler.caption(kind);
-      stage.redraw(false);
+      stage.redraw();
     },
     mode: () => views.show(model.get("mode")),
     axes() {

@@ -13,7 +13,7 @@ const STEPS = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowD
  */
 export function makeGallery({ shape, rows, columns, name, heads, sides, code, label, choose, wake }) {
   const canvas = h("canvas", { "aria-hidden": "true" });
-  const paint = makePainter(canvas, shape, columns, rows);
+  const painter = makePainter(canvas, shape, columns, rows);
   const count = rows * columns;
   const drawn = Array(count).fill(null);
   const buttons = Array.from({ length: count }, (_, i) => {
@@ -63,7 +63,7 @@ export function makeGallery({ shape, rows, columns, name, heads, sides, code, la
   }, { rootMargin: "100px" });
   for (let row = 0; row < rows; row += 1) observer.observe(buttons[row * columns]);
 
-  let cursor = 0;
+  let [cursor, painted] = [0, false];
   const same = (a, b) => a !== null && a.every((value, d) => value === b[d]);
   return {
     element,
@@ -78,11 +78,19 @@ export function makeGallery({ shape, rows, columns, name, heads, sides, code, la
         drawn[i] = z;
         return {
           z,
-          paint: (values) => paint(values, 1, column, row),
+          paint(values) {
+            painter.write(values, 1, column, row);
+            painted = true;
+          },
           again: () => (drawn[i] = null),
         };
       }
       return null;
+    },
+    /** Show what was painted since the last time. */
+    put() {
+      if (painted) painter.put();
+      painted = false;
     },
     /** Names may tell numbers that change. */
     say() {

@@ -16,7 +16,7 @@ export function makeHistory(now, changed) {
       if (goesOn) return;
       past.push(now());
       if (past.length > MOST) past.shift();
-      changed(true);
+      if (past.length === 1) changed(true);
     },
     back() {
       last = { kind: "", at: 0 };

@@ -33,10 +33,10 @@ function floats(view) {
 }
 
 /**
- * `move(pairs)` gets [dimension, value] pairs, `turn(axes)` the two dimensions chosen. Call `face`
- * for other axes, `locate(z)` for another z, `image(encoding)` for another image.
+ * `now()` is z; `move(pairs)` gets [dimension, value] pairs, `turn(axes)` the two dimensions chosen.
+ * Call `face` for other axes, `locate(z)` to show where z is now, `image(encoding)` for another image.
  */
-export function makePad({ rows, dots, noun, move, turn }) {
+export function makePad({ rows, dots, noun, now, move, turn }) {
   let [axes, z, encoding, reach] = [[0, 1], [], {}, 3.3];
   const points = dots.count ? floats(dots.means) : null;
   const dims = rows.length;
@@ -186,7 +186,7 @@ export function makePad({ rows, dots, noun, move, turn }) {
   });
   pad.addEventListener("keydown", (event) => {
     const big = event.shiftKey ? 10 : 1;
-    const by = (which, step) => [[axes[which], clip(z[axes[which]] + step * big)]];
+    const by = (which, step) => [[axes[which], clip(now()[axes[which]] + step * big)]];
     const moves = {
       ArrowRight: () => by(0, STEP),
       ArrowLeft: () => by(0, -STEP),

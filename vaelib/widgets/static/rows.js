@@ -2,8 +2,8 @@
 import { h, text, uniqueId } from "./dom.js";
 import { KEYS, symbol } from "./layout.js";
 
-/** `moved(value)` is called while the row is moved, `locked(on)` when its lock is switched. */
-export function makeRow(row, moved, locked) {
+/** `now()` is z's value, told later by `say`; `moved(value)` is called while the row is moved, `locked(on)` when its lock is switched. */
+export function makeRow(row, now, moved, locked) {
   const [id, about] = [uniqueId("slider"), uniqueId("about")];
   const name = `z${row.dim + 1}`;
   const facts = [];
@@ -28,7 +28,7 @@ export function makeRow(row, moved, locked) {
   number.addEventListener("input", typed);
   number.addEventListener("change", () => tell());
   number.addEventListener("keydown", (event) => {
-    const far = { Home: -reach, End: reach, PageUp: here + 0.5, PageDown: here - 0.5 }[event.key];
+    const far = { Home: -reach, End: reach, PageUp: now() + 0.5, PageDown: now() - 0.5 }[event.key];
     if (far === undefined && event.key !== "Enter") return;
     if (far !== undefined) {
       event.preventDefault();
@@ -44,13 +44,14 @@ export function makeRow(row, moved, locked) {
     number.value = here.toFixed(fine ? 3 : 2);
   }
 
+  const slot = h("div", { class: "vaelib-slot" }, input);
   const element = h(
     "div",
     { class: row.active ? "vaelib-row" : "vaelib-row vaelib-inactive" },
     h("label", { for: id }, ...symbol(row.dim), ...facts),
     h("label", { class: "vaelib-lock" }, lock, "lock"),
     number,
-    h("div", { class: "vaelib-track" }, low, h("div", { class: "vaelib-rail" }, band, input), high),
+    h("div", { class: "vaelib-track" }, low, h("div", { class: "vaelib-rail" }, band, slot), high),
     posterior,
   );
   return {

@@ -3,7 +3,7 @@ import { makePainter } from "./decoder.js";
 
 /** `save(state)` tells Python, `again(mu, message)` goes back to an image that is there already. */
 export function makeSource({ model, spec, parts, voice, z, save, again }) {
-  const draw = makePainter(parts.source, spec.shape);
+  const painter = makePainter(parts.source, spec.shape);
   const source = {
     isImage: (index) => Number.isInteger(index) && index >= 0 && index < spec.images,
     name: () => `Start from ${spec.noun} ${model.get("encoding").index}`,
@@ -29,7 +29,10 @@ export function makeSource({ model, spec, parts, voice, z, save, again }) {
       const name = none ? "No image yet" : `Image x, ${spec.noun} ${index}`;
       parts.source.setAttribute("aria-label", name);
       if (none) parts.source.getContext("2d").clearRect(0, 0, 1e4, 1e4);
-      else draw(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength), 255);
+      else {
+        painter.write(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength), 255);
+        painter.put();
+      }
       if (!none) parts.index.input.value = index;
     },
   };

@@ -39,7 +39,8 @@ export function makeViews(spec, state, act) {
   const element = h("div", { class: "vaelib-views", role: "group", "aria-label": "Views" }, list, panel);
   const gallery = (options) => makeGallery({ shape: spec.shape, wake: act.wake, ...options });
   const note = (...words) => h("p", { class: "vaelib-note" }, ...words);
-  let shown = { next: () => null, say() {}, stop() {}, update() {} };
+  const nothing = { next: () => null, put() {}, say() {}, update() {}, stop() {} };
+  let shown = nothing;
 
   function traversal() {
     const active = spec.rows.filter((row) => row.active);
@@ -140,8 +141,9 @@ export function makeViews(spec, state, act) {
       const { indices, source } = state.ends();
       if (!indices) return;
       const size = source.byteLength / 2;
-      painters.forEach((paint, i) => {
-        paint(new Uint8Array(source.buffer, source.byteOffset + i * size, size), 255);
+      painters.forEach((painter, i) => {
+        painter.write(new Uint8Array(source.buffer, source.byteOffset + i * size, size), 255);
+        painter.put();
         canvases[i].setAttribute("aria-label", `Image x, ${spec.noun} ${indices[i]}`);
         ends[i].input.value = indices[i];
       });
@@ -162,8 +164,7 @@ export function makeViews(spec, state, act) {
     panel.setAttribute("aria-labelledby", `${id}-${mode}`);
     panel.replaceChildren();
     panel.hidden = !makers[mode];
-    shown = { next: () => null, say() {}, stop() {}, ...makers[mode]?.() };
-    shown.update ??= () => {};
+    shown = { ...nothing, ...makers[mode]?.() };
     shown.say();
     shown.update();
   }
@@ -171,6 +172,7 @@ export function makeViews(spec, state, act) {
     element,
     show,
     next: () => shown.next(),
+    put: () => shown.put(),
     update() {
       shown.update();
       act.wake();

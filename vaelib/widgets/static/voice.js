@@ -1,16 +1,13 @@
 // What the explorer says: a live region for what was done, an alert for what is wrong, a note.
-import { throttle } from "./dom.js";
 
 export function makeVoice(parts) {
   const problems = new Map();
-  let news = "";
-  const telling = throttle(600, () => {
-    parts.status.textContent = news;
-  });
+  let timer = 0;
   const voice = {
+    /** Said when nothing has been done for a while: it is for the end of a move, not for each step. */
     say(message) {
-      news = message;
-      telling.request();
+      clearTimeout(timer);
+      timer = setTimeout(() => (parts.status.textContent = message), 600);
     },
     /** Show a problem until the same key is told an empty text. */
     problem(key, message) {
@@ -38,7 +35,7 @@ export function makeVoice(parts) {
         voice.say("Copy z from the field: this page may not write to the clipboard");
       }
     },
-    cancel: () => telling.cancel(),
+    cancel: () => clearTimeout(timer),
   };
   return voice;
 }
