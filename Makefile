@@ -80,6 +80,7 @@ readme: setup ## run the commands that the README shows, and put in what they pr
 bench: setup ## training beside other libraries, in turn; a busy neighbour (EPOCHS=, IMAGES=)
 	@sh benchmarks/peers.sh
 	$(PY) benchmarks/race.py --download $(if $(EPOCHS),--epochs $(EPOCHS)) $(if $(IMAGES),--images $(IMAGES))
+	$(PY) benchmarks/race.py --model conv --download
 	$(PY) benchmarks/busy_neighbour.py
 
 bench-quality: setup ## bounds on MNIST beside the literature's, and the faces (PARTS=, EPOCHS=)

@@ -1,9 +1,9 @@
-"""How much one other busy process costs: training the default face model, and encoding a face.
+"""How much one other busy process costs: training the faces' model and one of MNIST's size.
 
     python benchmarks/busy_neighbour.py [--epochs 5] [--races 5]
 
-Alone and beside a process that never rests, in turn; the ratio of each pair is what counts. Torch's
-own two threads are measured the same way, for comparison.
+Alone and beside a process that never rests, in turn; the ratio of each pair is what counts. For
+comparison the larger model is also trained with all of torch's threads all the time.
 """
 
 import argparse
@@ -17,8 +17,9 @@ import vaelib  # noqa: F401  (before torch: it sets how its threads wait)
 import torch  # isort: skip
 
 from vaelib import training
-from vaelib._threads import few_threads
+from vaelib._threads import thread_numbers
 from vaelib.data import load
+from vaelib.models import dense
 
 BUSY = "while True: pass"
 
@@ -55,21 +56,28 @@ def main() -> None:
         for i in range(200):
             vae.posterior(data.test[i : i + 1])
 
-    print(f"torch {torch.__version__}, {torch.get_num_threads()} threads by default")
-    print(f"{'work':<40} {'alone, s':>9} {'busy, s':>9} {'ratio':>6}")
-    rest = few_threads
-    for name, work, threads in (
-        (f"fit_faces, {arguments.epochs} epochs", train, rest),
-        ("200 encoded faces", encode, rest),
-        ("fit_faces with torch's default threads", train, None),
+    pixels = (torch.rand(12_800, 28, 28, generator=torch.Generator().manual_seed(0)) < 0.2).float()
+    large = dense((28, 28), 20, hidden=(400,), likelihood="bernoulli")
+
+    def train_large() -> None:
+        training.fit(large, pixels, arguments.epochs, device="cpu", progress=False)
+
+    print(f"torch {torch.__version__}, {torch.get_num_threads()} threads by default\n")
+    print("| work | alone, s | busy, s | ratio |\n|---|---|---|---|")
+    for name, work, all_threads in (
+        (f"`fit_faces`, {arguments.epochs} epochs (one thread)", train, False),
+        ("200 encoded faces", encode, False),
+        (f"`fit`, 784-400-20, 12,800 images, {arguments.epochs} epochs", train_large, False),
+        ("the same, torch's threads all the time", train_large, True),
     ):
         # The comparison takes away what `fit` does about threads, and nothing else.
-        training.few_threads = threads or (lambda work: few_threads(float("inf")))
+        fixed = (lambda vae, fixed: thread_numbers(vae, True)) if all_threads else thread_numbers
+        training.thread_numbers = fixed
         work()
         races = [pair(work) for _ in range(arguments.races)]
         alone, busy = (statistics.median(race[i] for race in races) for i in (0, 1))
         ratio = statistics.median(b / a for a, b in races)
-        print(f"{name:<40} {alone:9.2f} {busy:9.2f} {ratio:6.2f}")
+        print(f"| {name} | {alone:.2f} | {busy:.2f} | {ratio:.2f} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -55,8 +55,8 @@ class Racer:
         self.process = None
         if Path(python).exists():
             environment = os.environ | {"PYTHONPATH": str(HERE.parent), "OMP_NUM_THREADS": "2"}
-            for name_of in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT"):  # each as its users have it
-                environment.pop(name_of, None)
+            for setting in () if own else ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT"):
+                environment.pop(setting, None)  # each as its users have it
             self.process = subprocess.Popen(
                 [python, str(HERE / "racers.py"), model, name, str(images)],
                 **{"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True},
