@@ -26,6 +26,7 @@ from vaelib.models import VAE
 PYTHAE = Recipe("pythae", 40, (400,), "relu", 100, lr=2e-3, hold=0.1, average=0.999, k=4)
 ONCE = replace(PYTHAE, lr=1e-3, hold=0.6, k=1, binarise=False)  # it fits its 0/1 pixels too well
 IWAE = replace(PYTHAE, objective="iwae", k=5)
+DREG = replace(IWAE, objective="dreg")
 BURDA = Recipe("burda", 50, (200, 200), "tanh", 600, lr=2e-3, hold=0.3, average=0.999)
 CANDIDATES: tuple[tuple[bool, str, dict], ...] = (
     (True, "lr 2e-3, decayed", {}),
@@ -68,7 +69,8 @@ def pythae(mnist: data.Data, folder: Folder, epochs: int | None) -> None:
     print("\n### 784-400-40, ReLU, batches of 100")
     test = mnist.test
     once = drawn(mnist.train)[:50000]
-    for recipe, x in ((PYTHAE, mnist.train), (IWAE, mnist.train), (ONCE, once)):
+    anew = [(recipe, mnist.train) for recipe in (PYTHAE, IWAE, DREG)]
+    for recipe, x in (*anew, (ONCE, once)):
         print(f"\nobjective {recipe.objective}, draws of z for an image: {recipe.k}\n")
         header("training images", "epochs", "CPU s", "products", "trained, ELBO", *CURVE)
         recipe = replace(recipe, epochs=epochs or recipe.epochs)
