@@ -33,6 +33,21 @@ def test_moves_reach_python_ten_times_a_second_and_the_last_one_always(views):
     assert 3.0 in saved[-1]
 
 
+def test_each_tap_reaches_python_at_once(views):
+    """Sooner after a tap than a throttle that only counts from the last one would send it."""
+    sent = views.evaluate("""async () => {
+      const known = [];
+      for (let i = 1; i <= 8; i += 1) {
+        move(i / 10);
+        await new Promise((resolve) => setTimeout(resolve, 40));
+        known.push(model.saved.length);
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+      return known;
+    }""")
+    assert sent == [*range(1, 9)]
+
+
 def test_views_of_one_model_move_together(views):
     views.evaluate("move(1.5)")
     views.wait_for_function(

@@ -42,14 +42,17 @@ export function perFrame(work) {
 
 /** Run `work` at most once in `ms`, always after the last request; after a rest, `soon` ms after. */
 export function throttle(ms, work, soon = ms) {
-  let [timer, last] = [0, -Infinity];
+  let [timer, last, asked] = [0, -Infinity, -Infinity];
   const run = () => {
     [timer, last] = [0, performance.now()];
     work();
   };
   return {
     request() {
-      timer ||= setTimeout(run, Math.max(soon, last + ms - performance.now()));
+      const now = performance.now();
+      const rested = now - asked > ms / 2;
+      asked = now;
+      timer ||= setTimeout(run, rested ? soon : Math.max(soon, last + ms - now));
     },
     cancel() {
       clearTimeout(timer);

@@ -22,7 +22,7 @@ function render({ model, el }) {
   let sent = JSON.stringify(z);
   let wanted = null; // what to keep when the answer for an undone image comes
   let origin = model.get("image_index"); // the image that this z came from
-  const saving = throttle(100, () => save({ z: [...z] }), 20);
+  const saving = throttle(100, () => save({ z: [...z] }), 5);
   const history = makeHistory(
     () => ({ z: [...z], index: origin }),
     (any) => parts.undo.setAttribute("aria-disabled", String(!any)),
