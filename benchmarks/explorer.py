@@ -126,6 +126,7 @@ SLIDERS = {
 async def press(page, selector: str, times: int) -> list[float]:
     """ms from a key press to the picture, for so many presses."""
     await page.locator(selector).first.focus()
+    await page.wait_for_timeout(2000)  # JupyterLab goes on for a while after another cell is active
     waits = []
     for i in range(times):
         await page.wait_for_timeout(TAP + DRIFT * (i % 7))
