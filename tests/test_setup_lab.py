@@ -40,22 +40,13 @@ def test_no_port_at_all(port):
     assert run.stderr.startswith("✗ PORT is a number") and "PORT=8890" in run.stderr
 
 
-def heed_ctrl_c() -> None:
-    """In the child: `make test &` in a script has everything below it ignore Ctrl-C."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
 @pytest.mark.skipif(os.name != "posix", reason="make is for POSIX systems")
 def test_the_address_printed_answers(tmp_path):
     environment = os.environ | {"CI": "true", "JUPYTER_CONFIG_DIR": str(tmp_path)}
     environment.pop("PORT", None)
     environment |= {"JUPYTER_RUNTIME_DIR": str(tmp_path), "JUPYTER_DATA_DIR": str(tmp_path)}
     with subprocess.Popen(
-        [sys.executable, LAB],
-        env=environment,
-        stdout=subprocess.PIPE,
-        encoding="utf-8",
-        preexec_fn=heed_ctrl_c,
+        [sys.executable, LAB], env=environment, stdout=subprocess.PIPE, encoding="utf-8"
     ) as server:
         try:
             assert server.stdout is not None
