@@ -45,6 +45,19 @@ def test_it_asks_nobody_shuts_nobody_out_fits_the_window_and_is_set(page, site, 
     assert not re.search(r"\$|\\[a-z]+", prose), "a formula that is not set"
 
 
+def test_nothing_moves_when_a_figure_arrives(page, site):
+    open_page(page, site / f"{LESSONS[7]}.html")
+    figures = page.evaluate("""() => [...document.querySelectorAll("main .picture img")]
+      .filter((image) => !image.complete)
+      .map((image) => [
+        image.clientHeight / image.clientWidth,
+        image.getAttribute("height") / image.getAttribute("width"),
+      ])""")
+    assert figures, "all have arrived already"
+    kept, needed = zip(*figures, strict=True)
+    assert kept == pytest.approx(needed, rel=0.02)
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_code_and_formulas_have_enough_contrast(page, site, scheme):
     page.emulate_media(color_scheme=scheme)
