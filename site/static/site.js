@@ -90,6 +90,7 @@ window.vaelibSite = (() => {
 
   function failed(places, problem) {
     for (const place of places) {
+      place.classList.add("failed");
       const note = place.querySelector(".twin > .note");
       for (const half of place.querySelectorAll(":scope > div:not(.twin)")) half.remove();
       if (note) note.textContent = `The live one could not start, the picture stays: ${problem.message}.`;

@@ -144,6 +144,17 @@ def test_the_start_page_opens_on_the_explorer(page, site):
     assert page.locator(".live input[type=range]").first.bounding_box()["y"] < 600
 
 
+@pytest.mark.parametrize("width", [1280, 360])
+def test_nothing_in_sight_jumps_when_the_explorer_comes(page, site, width):
+    page.set_viewport_size({"width": width, "height": 800})
+    page.add_init_script("""window.jumps = [];
+      new PerformanceObserver((list) => jumps.push(...list.getEntries().map((one) => one.value)))
+        .observe({ type: "layout-shift", buffered: true });""")
+    open_page(page, site / "index.html")
+    page.wait_for_timeout(300)
+    assert sum(page.evaluate("jumps")) < 0.01
+
+
 @pytest.mark.parametrize("number", LABS)
 def test_a_lab_is_live_where_the_lesson_shows_it(page, site, number):
     name = next(name for name in LESSONS if name.startswith(number))
