@@ -40,7 +40,10 @@ export function perFrame(work) {
   };
 }
 
-/** Run `work` at most once in `ms`, always after the last request; after a rest, `soon` ms after. */
+/**
+ * Run `work` at most once in `ms` while requests keep coming, and always after the last one; `soon`
+ * ms after one that comes after a rest, of half `ms` or more.
+ */
 export function throttle(ms, work, soon = ms) {
   let [timer, last, asked] = [0, -Infinity, -Infinity];
   const run = () => {
