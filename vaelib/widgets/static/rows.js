@@ -2,7 +2,10 @@
 import { h, text, uniqueId } from "./dom.js";
 import { KEYS, symbol } from "./layout.js";
 
-/** `now()` is z's value, told later by `say`; `moved(value)` is called while the row is moved, `locked(on)` when its lock is switched. */
+/**
+ * `now()` is z's value, told later by `say`; `moved(value)` is called while the row is moved,
+ * `locked(on)` when its lock is switched.
+ */
 export function makeRow(row, now, moved, locked) {
   const [id, about] = [uniqueId("slider"), uniqueId("about")];
   const name = `z${row.dim + 1}`;
