@@ -221,3 +221,11 @@ def test_a_silent_kernel_is_said_until_it_answers(page):
     page.evaluate("() => { model.gone = false; move(2); }")
     page.clock.run_for(300)
     expect(alert(page)).not_to_be_visible()
+
+
+def test_a_kernel_lost_right_after_its_answer_is_said_after_one_move(page):
+    mount(page, LatentExplorer(models.dense((8, 8), 2, hidden=(5,))))
+    page.evaluate("move(1)")
+    page.wait_for_timeout(300)  # asked and answered
+    page.evaluate("() => { model.gone = true; move(2); }")
+    expect(alert(page)).to_contain_text("No answer from Python", timeout=10_000)

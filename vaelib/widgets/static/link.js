@@ -13,7 +13,7 @@ const LOST =
 
 export function makeLink(model, el, voice) {
   const view = uniqueId("link");
-  let [timer, asked] = [0, -Infinity];
+  let [timer, later, asked] = [0, 0, -Infinity];
   const handlers = {
     // ipywidgets tells that the connection changed, and marks the view when it is down.
     comm_live_update: () =>
@@ -27,19 +27,35 @@ export function makeLink(model, el, voice) {
     },
   };
   for (const [event, handler] of Object.entries(handlers)) model.on(event, handler);
+
+  function question() {
+    [later, asked] = [0, Date.now()];
+    timer = setTimeout(() => {
+      timer = 0;
+      voice.problem("silent", SILENT);
+    }, SILENCE);
+    model.send({ ask: "here", view });
+  }
+
+  function askLater() {
+    try {
+      question();
+    } catch {
+      // What cannot be sent gets no answer, which is spoken of.
+    }
+  }
+
   return {
-    /** Something was sent: is anyone there? */
+    /** Something was sent: is anyone there? Too soon after the last question, it is asked later. */
     ask() {
-      if (!model.send || timer || Date.now() - asked < EVERY) return;
-      asked = Date.now();
-      timer = setTimeout(() => {
-        timer = 0;
-        voice.problem("silent", SILENT);
-      }, SILENCE);
-      model.send({ ask: "here", view });
+      if (!model.send || timer || later) return;
+      const wait = asked + EVERY - Date.now();
+      if (wait <= 0) question();
+      else later = setTimeout(askLater, wait);
     },
     stop() {
       clearTimeout(timer);
+      clearTimeout(later);
       for (const [event, handler] of Object.entries(handlers)) model.off(event, handler);
     },
   };
