@@ -17,7 +17,7 @@ from torch import nn
 import vaelib
 from vaelib import checkpoint, models
 from vaelib.checkpoint import CheckpointError, load_vae, save
-from vaelib.networks import GaussianDecoder, GaussianEncoder
+from vaelib.models import GaussianDecoder, GaussianEncoder
 
 pytestmark = pytest.mark.refuses
 

@@ -12,7 +12,7 @@ from torch import nn
 from vaelib import models
 from vaelib.distributions import Bernoulli, DiagonalGaussian
 from vaelib.models import VAE, build, conv, dense
-from vaelib.networks import BernoulliDecoder, GaussianDecoder, GaussianEncoder
+from vaelib.models import BernoulliDecoder, GaussianDecoder, GaussianEncoder
 
 F64 = torch.float64
 EXPORTABLE = (

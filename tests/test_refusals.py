@@ -13,7 +13,7 @@ from torch import nn
 
 from vaelib import bounds, checkpoint, data, divergences, evaluation, faces, models, schedules
 from vaelib.distributions import Bernoulli, DiagonalGaussian
-from vaelib.networks import BernoulliDecoder, GaussianDecoder, GaussianEncoder
+from vaelib.models import BernoulliDecoder, GaussianDecoder, GaussianEncoder
 from vaelib.training import fit
 
 pytestmark = pytest.mark.refuses

@@ -11,7 +11,7 @@ import torch
 from oracles import equal_weights
 
 import vaelib
-from vaelib import _mapped, _require, models
+from vaelib import _mapped, validation, models
 from vaelib.checkpoint import read
 from vaelib.training import fit
 
@@ -137,7 +137,7 @@ def test_what_is_wrong_in_the_last_part_is_found(monkeypatch, bad):
     x[-1, -1, -1] = bad
     with pytest.raises(ValueError, match="NaN or infinite|expected in"):
         fit(small(), x, 1, 8, progress=False)
-    for check in (_require.finite, _require.unit_interval):
-        if check is _require.unit_interval or bad not in (-0.5, 1.5):
+    for check in (validation.finite, validation.unit_interval):
+        if check is validation.unit_interval or bad not in (-0.5, 1.5):
             with pytest.raises(ValueError, match="x h(olds 1|as) values"):
                 check("x", x)

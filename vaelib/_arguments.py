@@ -6,11 +6,11 @@ from typing import get_args
 import torch
 from torch import Tensor, nn
 
-from vaelib import _require
+from vaelib import validation
 from vaelib._mapped import parts
 from vaelib._objective import Objective, Precision
 from vaelib.models import VAE
-from vaelib.networks import BernoulliDecoder
+from vaelib.models import BernoulliDecoder
 
 Schedule = float | Callable[[int], float]
 
@@ -19,13 +19,13 @@ def check_data(vae: VAE, x: object, binarise: bool) -> None:
     """Refuse data that is not for this model; part by part, as it may be larger than memory."""
     if not isinstance(vae, VAE):
         raise TypeError(f"vae must be a vaelib VAE, not {type(vae).__name__}")
-    _require.floats("x", x, ("N", *vae.shape))
+    validation.floats("x", x, ("N", *vae.shape))
     assert isinstance(x, Tensor)
     bernoulli = isinstance(vae.decoder, BernoulliDecoder)
     for part in parts(x):
         vae.check_data("x", part.to(vae.device))
         if bernoulli:
-            (_require.unit_interval if binarise else _require.binary)("x", part)
+            (validation.unit_interval if binarise else validation.binary)("x", part)
     if len(x) == 0:
         raise ValueError("x holds no examples; expected at least one")
     if binarise and not bernoulli:
@@ -41,7 +41,7 @@ def choose_speed(
     device: torch.device,
 ) -> tuple[int, Precision]:
     """The number of draws and the precision, checked; "auto" is decided for the device."""
-    k = _require.count("k", k)
+    k = validation.count("k", k)
     for name, given, known in (
         ("objective", objective, get_args(Objective)),
         ("precision", precision, get_args(Precision)),
@@ -64,12 +64,12 @@ def schedule(name: str, value: Schedule) -> Callable[[int], float]:
     """The function of the step that a number or a function stands for; its values are checked."""
 
     def at(step: int) -> float:
-        given = _require.number(f"{name} at step {step}", value(step)) if callable(value) else fixed
+        given = validation.number(f"{name} at step {step}", value(step)) if callable(value) else fixed
         if given < 0:
             raise ValueError(f"{name} is {given} at step {step}; expected a finite number ≥ 0")
         return given
 
-    fixed = 0.0 if callable(value) else _require.number(name, value)
+    fixed = 0.0 if callable(value) else validation.number(name, value)
     return at
 
 

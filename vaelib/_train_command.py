@@ -121,7 +121,7 @@ def test_images(vae: "VAE", data: "Data") -> Any:
     import torch
 
     from vaelib.data import binarise
-    from vaelib.networks import BernoulliDecoder
+    from vaelib.models import BernoulliDecoder
 
     if not isinstance(vae.decoder, BernoulliDecoder):
         return data.test

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from vaelib import _require
+from vaelib import validation
 from vaelib.distributions import normal_like
 from vaelib.divergences import kl_to_standard_normal_per_dim
 
@@ -52,14 +52,14 @@ def elbo(
         raise ValueError(f'kl is {kl!r}; expected "analytic" or "monte_carlo"')
     q = vae.posterior(x)
     if eps is None:
-        size = (_require.count("n_samples", n_samples), *q.mu.shape)
+        size = (validation.count("n_samples", n_samples), *q.mu.shape)
         eps = normal_like(size, q.mu, generator)
     else:
-        _require.floats("eps", eps, ("K", *q.mu.shape))
+        validation.floats("eps", eps, ("K", *q.mu.shape))
         if eps.dtype != q.mu.dtype:
             raise TypeError(f"eps has dtype {eps.dtype}, the model {q.mu.dtype}; expected the same")
-        _require.finite("eps", eps)
-        _require.count("K, the first size of eps,", len(eps))
+        validation.finite("eps", eps)
+        validation.count("K, the first size of eps,", len(eps))
     z = q.mu + q.sigma * eps
     reconstruction = vae.likelihood(z).log_prob(x).mean(0)
     if kl == "analytic":
@@ -77,7 +77,7 @@ def log_mean_exp(log_w: Float[Tensor, "..."], dim: int = 0) -> Float[Tensor, "..
     >>> log_mean_exp(torch.full((5, 1), 1000.0))
     tensor([1000.])
     """
-    _require.floats("log_w", log_w)
+    validation.floats("log_w", log_w)
     if not -log_w.ndim <= dim < log_w.ndim or log_w.shape[dim] == 0:
         given = f"log_w has shape {tuple(log_w.shape)}"
         raise ValueError(f"{given}; expected at least one sample along dimension {dim}")
@@ -95,5 +95,5 @@ def importance_weighted_bound(log_w: Float[Tensor, "K B"]) -> Float[Tensor, " B"
     >>> importance_weighted_bound(torch.zeros(1, 2))
     tensor([0., 0.])
     """
-    _require.floats("log_w", log_w, ("K", "B"))
+    validation.floats("log_w", log_w, ("K", "B"))
     return log_mean_exp(log_w, 0)

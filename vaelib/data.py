@@ -17,7 +17,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from vaelib import _require, faces
+from vaelib import validation, faces
 
 # SHA-256 of the uncompressed IDX files, whose mirrors compress them differently.
 MNIST = {
@@ -78,8 +78,8 @@ def binarise(
     >>> binarise(torch.tensor([0.0, 1.0]))
     tensor([0., 1.])
     """
-    _require.floats("x", x)
-    _require.unit_interval("x", x)
+    validation.floats("x", x)
+    validation.unit_interval("x", x)
     device = x.device if generator is None else generator.device
     u = torch.rand(x.shape, generator=generator, dtype=x.dtype, device=device).to(x.device)
     return (u < x).to(x.dtype)

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch import distributions as td
 
-from vaelib import _require
+from vaelib import validation
 
 
 class DiagonalGaussian(td.Independent):
@@ -26,8 +26,8 @@ class DiagonalGaussian(td.Independent):
     """
 
     def __init__(self, mu: Tensor, log_sigma: Tensor, event_dims: int = 1) -> None:
-        _require.floats("mu", mu)
-        _require.floats("log_sigma", log_sigma)
+        validation.floats("mu", mu)
+        validation.floats("log_sigma", log_sigma)
         try:
             self.shape = _common(mu.shape, log_sigma.shape)
         except RuntimeError:
@@ -57,7 +57,7 @@ class DiagonalGaussian(td.Independent):
         Raises TypeError for a wrong dtype, ValueError for another event shape or NaN.
         """
         _check_value("z", z, self)
-        _require.finite("z", z)
+        validation.finite("z", z)
         return self.log_prob_unchecked(z)
 
     def log_prob_unchecked(self, z: Tensor) -> Tensor:
@@ -77,7 +77,7 @@ class Bernoulli(td.Independent):
     """
 
     def __init__(self, logits: Tensor, event_dims: int = 1) -> None:
-        _require.floats("logits", logits)
+        validation.floats("logits", logits)
         self.logits = logits
         base = td.Bernoulli(logits=logits, validate_args=False)
         super().__init__(base, event_dims, False)
@@ -97,7 +97,7 @@ class Bernoulli(td.Independent):
     def log_prob(self, x: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
         """log p(x), summed over the event: (…, event) → (…). Raises ValueError unless x is 0/1."""
         _check_value("x", x, self)
-        _require.binary("x", x)
+        validation.binary("x", x)
         return self.log_prob_unchecked(x)
 
     def log_prob_unchecked(self, x: Tensor) -> Tensor:
@@ -109,7 +109,7 @@ class Bernoulli(td.Independent):
 
 def _check_value(name: str, value: Tensor, p: td.Independent) -> None:
     """Refuse a value that is not of the event's shape or whose batch does not fit p's."""
-    _require.floats(name, value, ("...", *p.event_shape))
+    validation.floats(name, value, ("...", *p.event_shape))
     try:
         _common(value.shape, p.batch_shape + p.event_shape)
     except RuntimeError:

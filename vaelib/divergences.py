@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from vaelib import _require
+from vaelib import validation
 
 
 class Estimate(NamedTuple):
@@ -33,11 +33,11 @@ def kl_to_standard_normal(
     >>> kl_to_standard_normal(torch.zeros(1, 3), torch.zeros(1, 3))
     tensor([0.])
     """
-    _require.floats("mu", mu, ("...", "D"))
-    _require.floats("log_sigma", log_sigma, ("...", "D"))
-    _require.same("mu", mu, "log_sigma", log_sigma)
-    _require.finite("mu", mu)
-    _require.finite("log_sigma", log_sigma)
+    validation.floats("mu", mu, ("...", "D"))
+    validation.floats("log_sigma", log_sigma, ("...", "D"))
+    validation.same("mu", mu, "log_sigma", log_sigma)
+    validation.finite("mu", mu)
+    validation.finite("log_sigma", log_sigma)
     return kl_to_standard_normal_per_dim(mu, log_sigma).sum(-1)
 
 
@@ -65,13 +65,13 @@ def kl_gaussian(
     >>> kl_gaussian(1.0, 1.0, 0.0, 1.0)
     tensor(0.5000, dtype=torch.float64)
     """
-    mu_q, sigma_q, mu_p, sigma_p = _require.as_tensors(
+    mu_q, sigma_q, mu_p, sigma_p = validation.as_tensors(
         mu_q=mu_q, sigma_q=sigma_q, mu_p=mu_p, sigma_p=sigma_p
     )
-    _require.finite("mu_q", mu_q)
-    _require.finite("mu_p", mu_p)
-    _require.positive("sigma_q", sigma_q)
-    _require.positive("sigma_p", sigma_p)
+    validation.finite("mu_q", mu_q)
+    validation.finite("mu_p", mu_p)
+    validation.positive("sigma_q", sigma_q)
+    validation.positive("sigma_p", sigma_p)
     try:
         torch.broadcast_shapes(mu_q.shape, sigma_q.shape, mu_p.shape, sigma_p.shape)
     except RuntimeError:
@@ -99,7 +99,7 @@ def kl_quadrature(
     """
     from scipy.integrate import quad  # half a second that only this needs
 
-    lo, hi = _require.number("lo", lo), _require.number("hi", hi)
+    lo, hi = validation.number("lo", lo), validation.number("hi", hi)
     if not lo < hi:
         raise ValueError(f"the interval [{lo:g}, {hi:g}] is empty; expected lo < hi")
     infinite = False
@@ -152,8 +152,8 @@ def kl_monte_carlo(
     >>> kl_monte_carlo(normal.log_prob, normal.log_prob, torch.randn(9)).standard_error
     tensor(0.)
     """
-    _require.floats("z", z)
-    _require.finite("z", z)
+    validation.floats("z", z)
+    validation.finite("z", z)
     if z.ndim == 0 or len(z) < 2:
         raise ValueError(f"z has shape {tuple(z.shape)}; expected (K, …) with K ≥ 2 draws from q")
     log_qz, log_pz = _log_density("log_q", log_q, z), _log_density("log_p", log_p, z)
@@ -169,7 +169,7 @@ def kl_monte_carlo(
 def _log_density(name: str, function: Callable[[Tensor], Tensor], z: Tensor) -> Tensor:
     """The function at z, refused unless it is one number a draw and nowhere NaN."""
     values = function(z)
-    _require.floats(f"{name}(z)", values, (len(z),))
+    validation.floats(f"{name}(z)", values, (len(z),))
     if values.isnan().any():
         raise ValueError(f"{name}(z) is NaN at {int(values.isnan().sum())} of {len(z)} points")
     return values

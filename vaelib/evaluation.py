@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
-from vaelib import _require
+from vaelib import validation
 from vaelib.bounds import elbo
 from vaelib.data import Data
 from vaelib.distributions import normal_like
@@ -45,7 +45,7 @@ def log_marginal(
     torch.Size([3])
     """
     vae.check_data("x", x)
-    n_samples, generator = _require.count("n_samples", n_samples), _generator(seed)
+    n_samples, generator = validation.count("n_samples", n_samples), _generator(seed)
     width = _widest(vae)
     rows = max(1, min(64, CHUNK // width))
     samples = max(1, CHUNK // (rows * width))
@@ -108,7 +108,7 @@ def active_units(
     vae.check_data("x", x)
     if len(x) < 2:
         raise ValueError(f"x holds {len(x)} examples; expected at least 2 to vary")
-    return vae.posterior(x).mu.var(0) > _require.number("threshold", threshold)
+    return vae.posterior(x).mu.var(0) > validation.number("threshold", threshold)
 
 
 def spearman_table(mu: Float[Tensor, "N D"], factors: Float[Tensor, "N F"]) -> Float[Tensor, "D F"]:
@@ -121,8 +121,8 @@ def spearman_table(mu: Float[Tensor, "N D"], factors: Float[Tensor, "N F"]) -> F
     tensor([[-1.]])
     """
     for name, value in (("mu", mu), ("factors", factors)):
-        _require.floats(name, value, ("N", "columns"))
-        _require.finite(name, value)
+        validation.floats(name, value, ("N", "columns"))
+        validation.finite(name, value)
     if len(mu) != len(factors) or len(mu) < 2:
         raise ValueError(f"mu has {len(mu)} rows, factors {len(factors)}; expected the same, ≥ 2")
     a, b = (_unit_ranks(value) for value in (mu, factors))
@@ -151,7 +151,7 @@ def _unit_ranks(values: Tensor) -> Tensor:
 def _generator(seed: int) -> torch.Generator:
     # Not the seed itself: data drawn with the same one would meet, as noise, the very numbers that
     # made it, and the bounds would come out wrong.
-    return torch.Generator().manual_seed(_require.count("seed", seed, at_least=0) + 1_000_003)
+    return torch.Generator().manual_seed(validation.count("seed", seed, at_least=0) + 1_000_003)
 
 
 def _widest(vae: VAE) -> int:

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.distributions import MultivariateNormal
 
-from vaelib import _require
+from vaelib import validation
 from vaelib.distributions import normal_like
 from vaelib.divergences import kl_to_standard_normal_per_dim
 
@@ -31,14 +31,14 @@ class LinearGaussian:
     """
 
     def __init__(self, W: Float[Tensor, "P D"], b: Float[Tensor, " P"], sigma_x: float) -> None:
-        _require.floats("W", W, ("P", "D"))
-        _require.floats("b", b, (len(W),))
-        _require.finite("W", W)
-        _require.finite("b", b)
+        validation.floats("W", W, ("P", "D"))
+        validation.floats("b", b, (len(W),))
+        validation.finite("W", W)
+        validation.finite("b", b)
         if W.dtype != b.dtype:
             raise TypeError(f"W has dtype {W.dtype} and b {b.dtype}; expected the same")
         self.W, self.b = W, b
-        self.sigma_x = _require.number("sigma_x", sigma_x, above=0.0)
+        self.sigma_x = validation.number("sigma_x", sigma_x, above=0.0)
         self.P, self.D = W.shape
         eye = torch.eye(self.D, dtype=W.dtype, device=W.device)
         # Λ = I + WᵀW/σ_x², the inverse of the posterior's covariance: the prior's I is its floor.
@@ -97,7 +97,7 @@ class LinearGaussian:
         self, n: int, generator: torch.Generator | None = None
     ) -> tuple[Float[Tensor, "n D"], Float[Tensor, "n P"]]:
         """(z, x) of n draws: z ~ N(0, I), then x ~ N(W z + b, σ_x² I): (n, D), (n, P)."""
-        z = normal_like((_require.count("n", n), self.D), self.W, generator)
+        z = normal_like((validation.count("n", n), self.D), self.W, generator)
         noise = normal_like((n, self.P), self.W, generator)
         return z, z @ self.W.T + self.b + self.sigma_x * noise
 
@@ -110,10 +110,10 @@ class LinearGaussian:
         columns of W being zero. `ddof` = 0 divides by N, the maximum; 1 by N − 1, as scikit-learn's
         PCA does. Raises ValueError where no variance is left for σ_x (there is no maximum then).
         """
-        _require.floats("x", x, ("N", "P"))
-        _require.finite("x", x)
-        (n, p), latent_dim = x.shape, _require.count("latent_dim", latent_dim)
-        if n <= _require.count("ddof", ddof, at_least=0):
+        validation.floats("x", x, ("N", "P"))
+        validation.finite("x", x)
+        (n, p), latent_dim = x.shape, validation.count("latent_dim", latent_dim)
+        if n <= validation.count("ddof", ddof, at_least=0):
             raise ValueError(f"x holds {n} examples; expected more than ddof = {ddof}")
         b, kept = x.mean(0), min(latent_dim, p - 1)
         values, vectors = torch.linalg.eigh((x - b).T @ (x - b) / (n - ddof))
@@ -129,8 +129,8 @@ class LinearGaussian:
         return cls(W, b, variance.sqrt().item())
 
     def _check(self, x: Tensor) -> None:
-        _require.floats("x", x, ("B", self.P))
-        _require.finite("x", x)
+        validation.floats("x", x, ("B", self.P))
+        validation.finite("x", x)
         if x.dtype != self.W.dtype:
             raise TypeError(f"x has dtype {x.dtype} and W {self.W.dtype}; expected the same")
 
@@ -149,20 +149,20 @@ class Arc:
     """
 
     def __init__(self, sigma_x: float = 0.2, step: float | None = None) -> None:
-        self.sigma_x = _require.number("sigma_x", sigma_x, above=0.0)
+        self.sigma_x = validation.number("sigma_x", sigma_x, above=0.0)
         step = min(0.25, self.sigma_x / 40) if step is None else step  # 0.25 resolves the prior
-        n = 2 * math.ceil(12 / _require.number("step", step, above=0.0)) + 1
+        n = 2 * math.ceil(12 / validation.number("step", step, above=0.0)) + 1
         self.z = torch.linspace(-12, 12, n, dtype=torch.float64)
         self.step = 24 / (n - 1)
 
     def G(self, z: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape 2"]:
         """The decoder's mean, G(z) = (sin z, cos z): (…) → (…, 2)."""
-        _require.floats("z", z)
+        validation.floats("z", z)
         return torch.stack([z.sin(), z.cos()], -1)
 
     def log_px_z(self, x: Float[Tensor, "... 2"], z: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
         """log p(x|z) = −‖x − G(z)‖²/(2σ_x²) − log(2πσ_x²); x (…, 2) and z (…) broadcast."""
-        _require.floats("x", x, ("...", 2))
+        validation.floats("x", x, ("...", 2))
         error = (x - self.G(z)).square().sum(-1)
         return -0.5 * error / self.sigma_x**2 - 2 * _log_normaliser(self.sigma_x)
 
@@ -213,7 +213,7 @@ class Arc:
         self, n: int, generator: torch.Generator | None = None
     ) -> tuple[Float[Tensor, " n"], Float[Tensor, "n 2"]]:
         """(z, x) of n draws: z ~ N(0, 1), then x ~ N(G(z), σ_x² I): (n,), (n, 2), float64."""
-        z = normal_like((_require.count("n", n),), self.z, generator)
+        z = normal_like((validation.count("n", n),), self.z, generator)
         return z, self.G(z) + self.sigma_x * normal_like((n, 2), self.z, generator)
 
     def _log_joint(self, x: Tensor) -> Tensor:
@@ -224,8 +224,8 @@ class Arc:
         return log_px_z - 0.5 * (self.z**2 + LOG_2PI)
 
     def _checked(self, x: Tensor) -> Tensor:
-        _require.floats("x", x, ("B", 2))
-        _require.finite("x", x)
+        validation.floats("x", x, ("B", 2))
+        validation.finite("x", x)
         # p(x|z) is as wide as σ_x/√‖x‖ in z; at 1.5 steps the rule is exact to about 1e-19.
         reach = (self.sigma_x / (1.5 * self.step)) ** 2
         if len(x) and (far := x.norm(dim=-1).max().item()) > reach:
@@ -238,10 +238,10 @@ class Arc:
 
 def _check_q(mu: Tensor, log_sigma: Tensor, shape: tuple[int, ...]) -> Tensor:
     """log σ at the shape of μ, after both have been looked at."""
-    _require.floats("mu", mu, shape)
-    _require.finite("mu", mu)
-    _require.floats("log_sigma", log_sigma, shape if log_sigma.ndim == len(shape) else shape[1:])
-    _require.finite("log_sigma", log_sigma)
+    validation.floats("mu", mu, shape)
+    validation.finite("mu", mu)
+    validation.floats("log_sigma", log_sigma, shape if log_sigma.ndim == len(shape) else shape[1:])
+    validation.finite("log_sigma", log_sigma)
     return log_sigma.expand(mu.shape)
 
 

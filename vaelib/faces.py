@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Float32
 from torch import Tensor
 
-from vaelib import _require
+from vaelib import validation
 from vaelib._threads import few_threads
 
 MAX_YAW = math.radians(24.0)  # the pose 1 turns the head to the viewer's right by this much
@@ -217,7 +217,7 @@ def render(
     >>> tuple(smile.shape), bool((smile == smile.flip(-1)).all())
     ((32, 32), True)
     """
-    size = _require.count("size", size, at_least=8)
+    size = validation.count("size", size, at_least=8)
     e, p = _factor("expression", expression), _factor("pose", pose)
     try:
         e, p = np.broadcast_arrays(e, p)

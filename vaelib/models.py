@@ -12,12 +12,88 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from vaelib import _require
+from vaelib import validation
 from vaelib.distributions import Bernoulli, DiagonalGaussian
-from vaelib.networks import BernoulliDecoder, GaussianDecoder, GaussianEncoder
 
 Likelihood = Literal["gaussian", "bernoulli"]
 ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "silu": nn.SiLU, "tanh": nn.Tanh}
+
+
+class GaussianEncoder(nn.Module):
+    """q_φ(z|x) = N(μ_φ(x), diag σ_φ(x)²): a body and two linear heads, μ and log σ.
+
+    `body` maps (B, *shape) to (B, features). Source: slide "Designing the q distribution".
+    """
+
+    def __init__(self, body: nn.Module, features: int, latent_dim: int) -> None:
+        super().__init__()
+        self.body = body
+        self.mu = nn.Linear(features, latent_dim)
+        self.log_sigma = nn.Linear(features, latent_dim)
+
+    def forward(self, x: Tensor) -> DiagonalGaussian:
+        h = self.body(x)
+        # Under autocast the layers give bfloat16, in which no sum is to be taken.
+        return DiagonalGaussian(self.mu(h).to(x.dtype), self.log_sigma(h).to(x.dtype))
+
+
+class _Decoder(nn.Module):
+    """A body that maps (B, D) to (B, prod(shape)); z may have any leading dimensions."""
+
+    def __init__(self, body: nn.Module, shape: Sequence[int]) -> None:
+        super().__init__()
+        self.body = body
+        self.shape = tuple(shape)
+
+    def output(self, z: Tensor) -> Tensor:
+        """G_θ(z): (…, D) → (…, *shape)."""
+        return self.body(z.flatten(0, -2)).to(z.dtype).reshape(*z.shape[:-1], *self.shape)
+
+
+class GaussianDecoder(_Decoder):
+    """p_θ(x|z) = N(G_θ(z), σ_x² I), with σ_x fixed or (`learn_sigma_x`) a parameter.
+
+    Raises ValueError for σ_x ≤ 0. Source: slide "Maximum Likelihood Estimation" (2).
+    """
+
+    log_sigma_x: Tensor
+
+    def __init__(
+        self,
+        body: nn.Module,
+        shape: Sequence[int],
+        sigma_x: float = 0.1,
+        learn_sigma_x: bool = False,
+    ) -> None:
+        super().__init__(body, shape)
+        log_sigma_x = math.log(validation.number("sigma_x", sigma_x, above=0.0))
+        if learn_sigma_x:
+            self.log_sigma_x = nn.Parameter(torch.tensor(log_sigma_x))
+        else:
+            # Double precision, so that a model turned to float64 has just the σ_x asked for.
+            self.register_buffer("log_sigma_x", torch.tensor(log_sigma_x, dtype=torch.float64))
+
+    @property
+    def sigma_x(self) -> Tensor:
+        return self.log_sigma_x.exp()
+
+    def mean(self, z: Tensor) -> Tensor:
+        """x̂ = G_θ(z): (…, D) → (…, *shape)."""
+        return self.output(z)
+
+    def forward(self, z: Tensor) -> DiagonalGaussian:
+        return DiagonalGaussian(self.output(z), self.log_sigma_x.to(z.dtype), len(self.shape))
+
+
+class BernoulliDecoder(_Decoder):
+    """p_θ(x|z) = Π_i Bernoulli(x_i; sigmoid(ℓ_i(z))) for binary pixels: the body gives logits ℓ."""
+
+    def mean(self, z: Tensor) -> Tensor:
+        """x̂ = sigmoid(ℓ(z)): (…, D) → (…, *shape)."""
+        return self.output(z).sigmoid()
+
+    def forward(self, z: Tensor) -> Bernoulli:
+        return Bernoulli(self.output(z), len(self.shape))
 
 
 class VAE(nn.Module):
@@ -43,7 +119,7 @@ class VAE(nn.Module):
                 raise ValueError("give latent_dim: only a GaussianEncoder tells it by itself")
             latent_dim = encoder.mu.out_features
         self.encoder, self.decoder, self.config = encoder, decoder, config
-        self.latent_dim: int = _require.count("latent_dim", latent_dim)
+        self.latent_dim: int = validation.count("latent_dim", latent_dim)
         self.shape: tuple[int, ...] = decoder.shape
         self._check_fit()
 
@@ -88,7 +164,7 @@ class VAE(nn.Module):
         torch.Size([3, 8, 8])
         """
         with torch.no_grad():
-            z = self.prior.sample((_require.count("n", n),), generator)
+            z = self.prior.sample((validation.count("n", n),), generator)
             return self.decoder.mean(z) if mean else self.decoder(z).sample((), generator)
 
     def check_data(self, name: str, x: object) -> None:
@@ -117,7 +193,7 @@ class VAE(nn.Module):
     def _check(
         self, name: str, value: object, shape: Sequence[int | str], unit: bool = False
     ) -> None:
-        _require.floats(name, value, shape)
+        validation.floats(name, value, shape)
         assert isinstance(value, Tensor)
         for what, given, own in (
             ("dtype", value.dtype, self.dtype),
@@ -125,7 +201,7 @@ class VAE(nn.Module):
         ):
             if given != own:
                 raise TypeError(f"{name} has {what} {given}, the model {own}; expected the same")
-        (_require.unit_interval if unit else _require.finite)(name, value)
+        (validation.unit_interval if unit else validation.finite)(name, value)
 
 
 def dense(
@@ -234,14 +310,14 @@ def _config(maker: str, options: dict[str, Any]) -> dict[str, Any]:
         if name in config and not (name == "hidden" and maker == "conv"):
             if not isinstance(config[name], Sequence) or isinstance(config[name], str):
                 raise TypeError(f"{name} is {config[name]!r}; expected a tuple of whole numbers")
-            config[name] = [_require.count(f"each size in {name}", n) for n in config[name]]
+            config[name] = [validation.count(f"each size in {name}", n) for n in config[name]]
     if not config["shape"]:
         raise ValueError("shape is (); expected the shape of one example, such as (28, 28)")
     for name in ("latent_dim", *(["hidden"] if maker == "conv" else [])):
-        config[name] = _require.count(name, config[name])
-    config["seed"] = _require.count("seed", config["seed"], at_least=0)
+        config[name] = validation.count(name, config[name])
+    config["seed"] = validation.count("seed", config["seed"], at_least=0)
     config["learn_sigma_x"] = bool(config["learn_sigma_x"])
-    config["sigma_x"] = _require.number("sigma_x", config["sigma_x"], above=0.0)
+    config["sigma_x"] = validation.number("sigma_x", config["sigma_x"], above=0.0)
     for name, known in (("likelihood", ["gaussian", "bernoulli"]), ("activation", [*ACTIVATIONS])):
         if config[name] not in known:
             raise ValueError(f"{name} is {config[name]!r}; expected one of {known}")

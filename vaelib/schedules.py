@@ -5,7 +5,7 @@
 
 import math
 
-from vaelib import _require
+from vaelib import validation
 
 
 def constant(step: int, value: float = 1.0) -> float:
@@ -22,7 +22,7 @@ def linear_annealing(step: int, warmup: int, start: float = 0.0, end: float = 1.
     >>> [linear_annealing(step, 4) for step in (0, 1, 4, 9)]
     [0.0, 0.25, 1.0, 1.0]
     """
-    start, end = _require.number("start", start), _require.number("end", end)
+    start, end = validation.number("start", start), validation.number("end", end)
     return start + (end - start) * _progress("warmup", step, warmup)
 
 
@@ -35,10 +35,10 @@ def cyclical_annealing(step: int, period: int, ramp: float = 0.5) -> float:
     >>> [cyclical_annealing(step, 4) for step in range(6)]
     [0.0, 0.5, 1.0, 1.0, 0.0, 0.5]
     """
-    if not 0 < _require.number("ramp", ramp) <= 1:
+    if not 0 < validation.number("ramp", ramp) <= 1:
         raise ValueError(f"ramp is {ramp}; expected a share of the period in (0, 1]")
-    step = _require.count("step", step, at_least=0)
-    return min(1.0, step % _require.count("period", period) / (period * ramp))
+    step = validation.count("step", step, at_least=0)
+    return min(1.0, step % validation.count("period", period) / (period * ramp))
 
 
 def exponential_annealing(step: int, steps: int, start: float, end: float = 1.0) -> float:
@@ -49,8 +49,8 @@ def exponential_annealing(step: int, steps: int, start: float, end: float = 1.0)
     >>> [exponential_annealing(step, 2, 16.0) for step in range(4)]
     [16.0, 4.0, 1.0, 1.0]
     """
-    _require.number("start", start, above=0.0)
-    _require.number("end", end, above=0.0)
+    validation.number("start", start, above=0.0)
+    validation.number("end", end, above=0.0)
     done = _progress("steps", step, steps)
     return end if done == 1 else start * (end / start) ** done
 
@@ -77,15 +77,15 @@ def cosine_decay(step: int, steps: int, start: float, hold: float = 0.7) -> floa
     >>> [round(cosine_decay(step, 4, 1.0, hold=0.5), 2) for step in range(5)]
     [1.0, 1.0, 1.0, 0.5, 0.0]
     """
-    if not 0 <= _require.number("hold", hold) < 1:
+    if not 0 <= validation.number("hold", hold) < 1:
         raise ValueError(f"hold is {hold}; expected a share of the steps in [0, 1)")
-    _require.number("start", start)
+    validation.number("start", start)
     late = max(0.0, _progress("steps", step, steps) - hold) / (1 - hold)
     return start * 0.5 * (1 + math.cos(math.pi * late))
 
 
 def _progress(name: str, step: int, steps: int) -> float:
     """min(1, step/steps), and 1 when steps is 0."""
-    step = _require.count("step", step, at_least=0)
-    steps = _require.count(name, steps, at_least=0)
+    step = validation.count("step", step, at_least=0)
+    steps = validation.count(name, steps, at_least=0)
     return min(1.0, step / steps) if steps else 1.0

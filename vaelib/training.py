@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from tqdm.auto import tqdm
 
-from vaelib import _require, models
+from vaelib import validation, models
 from vaelib._arguments import (
     Schedule,
     check_data,
@@ -110,8 +110,8 @@ def fit(
     1
     """
     check_data(vae, x, binarise)
-    epochs, batch_size = _require.count("epochs", epochs), _require.count("batch_size", batch_size)
-    seed, batches = _require.count("seed", seed, at_least=0), -(-len(x) // batch_size)
+    epochs, batch_size = validation.count("epochs", epochs), validation.count("batch_size", batch_size)
+    seed, batches = validation.count("seed", seed, at_least=0), -(-len(x) // batch_size)
     schedules = {"beta": schedule("beta", beta), "lr": schedule("lr", lr)}
     beta_at, lr_at = schedules.values()
     rank, world = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
@@ -119,7 +119,7 @@ def fit(
     k, precision = choose_speed(objective, k, precision, compile, vae.dtype, device)
     settings: dict[str, Any] = {"seed": seed, "batch_size": batch_size, "binarise": binarise}
     settings |= {"dtype": str(vae.dtype), "objective": objective, "k": k, "precision": precision}
-    settings["average"] = _require.share("average", average)
+    settings["average"] = validation.share("average", average)
 
     with ExitStack() as stack:
         stack.callback(vae.to, vae.device)

@@ -23,7 +23,7 @@ import torch
 from scipy import special
 from torch.distributions import Categorical, MultivariateNormal, Normal, Uniform, kl_divergence
 
-from vaelib import check, divergences, lesson_plots, plots
+from vaelib import check, divergences, plots
 from vaelib.widgets import KLLab
 
 # %% [markdown]
@@ -208,7 +208,7 @@ for name, p in dice.items():
 
 # %%
 r, at = fair / loaded, torch.linspace(0.2, 2, 200)
-lesson_plots.jensen(
+plots.jensen(
     curve=(at, -at.log()),
     points=(r, -r.log()),
     weights=loaded,
@@ -369,7 +369,7 @@ errors = torch.stack([row[:k].std() / k**0.5 for k, row in zip(K, log_ratios, st
 assert ((values - kl).abs() < 4 * (variance / K).sqrt()).all()
 
 # %%
-lesson_plots.against(
+plots.against(
     K,
     predicted={
         "exact": kl.expand(len(K)),

@@ -23,7 +23,7 @@ import torch
 from scipy.integrate import quad
 from torch.distributions import Categorical, MixtureSameFamily, Normal
 
-from vaelib import check, divergences, exact, lesson_plots, plots
+from vaelib import check, divergences, exact, plots
 from vaelib.widgets import LikelihoodLab
 
 # %% [markdown]
@@ -190,7 +190,7 @@ error = measured / (2 * repeats) ** 0.5
 assert torch.all(abs(measured - predicted) < 4 * error)
 
 # %%
-lesson_plots.against(
+plots.against(
     sizes,
     {"√(v/N)": predicted},
     {"measured": (measured, error)},
@@ -323,7 +323,7 @@ total = p.sum() * (axis[1] - axis[0]) ** 2
 assert abs(total - 1) < 1e-6
 
 # %%
-lesson_plots.plane(
+plots.plane(
     (-2.45, 2.45, -2.45, 2.45),
     p.T,
     arc.G(torch.linspace(-3.2, 3.2, 200)),
@@ -461,7 +461,7 @@ predicted = torch.tensor([linear_relative_variance(D) / K for D in dims.tolist()
 assert torch.all(abs(measured - predicted)[:6] < 4 * error[:6])
 
 # %%
-lesson_plots.against(
+plots.against(
     dims,
     {"√((r^D − 1)/K)": predicted},
     {"measured": (measured, error)},

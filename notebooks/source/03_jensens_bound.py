@@ -21,7 +21,7 @@ import torch
 from scipy import special
 from torch.distributions import Normal
 
-from vaelib import bounds, check, lesson_plots, plots
+from vaelib import bounds, check, plots
 from vaelib.exact import Arc, LinearGaussian
 from vaelib.widgets import JensenLab
 
@@ -96,7 +96,7 @@ x, weights = torch.tensor([0.25, 0.6, 1.2, 2.2, 3.2]), torch.tensor([0.3, 0.2, 0
 
 # %%
 mean, t = weights @ x, torch.linspace(0.15, 3.5, 300)
-lesson_plots.jensen(
+plots.jensen(
     curve=(t, minus_log(t)),
     points=(x, minus_log(x)),
     weights=weights,
@@ -286,7 +286,7 @@ assert ((measured[:2] - exact).abs() < 4 * errors[:2]).all()
 assert ((measured[4:] / (-V / (2 * K[4:]))) - 1).abs().max() < 0.06
 
 # %%
-lesson_plots.against(
+plots.against(
     K,
     predicted={"V/2K": V / (2 * K)},
     measured={"log p − mean of log p̂": (-measured, errors)},
@@ -466,7 +466,7 @@ for name, (m, s) in proposals.items():
     gaps[name] = (-bias, error)
 
 # %%
-lesson_plots.against(
+plots.against(
     K,
     predicted={f"{name}: V/2K": V[name] / (2 * K) for name in gaps},
     measured={f"{name}, measured": gap for name, gap in gaps.items()},

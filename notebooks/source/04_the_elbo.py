@@ -23,7 +23,7 @@ import torch
 from torch import nn
 from torch.distributions import Normal
 
-from vaelib import bounds, check, divergences, exact, lesson_plots, models, networks, plots
+from vaelib import bounds, check, divergences, exact, models, plots
 from vaelib.schedules import cosine_decay
 from vaelib.training import fit
 from vaelib.widgets import ElboLab
@@ -423,8 +423,8 @@ def train_encoder(encoder, x, arc, steps=600):
 
 torch.manual_seed(0)
 body = nn.Sequential(nn.Linear(2, 64), nn.Tanh())
-network = train_encoder(networks.GaussianEncoder(body, 64, 1), x_train, arc)
-line = train_encoder(networks.GaussianEncoder(nn.Identity(), 2, 1), x_train, arc)
+network = train_encoder(models.GaussianEncoder(body, 64, 1), x_train, arc)
+line = train_encoder(models.GaussianEncoder(nn.Identity(), 2, 1), x_train, arc)
 
 # %%
 with torch.no_grad():
@@ -436,7 +436,7 @@ means = {name: gap.mean().item() for name, gap in gaps.items()}
 assert 0 < means["best q for each x"] < means["one network"] < means["one linear encoder"]
 
 # %%
-lesson_plots.bars(
+plots.bars(
     means,
     xlabel="mean gap log p(x) − L on new points (nats)",
     alt="Three bars, the mean gap to log p(x) on new points: the best q for each x has almost none, one "

@@ -22,7 +22,7 @@ import numpy as np
 import torch
 from torch.distributions import Normal
 
-from vaelib import check, distributions, divergences, lesson_plots, models, plots
+from vaelib import check, distributions, divergences, models, plots
 from vaelib.exact import Arc, LinearGaussian
 from vaelib.widgets import ReparameterisationLab
 
@@ -380,7 +380,7 @@ for name, predicted in variances(mu, sigma).items():
     print(f"{name:>14}: predicted {one}, measured {two}")
 
 # %%
-lesson_plots.histograms(
+plots.histograms(
     {name: estimator(eps[:100_000], mu, sigma)[0] for name, estimator in estimators.items()},
     truth=exact[0].item(),
     limits=(-4, 24),
@@ -419,7 +419,7 @@ for (mean, error), closed in zip(measured.values(), predicted.values(), strict=T
     assert ((mean - closed).abs() < 5 * error).all()
 
 # %%
-lesson_plots.against(
+plots.against(
     sigmas,
     predicted=predicted,
     measured=measured,
@@ -508,7 +508,7 @@ for (mean, error), closed in zip(measured.values(), predicted.values(), strict=T
     assert ((mean - closed).abs() < 5 * error).all()
 
 # %%
-lesson_plots.against(
+plots.against(
     D,
     predicted=predicted,
     measured=measured,
@@ -605,7 +605,7 @@ exact, one_draw, by_score, large = (path[-100:].mean() for path in gap.values())
 assert abs(one_draw / exact - 1) < 0.05 and by_score > 1.3 * exact and large < 0.2 * exact
 
 # %%
-lesson_plots.against(
+plots.against(
     torch.arange(400),
     predicted=gap,
     measured={},

@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor
 from traitlets import TraitError
 
-from vaelib import _require
+from vaelib import validation
 from vaelib.data import Data
 from vaelib.models import VAE
 
@@ -72,8 +72,8 @@ def images(vae: VAE, data: Data | Tensor | None) -> Tensor | None:
     if data is None:
         return None
     given = data.test if isinstance(data, Data) else data
-    _require.floats("data", given, ("N", *vae.shape))
-    _require.unit_interval("data", given)
+    validation.floats("data", given, ("N", *vae.shape))
+    validation.unit_interval("data", given)
     if not len(given):
         raise ValueError("data holds no images; expected at least 1, or None")
     return given

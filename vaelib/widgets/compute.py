@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from vaelib import _require
+from vaelib import validation
 from vaelib.evaluation import active_units, kl_per_dim
 from vaelib.models import VAE, BernoulliDecoder, GaussianDecoder
 
@@ -147,7 +147,7 @@ def _describe(name: str, module: nn.Module) -> dict[str, Any]:
 
 
 def _pack(name: str, parameter: Tensor, precision: str) -> bytes:
-    _require.finite(name, parameter)
+    validation.finite(name, parameter)
     values = parameter.detach().cpu().to(torch.float32).numpy()
     if precision == "float16":
         largest = float(np.abs(values).max(initial=0.0))
