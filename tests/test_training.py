@@ -251,7 +251,7 @@ def test_interrupted_and_resumed_is_uninterrupted(case, stop, tmp_path, capsys):
     assert signal.getsignal(signal.SIGINT) is handler
     assert first.interrupted and first.steps == stop and len(first.elbo) == stop // 5
     said = capsys.readouterr().out
-    assert f"after {stop} steps" in said and "go on" in said and str(tmp_path / "run") in said
+    assert f"after {stop} steps" in said and "resume" in said and str(tmp_path / "run") in said
 
     second = fit(resumed, x, checkpoint=tmp_path / "run", **options)
     assert not second.interrupted and capsys.readouterr().out == ""

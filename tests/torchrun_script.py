@@ -10,7 +10,7 @@ import torch.distributed as dist
 from safetensors.torch import save_file
 
 from vaelib import models
-from vaelib._run import process_group
+from vaelib.run import process_group
 from vaelib.schedules import linear_annealing
 from vaelib.training import fit
 

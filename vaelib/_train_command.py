@@ -35,12 +35,10 @@ def add_to(commands: Any) -> argparse.ArgumentParser:
     train.add_argument("--likelihood", choices=("gaussian", "bernoulli"))
     train.add_argument("--sigma-x", type=float, help="noise of the Gaussian decoder")
     train.add_argument("--device", default="auto", help='"auto", "cpu" or "cuda"')
-    train.add_argument("--objective", choices=("elbo", "iwae", "dreg"), default="elbo")
-    train.add_argument("-k", type=int, default=1, help="draws of z for each example")
-    train.add_argument("--average", type=float, default=0.0, help="decay of the weights' mean")
     precision = ("float32", "bfloat16", "tf32", "auto")
     train.add_argument("--precision", choices=precision, default="float32")
-    train.add_argument("--compile", action="store_true", help="where the run is long enough")
+    engines = ("plain", "compiled")
+    train.add_argument("--engine", choices=engines, default="plain", help="compiled: long runs")
     train.add_argument("--quiet", action="store_true", help="no progress bar")
     return train
 
@@ -52,7 +50,7 @@ def run(a: argparse.Namespace) -> int:
 
     import torch
 
-    from vaelib._run import process_group
+    from vaelib.run import process_group
 
     cuda = a.device != "cpu" and torch.cuda.is_available()
     if cuda:
@@ -79,8 +77,7 @@ def _train_here(a: argparse.Namespace) -> int:
         options["beta"] = lambda step: linear_annealing(step, a.warmup, end=top)
     options = {name: value for name, value in options.items() if value is not None}
     options |= {"seed": a.seed, "device": a.device, "progress": not a.quiet}
-    options |= {"objective": a.objective, "k": a.k, "average": a.average}
-    options |= {"precision": a.precision, "compile": a.compile}
+    options |= {"precision": a.precision, "engine": a.engine}
     options["binarise"] = vae.config is not None and vae.config["likelihood"] == "bernoulli"
     if a.out is not None:
         options["checkpoint"] = a.out / NAME

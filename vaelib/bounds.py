@@ -69,6 +69,19 @@ def elbo(
     return Elbo(reconstruction, divergence, reconstruction - divergence)
 
 
+def elbo_terms(
+    vae: "VAE", x: Float[Tensor, "B ..."], eps: Float[Tensor, "*K B D"]
+) -> tuple[Float[Tensor, "*K B"], Float[Tensor, " B"]]:
+    """log p(x|z) at z = μ + σ ⊙ ε, and KL(q(z|x) ‖ p(z)), in nats: the ELBO before its mean.
+
+    Unchecked: the compiled step calls it on data that has been checked before.
+    """
+    q = vae.encoder(x)
+    z = q.mu + q.sigma * eps
+    log_px_z = vae.decoder(z).log_prob_unchecked(x)
+    return log_px_z, kl_to_standard_normal_per_dim(q.mu, q.log_sigma).sum(-1)
+
+
 def log_mean_exp(log_w: Float[Tensor, "..."], dim: int = 0) -> Float[Tensor, "..."]:
     """log (1/K) Σ_k exp(log w_k) over the dimension `dim` of size K, without overflow, in nats.
 

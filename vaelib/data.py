@@ -17,7 +17,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from vaelib import validation, faces
+from vaelib import faces, validation
 
 # SHA-256 of the uncompressed IDX files, whose mirrors compress them differently.
 MNIST = {

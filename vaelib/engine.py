@@ -1,0 +1,435 @@
+"""The same training step, faster: compiled whole, on CUDA one graph, products in lower precision.
+
+`training.fit(engine="compiled", precision="bfloat16")` uses it. The formula is that of `bounds`
+and the networks are those of `models`: here stand only Adam, the compiler and the graph.
+"""
+
+import functools
+import inspect
+import os
+import shutil
+import sys
+import sysconfig
+import time
+import traceback
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from itertools import pairwise
+from pathlib import Path
+from statistics import median
+from typing import Any, Literal, get_args
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, grad_and_value
+
+from vaelib import bounds
+from vaelib.models import VAE
+from vaelib.run import TrainingRun
+
+Step = Callable[[VAE, torch.optim.Optimizer, Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
+Engine = Literal["plain", "compiled"] | Step
+Precision = Literal["float32", "bfloat16", "tf32", "auto"]
+
+# Floating-point operations of a run that earns the compilation back: it takes 10 to 30 s once, and
+# then saves about a millisecond for each 5e8 of them.
+WORTH_COMPILING = 1e13
+SMALL = 3e8  # floating-point operations of a step that one thread does as fast as two
+TRIAL = 5  # steps that a number of threads is tried for
+REST = 20  # times as long as the trials took, until the next ones
+BETAS = (0.9, 0.999)  # Adam's, and its ε: those of torch.optim.Adam
+TINY = 1e-8
+
+
+class Speed:
+    """How the steps of a run are taken: by which function, in which precision, on what threads.
+
+    `plain_step` is `training.train_step`. Raises ValueError for an unknown engine or precision.
+    """
+
+    def __init__(self, engine: Engine, precision: Precision, vae: VAE, plain_step: Step) -> None:
+        if not callable(engine) and engine not in ("plain", "compiled"):
+            raise ValueError(
+                f'engine is {engine!r}; expected "plain", "compiled" or a function like train_step'
+            )
+        self.vae = vae
+        self.device = vae.device
+        self.compiled = engine == "compiled"
+        self.precision = choose_precision(precision, vae.dtype, self.device)
+        self.step: Step = engine if callable(engine) else plain_step
+        name = getattr(engine, "name", "a step of your own") if callable(engine) else engine
+        self.settings = {"engine": name, "precision": self.precision}
+
+    def number(self, value: float) -> Tensor | float:
+        """The value as the engine reads it: where it is compiled, from a place in memory."""
+        return torch.tensor(value, device=self.device) if self.compiled else value
+
+    @contextmanager
+    def up(self, run: TrainingRun, steps: int, silent: bool) -> Iterator[None]:
+        """While it lasts, the engine is ready: threads, precision, compiled step."""
+        batch_size = min(run.batch_size, run.n_train)
+        work = flops(self.vae, batch_size)
+        with ExitStack() as stack:
+            stack.enter_context(threads(run, work, fixed=self.compiled))
+            stack.enter_context(matrix_products(self.precision, self.device))
+            stack.enter_context(memory_explained(run, batch_size))
+            if self.compiled and run.step < steps:
+                if run.world > 1:
+                    raise ValueError('engine="compiled" is for one process; use "plain" here')
+                if work * steps >= WORTH_COMPILING:
+                    step = compile_step(self.vae, run, batch_size, self.step, silent)
+                    stack.callback(step.release)
+                    self.step = step
+                elif not silent:
+                    print("Not compiled: so short a run would not earn back the time it takes.")
+            yield
+
+    def capture(
+        self, one_step: Callable[[Tensor], None], run: TrainingRun
+    ) -> Callable[[Tensor], None]:
+        """On CUDA, the step on the batch of some indices as one graph, where it is compiled."""
+        if self.device.type != "cuda" or not isinstance(self.step, CompiledStep):
+            return one_step
+        return CapturedStep(one_step, self.step.batch_size, run.generator)
+
+
+class ElboTerms(nn.Module):
+    """`bounds.elbo_terms` of a VAE as a module, whose weights can be given from outside."""
+
+    def __init__(self, vae: VAE) -> None:
+        super().__init__()
+        self.vae = vae
+
+    def forward(self, x: Tensor, eps: Tensor) -> tuple[Tensor, Tensor]:
+        return bounds.elbo_terms(self.vae, x, eps)
+
+
+class CompiledStep:
+    """`training.train_step` as one compiled function: noise in, gradient, Adam, weights out.
+
+    It is for batches of one size; another one goes to `fallback`. While it lasts, the weights and
+    Adam's moments are views of three flat tensors, so that Adam is one loop over one tensor. They
+    stay where the model and the optimiser look for them, and `release` makes them separate again.
+    """
+
+    def __init__(
+        self, vae: VAE, optimiser: torch.optim.Optimizer, batch_size: int, fallback: Step
+    ) -> None:
+        self.batch_size = batch_size
+        self.fallback = fallback
+        self.terms = ElboTerms(vae)
+        trained = {n: p for n, p in self.terms.named_parameters() if p.requires_grad}
+        self.parameters = list(trained.values())
+        self.names = list(trained)
+        self.shapes = [p.shape for p in self.parameters]
+        self.sizes = [p.numel() for p in self.parameters]
+        self.weights, self.first, self.second, self.t = self._flatten(optimiser)
+        options: dict[str, Any] = {"dynamic": False}
+        if "isolate_recompiles" in inspect.signature(torch.compile).parameters:
+            # Each run counts its compilations alone; else the ninth of a notebook would get none.
+            options["isolate_recompiles"] = True
+        self.step = torch.compile(self._step, **options)
+
+    def __call__(
+        self, vae: VAE, optimiser: torch.optim.Optimizer, x: Tensor, eps: Tensor, beta: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        if len(x) != self.batch_size:
+            return self.fallback(vae, optimiser, x, eps, beta)
+        lr = optimiser.param_groups[0]["lr"]
+        return self.step(self.weights, self.first, self.second, self.t, x, eps, beta, lr)
+
+    def compile(self, optimiser: torch.optim.Optimizer) -> float:
+        """Compile on copies, so that nothing is trained; the seconds it took."""
+        started = time.perf_counter()
+        x = self.weights.new_zeros(self.batch_size, *self.terms.vae.shape)
+        eps = self.weights.new_zeros(self.batch_size, self.terms.vae.latent_dim)
+        copies = [t.clone() for t in (self.weights, self.first, self.second, self.t)]
+        self.step(*copies, x, eps, self.weights.new_ones(()), optimiser.param_groups[0]["lr"])
+        return time.perf_counter() - started
+
+    def release(self) -> None:
+        """Give each weight memory of its own again."""
+        for p in self.parameters:
+            p.data = p.data.clone()
+
+    def _loss(
+        self, weights: Tensor, x: Tensor, eps: Tensor, beta: Tensor
+    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        parts = zip(self.names, weights.split(self.sizes), self.shapes, strict=True)
+        named = {name: part.view(shape) for name, part, shape in parts}
+        log_px_z, kl = functional_call(self.terms, named, (x, eps))
+        return -(log_px_z - beta * kl).mean(), (log_px_z, kl)
+
+    def _step(
+        self,
+        weights: Tensor,
+        first: Tensor,
+        second: Tensor,
+        t: Tensor,
+        x: Tensor,
+        eps: Tensor,
+        beta: Tensor,
+        lr: Tensor,
+    ) -> tuple[Tensor, Tensor]:
+        """The gradient, and Adam as Kingma and Ba (2015) write it, all in place."""
+        gradient, (_, terms) = grad_and_value(self._loss, has_aux=True)(weights, x, eps, beta)
+        t.add_(1)
+        first.lerp_(gradient, 1 - BETAS[0])
+        second.mul_(BETAS[1]).addcmul_(gradient, gradient, value=1 - BETAS[1])
+        m_hat = first / (1 - BETAS[0] ** t[0])
+        v_hat = second / (1 - BETAS[1] ** t[0])
+        weights.sub_(lr * m_hat / (v_hat.sqrt() + TINY))
+        return terms
+
+    def _flatten(self, optimiser: torch.optim.Optimizer) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Weights, moments and step counts as flat tensors, of which all others become views."""
+        weights = torch.cat([p.detach().flatten() for p in self.parameters])
+        first = torch.zeros_like(weights)
+        second = torch.zeros_like(weights)
+        t = torch.zeros(len(self.parameters), device=weights.device)
+        flat = (weights, first, second)
+        for i, p in enumerate(self.parameters):
+            before = optimiser.state[p]
+            start = sum(self.sizes[:i])
+            own, m, v = (f[start : start + p.numel()].view(p.shape) for f in flat)
+            if before:  # of a run that resumes
+                m.copy_(before["exp_avg"])
+                v.copy_(before["exp_avg_sq"])
+                t[i] = before["step"]
+            p.data = own
+            optimiser.state[p] = {"step": t[i], "exp_avg": m, "exp_avg_sq": v}
+        return weights, first, second, t
+
+
+class CapturedStep:
+    """A whole step of a small model as one CUDA graph: its dozens of kernels are one launch.
+
+    `step` draws the batch of the given indices and trains on it. The first three full batches are
+    ordinary steps on the stream that the capture will use, as PyTorch's notes on CUDA graphs ask
+    for; a batch of another size is always an ordinary step.
+    """
+
+    WARM_UPS = 3
+
+    def __init__(
+        self, step: Callable[[Tensor], None], batch_size: int, generator: torch.Generator
+    ) -> None:
+        self.step = step
+        self.batch_size = batch_size
+        self.seen = 0
+        self.index = torch.empty(0)
+        self.stream = capture_stream(generator.device)
+        self.graph = torch.cuda.CUDAGraph()
+        self.graph.register_generator_state(generator)
+
+    def __call__(self, index: Tensor) -> None:
+        if len(index) != self.batch_size:
+            self.step(index)
+        elif self.seen < self.WARM_UPS:
+            self.seen += 1
+            self.stream.wait_stream(torch.cuda.current_stream())
+            with torch.cuda.stream(self.stream):
+                self.step(index)
+            torch.cuda.current_stream().wait_stream(self.stream)
+        else:
+            if not len(self.index):
+                self.index = index.clone()
+                with torch.cuda.graph(self.graph, stream=self.stream):
+                    self.step(self.index)  # recorded, not run
+            self.index.copy_(index)
+            self.graph.replay()
+
+
+@functools.cache
+def capture_stream(device: torch.device) -> torch.cuda.Stream:
+    """One for the whole process, since cuBLAS keeps a workspace for each stream it has seen."""
+    return torch.cuda.Stream(device)
+
+
+def compile_step(
+    vae: VAE, run: TrainingRun, batch_size: int, fallback: Step, silent: bool
+) -> CompiledStep:
+    """The compiled step. Raises ValueError where there is no compiler, or where it fails."""
+    if vae.device.type == "cpu" and (lack := missing()):
+        raise ValueError(f'engine="compiled" needs {lack}, or train with engine="plain"')
+    step = CompiledStep(vae, run.optimiser, batch_size, fallback)
+    try:
+        seconds = step.compile(run.optimiser)
+    except torch.OutOfMemoryError:
+        raise
+    except RuntimeError as error:
+        step.release()
+        reason = next((line for line in str(error).splitlines() if line.strip()), "no reason given")
+        raise ValueError(f'compiling failed ({reason}): train with engine="plain"') from error
+    run.history.compile_seconds += seconds
+    if not silent:
+        print(f"Compiled in {seconds:.1f} s; torch caches it on disk for the next run like it.")
+    return step
+
+
+def missing() -> str | None:
+    """What a compilation for the CPU lacks, and what to do; None where it lacks nothing."""
+    own = "clang++" if sys.platform == "darwin" else "cl" if os.name == "nt" else "g++"
+    name = os.environ.get("CXX", own)
+    if shutil.which(name) is None:
+        return (
+            f"a C++ compiler, and there is no {name} here: install one (on Debian or Ubuntu: "
+            "apt install g++), or name yours in CXX"
+        )
+    header = Path(sysconfig.get_path("include"), "Python.h")
+    if not header.exists():
+        return (
+            f"Python's headers, and there is no {header}: install them (on Debian or Ubuntu: "
+            "apt install python3-dev)"
+        )
+    return None
+
+
+def choose_precision(precision: Precision, dtype: torch.dtype, device: torch.device) -> Precision:
+    """The precision, checked; "auto" is decided for the device.
+
+    Raises ValueError for another word, for a model that is not float32, and for TF32 on a CPU.
+    """
+    if precision not in get_args(Precision):
+        known = list(get_args(Precision))
+        raise ValueError(f"precision is {precision!r}; expected one of {known}")
+    if precision == "auto":
+        fast = dtype == torch.float32 and has_bfloat16(device)
+        return "bfloat16" if fast else "float32"
+    if precision != "float32" and dtype != torch.float32:
+        raise ValueError(f'precision="{precision}" is for a float32 model; this one is {dtype}')
+    if precision == "tf32" and device.type != "cuda":
+        raise ValueError(f'precision="tf32" is for CUDA, not for {device}; see "bfloat16"')
+    if precision == "bfloat16" and device.type == "cpu" and not has_bfloat16(device):
+        warnings.warn(
+            'this processor has no bfloat16 instructions: precision="float32" is faster here',
+            stacklevel=3,
+        )
+    return precision
+
+
+def has_bfloat16(device: torch.device) -> bool:
+    """Has the processor instructions for it? (On a GPU small models gain nothing.)"""
+    found = torch.cpu.get_capabilities()
+    return device.type == "cpu" and any(found.get(n) for n in ("avx512_bf16", "amx_bf16", "bf16"))
+
+
+@contextmanager
+def matrix_products(precision: Precision, device: torch.device) -> Iterator[None]:
+    """While it lasts, matrix products are rounded as asked for; everything else is not."""
+    before = torch.get_float32_matmul_precision()
+    if precision == "tf32":
+        torch.set_float32_matmul_precision("high")
+    # No cache: it would hold rounded weights from before the last step.
+    rounded = torch.autocast(
+        device.type, torch.bfloat16, enabled=precision == "bfloat16", cache_enabled=False
+    )
+    try:
+        with rounded:
+            yield
+    finally:
+        torch.set_float32_matmul_precision(before)
+
+
+@contextmanager
+def threads(run: TrainingRun, work: float, fixed: bool) -> Iterator[None]:
+    """While it lasts, as many threads as are fastest for steps of so much work.
+
+    Below about 3e8 operations a second thread saves little on a quiet machine, and on a busy one
+    two that wait for each other take up to ten times as long. Above, what is fastest is measured
+    again and again, as other work on the machine comes and goes. Where the number must not change
+    (compiled code, convolutions, whose sums then are rounded otherwise), it does not.
+    """
+    most = torch.get_num_threads()
+    convolutions = any(isinstance(m, nn.Conv2d | nn.ConvTranspose2d) for m in run.vae.modules())
+    fixed = fixed or convolutions or run.world > 1 or run.vae.device.type != "cpu"
+    torch.set_num_threads(1 if work < SMALL else most)
+    hook = None
+    if not fixed and torch.get_num_threads() > 1:
+        numbers = fastest_threads(most)
+        hook = run.optimiser.register_step_post_hook(
+            lambda *_: torch.set_num_threads(next(numbers))
+        )
+    try:
+        yield
+    finally:
+        torch.set_num_threads(most)
+        if hook is not None:
+            hook.remove()
+
+
+def fastest_threads(most: int) -> Iterator[int]:
+    """The number of threads for each next step: the fastest of 1, 2, 4, … up to `most`.
+
+    Five steps are tried with each number, and then the fastest is used for twenty times as long.
+    """
+    numbers = [2**i for i in range(most.bit_length()) if 2**i < most] + [most]
+    while True:
+        began = time.perf_counter()
+        seconds = {}
+        for number in numbers:
+            yield number  # not counted: the first step with other threads has to start them
+            times = [time.perf_counter()]
+            for _ in range(TRIAL):
+                yield number
+                times.append(time.perf_counter())
+            seconds[number] = median(b - a for a, b in pairwise(times))
+        best = min(seconds, key=seconds.__getitem__)
+        now = time.perf_counter()
+        while time.perf_counter() < now + REST * (now - began):
+            yield best
+
+
+def flops(vae: VAE, batch_size: int) -> float:
+    """Floating-point operations of one step, roughly: 6 per weight and example."""
+    weights = sum(p.numel() for p in vae.parameters())
+    reuse = 50 if any(isinstance(m, nn.Conv2d) for m in vae.modules()) else 1  # of each weight
+    return 6.0 * weights * batch_size * reuse
+
+
+@contextmanager
+def memory_explained(run: TrainingRun, batch_size: int) -> Iterator[None]:
+    """Turn "out of memory" into MemoryError with a batch size that fits: tried, not estimated."""
+    try:
+        yield
+        return
+    except RuntimeError as error:
+        if not _is_memory_error(error):
+            raise
+        reason = str(error).splitlines()[0]
+        traceback.clear_frames(error.__traceback__)  # they hold what the batch has taken so far
+    fits = batch_size // 2
+    while fits and not _fits(run.vae, len(range(run.rank, fits, run.world))):
+        fits //= 2
+    advice = f"batch_size={fits} fits" if fits else "nor does one example: try a smaller model"
+    raise MemoryError(
+        f"a batch of {batch_size} does not fit in memory ({reason}); {advice}"
+    ) from None
+
+
+def _fits(vae: VAE, batch_size: int) -> bool:
+    """Whether a forward and a backward pass work; they leave no gradient and no statistics."""
+    vae.zero_grad()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    like = next(vae.parameters())
+    buffers = [(b, b.clone()) for b in vae.buffers()]
+    x = like.new_zeros(batch_size, *vae.shape)
+    try:
+        log_px_z, kl = bounds.elbo_terms(vae, x, like.new_zeros(batch_size, vae.latent_dim))
+        (log_px_z - kl).sum().backward()
+    except RuntimeError as error:
+        if not _is_memory_error(error):
+            raise
+        return False
+    finally:
+        vae.zero_grad()
+        for buffer, before in buffers:
+            buffer.copy_(before)
+    return True
+
+
+def _is_memory_error(error: BaseException) -> bool:
+    # On a CPU it is a plain RuntimeError.
+    return isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error)
