@@ -11,8 +11,15 @@ from torch import nn
 
 from vaelib import models
 from vaelib.distributions import Bernoulli, DiagonalGaussian
-from vaelib.models import VAE, build, conv, dense
-from vaelib.models import BernoulliDecoder, GaussianDecoder, GaussianEncoder
+from vaelib.models import (
+    VAE,
+    BernoulliDecoder,
+    GaussianDecoder,
+    GaussianEncoder,
+    build,
+    conv,
+    dense,
+)
 
 F64 = torch.float64
 EXPORTABLE = (

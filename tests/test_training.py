@@ -1,89 +1,23 @@
-"""`fit` against the loop written out; stop, kill and resume, bit for bit."""
+"""`train_step` and `fit` against the loop written out; what a run is given and gives back."""
 
-import json
+import inspect
 import math
-import os
 import signal
-import subprocess
-import sys
-import threading
-import time
-from dataclasses import asdict
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 import torch
 from oracles import LinearGaussian, equal_weights, training_loop
+from small_runs import CASES, images, small, the_case
 
-import vaelib
 from vaelib import checkpoint, faces, models
-from vaelib.checkpoint import CheckpointError
-from vaelib.schedules import constant, cosine_decay, exponential_annealing, linear_annealing
-from vaelib.training import History, face_vae, fit, fit_faces
-
-HOME = Path(vaelib.__file__).parents[1]
-
-
-def images(count: int = 37, size: int = 6, seed: int = 0) -> torch.Tensor:
-    return torch.rand(count, size, size, generator=torch.Generator().manual_seed(seed))
-
-
-def small(seed: int = 0, **options) -> models.VAE:
-    return models.dense((6, 6), 2, hidden=(12,), sigma_x=0.5, seed=seed, **options)
-
-
-def small_conv(seed: int = 0, **options) -> models.VAE:
-    return models.conv((6, 6), 2, channels=(3,), hidden=8, sigma_x=0.5, seed=seed, **options)
-
-
-# name: how to make the model, and what `fit` is told; 37 examples in batches of 8 are 5 steps.
-CASES = {
-    "dense": (small, {}),
-    "schedules": (
-        small,
-        {
-            "lr": lambda step: cosine_decay(step, 15, 1e-2),
-            "beta": lambda step: exponential_annealing(step, 7, 12.0),
-        },
-    ),
-    "binarise": (lambda seed=0: small(seed, likelihood="bernoulli"), {"binarise": True}),
-    "conv": (small_conv, {"beta": 0.5}),
-    "learnt-sigma": (lambda seed=0: small(seed, learn_sigma_x=True), {"lr": 1e-2}),
-    "float64": (lambda seed=0: small(seed).double(), {}),
-}
+from vaelib.schedules import constant, cosine_decay
+from vaelib.training import face_vae, fit, fit_faces, train_step
 
 
 @pytest.fixture(params=CASES)
 def case(request):
-    make, options = CASES[request.param]
-    x = images().to(make().dtype)
-    return make, x, {"epochs": 3, "batch_size": 8, "seed": 4, "progress": False, **options}
-
-
-def but_seconds(history: History) -> dict:
-    return {k: v for k, v in asdict(history).items() if k not in ("seconds", "interrupted")}
-
-
-def tensors_of(path: Path) -> dict[str, torch.Tensor]:
-    return checkpoint.read(path)[0]
-
-
-def interrupt_at(vae: models.VAE, step: int, times: int = 1) -> None:
-    """Ctrl-C in the middle of that step (from 1) of the next `fit`, as the decoder runs."""
-    seen = 0
-
-    def press(*_):
-        nonlocal seen
-        seen += 1
-        if seen == step:
-            for _ in range(times):
-                signal.raise_signal(signal.SIGINT)
-
-    vae.decoder.register_forward_hook(press)
-
-
-# ---------------------------------------------------------------- the loop
+    return the_case(request.param)
 
 
 def test_fit_is_the_loop_written_out(case):
@@ -103,6 +37,22 @@ def test_fit_is_the_loop_written_out(case):
     beta = loop["beta"] if callable(loop["beta"]) else lambda step: constant(step, loop["beta"])
     assert history.beta == [beta(step) for step in (4, 9, 14)]
     assert all(s > 0 for s in history.seconds) and not history.interrupted
+
+
+def test_train_step_is_one_step_of_the_loop_in_its_own_letters():
+    vae, by_hand, x = small(), small(), images(8)
+    generator = torch.Generator().manual_seed(0)
+    torch.randperm(8, generator=generator)
+    eps = torch.randn(8, 2, generator=generator)
+    optimiser = torch.optim.Adam(vae.parameters(), lr=1e-3, fused=True)
+    log_px_z, kl = train_step(vae, optimiser, x, eps, 0.7)
+    means = training_loop(by_hand, x, 1, 8, lr=1e-3, beta=0.7, seed=0)
+    assert equal_weights(vae, by_hand) and not log_px_z.requires_grad
+    assert [log_px_z.mean().item(), kl.mean().item()] == pytest.approx(means[0].tolist())
+    source = inspect.getsource(train_step)
+    lines = ("q = ", "z = q.mu + q.sigma * eps", "log_px_z = ", "kl = ", "loss = -(log_px_z - beta")
+    places = [source.index(line) for line in (*lines, "zero_grad", "backward", "optimiser.step()")]
+    assert places == sorted(places), "lines 4 to 8 of the pseudo-code, in their order"
 
 
 def test_the_elbo_rises():
@@ -232,348 +182,8 @@ def test_an_elbo_that_is_no_number_says_so(tmp_path):
     path, vae = tmp_path / "run.safetensors", small()
     with pytest.raises(ValueError, match=r"no longer a finite number in epoch \d+.*smaller lr"):
         fit(vae, images(), 40, 8, lr=1e30, progress=False, checkpoint=path)
-    kept = tensors_of(path)  # nothing but numbers was kept
+    kept = checkpoint.read(path)[0]  # nothing but numbers was kept
     assert all(t.isfinite().all() for t in kept.values() if t.is_floating_point())
-
-
-# ---------------------------------------------------------------- stop and go on
-
-
-@pytest.mark.parametrize("stop", [1, 4, 5, 6, 14], ids=lambda s: f"step{s}")
-def test_interrupted_and_resumed_is_uninterrupted(case, stop, tmp_path, capsys):
-    make, x, options = case
-    whole, stopped, resumed = make(), make(), make(seed=99)
-    expected = fit(whole, x, checkpoint=tmp_path / "whole", **options)
-
-    handler = signal.getsignal(signal.SIGINT)
-    interrupt_at(stopped, stop)
-    first = fit(stopped, x, checkpoint=tmp_path / "run", **options)
-    assert signal.getsignal(signal.SIGINT) is handler
-    assert first.interrupted and first.steps == stop and len(first.elbo) == stop // 5
-    said = capsys.readouterr().out
-    assert f"after {stop} steps" in said and "resume" in said and str(tmp_path / "run") in said
-
-    second = fit(resumed, x, checkpoint=tmp_path / "run", **options)
-    assert not second.interrupted and capsys.readouterr().out == ""
-    assert equal_weights(resumed, whole), "the weights differ from an uninterrupted run's"
-    assert but_seconds(second) == but_seconds(expected)
-    assert all(s > 0 for s in second.seconds) and len(second.seconds) == 3
-    one, other = tensors_of(tmp_path / "run"), tensors_of(tmp_path / "whole")
-    assert one.keys() == other.keys()  # the optimiser's moments and the generator too
-    assert all(torch.equal(one[name], other[name]) for name in one)
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["run", "whole"]
-
-
-def test_interrupted_again_and_again(tmp_path):
-    options = {"epochs": 3, "batch_size": 8, "progress": False, "lr": 1e-2}
-    whole = small()
-    expected = fit(whole, images(), **options)
-    total, calls = 0, 0
-    history = History(interrupted=True)
-    while history.interrupted:
-        vae = small(seed=calls)
-        interrupt_at(vae, 2)
-        history = fit(vae, images(), checkpoint=tmp_path / "run", **options)
-        total, calls = history.steps, calls + 1
-        assert total == min(2 * calls, 15)
-    assert calls == 8 and equal_weights(vae, whole)
-    assert but_seconds(history) == but_seconds(expected)
-
-
-def test_interrupted_by_a_signal_from_elsewhere(tmp_path):
-    """The stop button: a signal at any moment, here from a timer, wherever the loop is."""
-    options = {"epochs": 3, "batch_size": 1, "progress": False}
-    whole, vae = small(), small()
-    fit(whole, images(), **options)
-    timer = threading.Timer(0.08, os.kill, (os.getpid(), signal.SIGINT))
-
-    def linger(*_):
-        if timer.ident is None:
-            timer.start()
-        time.sleep(0.002)
-
-    vae.decoder.register_forward_hook(linger)
-    history = fit(vae, images(), checkpoint=tmp_path / "run", **options)
-    timer.join()
-    assert history.interrupted and 0 < history.steps < 111
-    resumed = small(seed=1)
-    assert fit(resumed, images(), checkpoint=tmp_path / "run", **options).steps == 111
-    assert equal_weights(resumed, whole)
-
-
-def by_signal(_):
-    signal.raise_signal(signal.SIGINT)
-
-
-def by_exception(_):
-    raise KeyboardInterrupt
-
-
-@pytest.mark.parametrize("press", [by_signal, by_exception])
-def test_interrupted_between_epochs(press, tmp_path):
-    options = {"epochs": 3, "batch_size": 8}
-    whole, vae = small(), small()
-    fit(whole, images(), **options, progress=False)
-    history = fit(vae, images(), **options, progress=press, checkpoint=tmp_path / "run")
-    assert history.interrupted and history.steps == 5
-    history = fit(vae, images(), **options, progress=press, checkpoint=tmp_path / "run")
-    assert history.interrupted and history.steps == 10
-    history = fit(vae, images(), **options, progress=press, checkpoint=tmp_path / "run")
-    assert not history.interrupted and history.steps == 15  # nothing was left to interrupt
-    assert equal_weights(vae, whole)
-
-
-def test_interrupted_without_a_checkpoint_keeps_the_model(capsys):
-    vae, whole = small(), small()
-    interrupt_at(vae, 10)
-    history = fit(vae, images(), 3, 8, progress=False)
-    fit(whole, images(), 2, 8, progress=False)
-    assert history.interrupted and history.steps == 10
-    assert equal_weights(vae, whole)
-    assert "in the model" in capsys.readouterr().out
-
-
-def test_a_second_ctrl_c_stops_at_once(tmp_path):
-    vae, before = small(), signal.getsignal(signal.SIGINT)
-    interrupt_at(vae, 8, times=2)
-    with pytest.raises(KeyboardInterrupt):
-        fit(vae, images(), 3, 8, progress=False, checkpoint=tmp_path / "run")
-    assert signal.getsignal(signal.SIGINT) is before
-    whole, resumed = small(), small(seed=1)
-    fit(whole, images(), 3, 8, progress=False)
-    fit(resumed, images(), 3, 8, progress=False, checkpoint=tmp_path / "run")
-    assert equal_weights(resumed, whole)  # what was kept was whole
-
-
-def test_in_another_thread_signals_are_left_alone():
-    before, vae, whole, found = signal.getsignal(signal.SIGINT), small(), small(), []
-
-    def run():
-        found.append(fit(vae, images(), 2, 8, progress=False))
-        found.append(signal.getsignal(signal.SIGINT))
-
-    vae.decoder.register_forward_hook(lambda *_: found.append(signal.getsignal(signal.SIGINT)))
-    thread = threading.Thread(target=run)
-    thread.start()
-    thread.join()
-    fit(whole, images(), 2, 8, progress=False)
-    assert equal_weights(vae, whole)
-    assert found.pop() is before and found.pop().steps == 10
-    assert all(handler is before for handler in found)
-
-
-KILLED = """
-import os, signal, sys, time
-import torch
-from vaelib import models
-from vaelib.training import fit
-
-torch.set_num_threads(1)
-x = torch.rand(37, 6, 6, generator=torch.Generator().manual_seed(0))
-vae = models.dense((6, 6), 2, hidden=(12,), sigma_x=0.5, likelihood="bernoulli")
-seen = 0
-
-def at_step(*_):
-    global seen
-    seen += 1
-    if seen == 10:
-        time.sleep(1.1)  # an epoch's end is kept if the last time is a second ago
-    if seen == 13:
-        os.kill(os.getpid(), signal.SIGKILL)
-
-vae.decoder.register_forward_hook(at_step)
-fit(vae, x, 4, 8, seed=4, progress=False, checkpoint=sys.argv[1], binarise=True)
-"""
-
-
-def test_killed_and_resumed_is_uninterrupted(tmp_path):
-    path = tmp_path / "run"
-    done = subprocess.run([sys.executable, "-c", KILLED, path], cwd=HOME, timeout=120)
-    assert done.returncode == -signal.SIGKILL
-    kept = checkpoint.read(path)[1]["history"]
-    assert kept["steps"] == 10, "two epochs were over and kept"
-    assert list(tmp_path.iterdir()) == [path]
-    options = {"seed": 4, "progress": False, "binarise": True}
-    whole, resumed = small(likelihood="bernoulli"), small(seed=1, likelihood="bernoulli")
-    expected = fit(whole, images(), 4, 8, **options)
-    history = fit(resumed, images(), 4, 8, checkpoint=path, **options)
-    assert equal_weights(resumed, whole) and but_seconds(history) == but_seconds(expected)
-
-
-def test_a_finished_run_is_not_trained_again_but_may_go_on(tmp_path):
-    path, vae = tmp_path / "run", small()
-    first = fit(vae, images(), 2, 8, progress=False, checkpoint=path)
-    content, again = path.read_bytes(), small(seed=1)
-    second = fit(again, images(), 2, 8, progress=False, checkpoint=path)
-    assert equal_weights(again, vae) and asdict(second) == asdict(first)
-    assert path.read_bytes() == content
-    longer, whole = small(seed=2), small()
-    history = fit(longer, images(), 3, 8, progress=False, checkpoint=path)
-    fit(whole, images(), 3, 8, progress=False)
-    assert history.steps == 15 and equal_weights(longer, whole)
-
-
-def test_a_kept_run_is_a_model_too(tmp_path):
-    vae = small()
-    fit(vae, images(), 2, 8, progress=False, checkpoint=tmp_path / "run")
-    assert equal_weights(checkpoint.load_vae(tmp_path / "run"), vae)
-
-
-def test_a_checkpoint_changes_nothing_in_the_training(tmp_path):
-    with_, without = small(), small()
-    fit(with_, images(), 2, 8, progress=False, checkpoint=tmp_path / "deep" / "run")
-    fit(without, images(), 2, 8, progress=False)
-    assert equal_weights(with_, without)
-
-
-def test_a_crash_while_keeping_leaves_the_last_good_state(tmp_path, monkeypatch):
-    path, vae = tmp_path / "run", small()
-    interrupt_at(vae, 7)
-    fit(vae, images(), 3, 8, progress=False, checkpoint=path)
-    content = path.read_bytes()
-
-    def crash(*_):
-        raise OSError(28, "No space left on device")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(os, "replace", crash)
-        with pytest.raises(CheckpointError, match="No space left"):
-            fit(small(), images(), 3, 8, progress=False, checkpoint=path)
-    assert path.read_bytes() == content and list(tmp_path.iterdir()) == [path]
-    resumed, whole = small(), small()
-    fit(resumed, images(), 3, 8, progress=False, checkpoint=path)
-    fit(whole, images(), 3, 8, progress=False)
-    assert equal_weights(resumed, whole)
-
-
-# ---------------------------------------------------------------- the wrong checkpoint
-
-
-@pytest.fixture(scope="module")
-def stopped(tmp_path_factory) -> Path:
-    """A run of `small()` stopped in its second epoch of three."""
-    path, vae = tmp_path_factory.mktemp("run") / "run.safetensors", small()
-    interrupt_at(vae, 7)
-    fit(vae, images(), 3, 8, progress=False, checkpoint=path)
-    return path
-
-
-OTHER_RUNS = {
-    "seed": ({"seed": 1}, r"seed was 0, is 1"),
-    "batch_size": ({"batch_size": 9}, r"batch_size was 8, is 9"),
-    "lr": ({"lr": 2e-3}, r"lr was 0\.001.*0\.002"),
-    "beta": ({"beta": 0.5}, r"beta was 1.*0\.5"),
-    "beta schedule": ({"beta": lambda step: linear_annealing(step, 9)}, r"beta was 1.*is 0"),
-    "data": ({"x": images(seed=1)}, r"data was"),
-    "number": ({"x": images(36)}, r"data was \(37, 6, 6\).*is \(36, 6, 6\)"),
-}
-
-
-@pytest.mark.refuses
-@pytest.mark.parametrize("name", OTHER_RUNS)
-def test_a_checkpoint_of_other_settings_names_them(stopped, name):
-    change, message = OTHER_RUNS[name]
-    options = {"x": images(), "epochs": 3, "batch_size": 8, "progress": False} | change
-    content, vae = stopped.read_bytes(), small()
-    with pytest.raises(CheckpointError, match=message) as error:
-        fit(vae, checkpoint=stopped, **options)
-    assert str(stopped) in str(error.value)
-    assert stopped.read_bytes() == content and equal_weights(vae, small())
-
-
-@pytest.mark.refuses
-@pytest.mark.parametrize("name", ["lr", "beta"])
-def test_other_schedules_are_noticed_within_the_first_epoch(tmp_path, name):
-    vae = small()
-    interrupt_at(vae, 3)
-    fit(vae, images(), 3, 8, progress=False, checkpoint=tmp_path / "run")
-    with pytest.raises(CheckpointError, match=rf"{name} was .*is"):
-        other = {name: lambda step: 0.5}
-        fit(small(), images(), 3, 8, **other, progress=False, checkpoint=tmp_path / "run")
-
-
-@pytest.mark.refuses
-def test_one_other_example_is_another_data_set(stopped):
-    x = images()
-    x[17, 3, 3] = 1 - x[17, 3, 3]
-    with pytest.raises(CheckpointError, match="data was"):
-        fit(small(), x, 3, 8, progress=False, checkpoint=stopped)
-
-
-OTHER_MODELS = {
-    "activation": (lambda: small(activation="tanh"), r"activation was relu, is tanh"),
-    "sigma_x": (lambda: models.dense((6, 6), 2, (12,), sigma_x=0.4), r"sigma_x was 0\.5, is 0\.4"),
-    "latent size": (
-        lambda: models.dense((6, 6), 3, (12,), sigma_x=0.5),
-        r"latent_dim was 2, is 3",
-    ),
-    "hidden": (lambda: models.dense((6, 6), 2, (12, 12), sigma_x=0.5), r"hidden was \[12\], is"),
-    "learnt sigma": (lambda: small(learn_sigma_x=True), "learn_sigma_x was False, is True"),
-    "conv": (small_conv, r"maker was dense, is conv"),
-    "by hand": (lambda: models.VAE(small().encoder, small().decoder), r"another model"),
-}
-
-
-@pytest.mark.refuses
-@pytest.mark.parametrize("name", OTHER_MODELS)
-def test_a_checkpoint_of_another_model_says_what_differs(stopped, name):
-    make, message = OTHER_MODELS[name]
-    content, vae = stopped.read_bytes(), make()
-    with pytest.raises(CheckpointError, match=message) as error:
-        fit(vae, images(), 3, 8, progress=False, checkpoint=stopped)
-    assert "another model" in str(error.value) and str(stopped) in str(error.value)
-    assert stopped.read_bytes() == content and equal_weights(vae, make())
-
-
-@pytest.mark.refuses
-def test_a_checkpoint_of_another_dtype(stopped):
-    with pytest.raises(CheckpointError, match=r"dtype was torch\.float32, is torch\.float64"):
-        fit(small().double(), images().double(), 3, 8, progress=False, checkpoint=stopped)
-
-
-@pytest.mark.refuses
-def test_damaged_checkpoints_are_refused_and_left(stopped, tmp_path):
-    good, path = stopped.read_bytes(), tmp_path / "run"
-    for content in (b"", good[:5], good[: len(good) // 2], good[:-1], b"\xff" * 999):
-        path.write_bytes(content)
-        with pytest.raises(CheckpointError, match=r"run is truncated, damaged"):
-            fit(small(), images(), 3, 8, progress=False, checkpoint=path)
-        assert path.read_bytes() == content
-
-
-@pytest.mark.refuses
-def test_a_model_is_not_a_run(tmp_path):
-    checkpoint.save(tmp_path / "vae", small())
-    with pytest.raises(CheckpointError, match="a model, not a run"):
-        fit(small(), images(), 3, 8, progress=False, checkpoint=tmp_path / "vae")
-
-
-@pytest.mark.refuses
-def test_a_place_that_cannot_be_written_is_known_before_training(tmp_path):
-    (tmp_path / "file").write_text("not a folder")
-    vae = small()
-    with pytest.raises(CheckpointError, match=r"cannot write .*file/run"):
-        fit(vae, images(), 3, 8, progress=False, checkpoint=tmp_path / "file" / "run")
-    assert equal_weights(vae, small()), "it was trained before it was told"
-
-
-def test_a_model_made_by_hand_resumes(tmp_path):
-    def by_hand(seed):
-        made = small(seed)
-        return models.VAE(made.encoder, made.decoder)
-
-    whole, vae, resumed = by_hand(0), by_hand(0), by_hand(1)
-    fit(whole, images(), 3, 8, progress=False)
-    interrupt_at(vae, 7)
-    fit(vae, images(), 3, 8, progress=False, checkpoint=tmp_path / "run")
-    fit(resumed, images(), 3, 8, progress=False, checkpoint=tmp_path / "run")
-    assert equal_weights(resumed, whole)
-
-
-def test_history_is_json():
-    history = fit(small(), images(), 2, 8, progress=False)
-    assert History(**json.loads(json.dumps(asdict(history)))) == history
-    assert "2 epochs, 10 steps" in repr(history)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
@@ -583,37 +193,3 @@ def test_on_cuda_the_model_comes_home_and_learns():
     expected = fit(cpu, images(), 5, 8, device="cpu", progress=False)
     assert vae.device.type == "cpu"
     assert history.elbo == pytest.approx(expected.elbo, rel=1e-4)
-
-
-# ---------------------------------------------------------------- threads
-
-
-def test_small_models_train_on_one_thread_and_give_the_others_back():
-    before, seen, vae = torch.get_num_threads(), [], small()
-    vae.decoder.register_forward_hook(lambda *_: seen.append(torch.get_num_threads()))
-    try:
-        torch.set_num_threads(2)
-        fit(vae, images(), 1, 8, progress=False)
-        assert seen == [1] * 5 and torch.get_num_threads() == 2
-        with pytest.raises(ZeroDivisionError):
-            fit(vae, images(), 1, 8, progress=lambda _: 1 / 0)
-        assert torch.get_num_threads() == 2
-    finally:
-        torch.set_num_threads(before)
-
-
-@pytest.mark.parametrize(
-    ("own", "found"),
-    [
-        ({}, "passive 1000"),
-        ({"OMP_WAIT_POLICY": "active"}, "active None"),
-        ({"GOMP_SPINCOUNT": "7"}, "passive 7"),
-    ],
-)
-def test_waiting_threads_soon_sleep_unless_the_user_wants_otherwise(own, found):
-    names = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")
-    script = f"import os, sys, vaelib; print(*map(os.environ.get, {names}), 'torch' in sys.modules)"
-    environment = {k: v for k, v in os.environ.items() if k not in names} | own
-    options = {"cwd": HOME, "env": environment, "text": True, "timeout": 60}
-    given = subprocess.check_output([sys.executable, "-c", script], **options)
-    assert given.split() == [*found.split(), "False"]

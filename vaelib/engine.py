@@ -5,7 +5,6 @@ and the networks are those of `models`: here stand only Adam, the compiler and t
 """
 
 import functools
-import inspect
 import os
 import shutil
 import sys
@@ -70,6 +69,8 @@ class Speed:
         """While it lasts, the engine is ready: threads, precision, compiled step."""
         batch_size = min(run.batch_size, run.n_train)
         work = flops(self.vae, batch_size)
+        if samples := getattr(self.step, "n_samples", None):
+            run.batches.samples = (samples,)
         with ExitStack() as stack:
             stack.enter_context(threads(run, work, fixed=self.compiled))
             stack.enter_context(matrix_products(self.precision, self.device))
@@ -108,98 +109,128 @@ class ElboTerms(nn.Module):
 class CompiledStep:
     """`training.train_step` as one compiled function: noise in, gradient, Adam, weights out.
 
-    It is for batches of one size; another one goes to `fallback`. While it lasts, the weights and
-    Adam's moments are views of three flat tensors, so that Adam is one loop over one tensor. They
-    stay where the model and the optimiser look for them, and `release` makes them separate again.
+    It is for batches of one size; another one goes to `fallback`. On CUDA (`flat`) the weights and
+    Adam's moments are, while it lasts, views of three flat tensors, so that Adam is one kernel.
+    Either way they stay where the model and the optimiser look for them.
     """
 
     def __init__(
-        self, vae: VAE, optimiser: torch.optim.Optimizer, batch_size: int, fallback: Step
+        self,
+        vae: VAE,
+        optimiser: torch.optim.Optimizer,
+        batch_size: int,
+        fallback: Step,
+        flat: bool | None = None,
     ) -> None:
         self.batch_size = batch_size
         self.fallback = fallback
         self.terms = ElboTerms(vae)
         trained = {n: p for n, p in self.terms.named_parameters() if p.requires_grad}
-        self.parameters = list(trained.values())
         self.names = list(trained)
-        self.shapes = [p.shape for p in self.parameters]
-        self.sizes = [p.numel() for p in self.parameters]
-        self.weights, self.first, self.second, self.t = self._flatten(optimiser)
-        options: dict[str, Any] = {"dynamic": False}
-        if "isolate_recompiles" in inspect.signature(torch.compile).parameters:
-            # Each run counts its compilations alone; else the ninth of a notebook would get none.
-            options["isolate_recompiles"] = True
-        self.step = torch.compile(self._step, **options)
+        self.parameters = list(trained.values())
+        self.flat = vae.device.type == "cuda" if flat is None else flat
+        self.t = torch.zeros(len(trained), device=vae.device)  # steps, as Adam counts them
+        self.state = self._adopt(optimiser)
+        self.powers = torch.zeros(2, device=vae.device)  # β₁ᵗ and β₂ᵗ
+        self._set_powers()
+        # Nothing that the compiler would guard against can change here: `__call__` looks at the
+        # one thing that can, the size of the batch.
+        options: dict[str, Any] = {"guard_filter_fn": torch.compiler.skip_all_guards_unsafe}
+        self.step: Callable[..., tuple[Tensor, Tensor]] = torch.compile(  # type: ignore[call-overload]
+            self._step, dynamic=False, isolate_recompiles=True, options=options
+        )
 
     def __call__(
         self, vae: VAE, optimiser: torch.optim.Optimizer, x: Tensor, eps: Tensor, beta: Tensor
     ) -> tuple[Tensor, Tensor]:
-        if len(x) != self.batch_size:
-            return self.fallback(vae, optimiser, x, eps, beta)
-        lr = optimiser.param_groups[0]["lr"]
-        return self.step(self.weights, self.first, self.second, self.t, x, eps, beta, lr)
+        if len(x) == self.batch_size:
+            return self.step(*self.state, self.t, self.powers, x, eps, beta, _lr(optimiser))
+        terms = self.fallback(vae, optimiser, x, eps, beta)
+        self._set_powers()
+        return terms
 
     def compile(self, optimiser: torch.optim.Optimizer) -> float:
         """Compile on copies, so that nothing is trained; the seconds it took."""
         started = time.perf_counter()
-        x = self.weights.new_zeros(self.batch_size, *self.terms.vae.shape)
-        eps = self.weights.new_zeros(self.batch_size, self.terms.vae.latent_dim)
-        copies = [t.clone() for t in (self.weights, self.first, self.second, self.t)]
-        self.step(*copies, x, eps, self.weights.new_ones(()), optimiser.param_groups[0]["lr"])
+        copies = [[t.clone() for t in part] for part in (*self.state, [self.t, self.powers])]
+        vae = self.terms.vae
+        x = self.t.new_zeros((self.batch_size, *vae.shape), dtype=vae.dtype)
+        eps = x.new_zeros(self.batch_size, vae.latent_dim)
+        self.step(*copies[:3], *copies[3], x, eps, x.new_ones(()), _lr(optimiser))
         return time.perf_counter() - started
 
     def release(self) -> None:
-        """Give each weight memory of its own again."""
+        """Give each weight its own memory again."""
         for p in self.parameters:
             p.data = p.data.clone()
 
-    def _loss(
-        self, weights: Tensor, x: Tensor, eps: Tensor, beta: Tensor
-    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        parts = zip(self.names, weights.split(self.sizes), self.shapes, strict=True)
-        named = {name: part.view(shape) for name, part, shape in parts}
-        log_px_z, kl = functional_call(self.terms, named, (x, eps))
-        return -(log_px_z - beta * kl).mean(), (log_px_z, kl)
-
     def _step(
         self,
-        weights: Tensor,
-        first: Tensor,
-        second: Tensor,
+        weights: list[Tensor],
+        first: list[Tensor],
+        second: list[Tensor],
         t: Tensor,
+        powers: Tensor,
         x: Tensor,
         eps: Tensor,
         beta: Tensor,
         lr: Tensor,
     ) -> tuple[Tensor, Tensor]:
-        """The gradient, and Adam as Kingma and Ba (2015) write it, all in place."""
-        gradient, (_, terms) = grad_and_value(self._loss, has_aux=True)(weights, x, eps, beta)
+        """The gradient of −ELBO and Adam as Kingma and Ba (2015) write it, all in place."""
+        gradients, (_, terms) = grad_and_value(self._loss, has_aux=True)(weights, x, eps, beta)
+        beta1, beta2 = BETAS
+        power1 = powers[0] * beta1
+        power2 = powers[1] * beta2
+        rate = lr / (1 - power1)
+        spread = (1 - power2).rsqrt()
+        for w, m, v, g in zip(weights, first, second, gradients, strict=True):
+            m.lerp_(g, 1 - beta1)
+            v.mul_(beta2).addcmul_(g, g, value=1 - beta2)
+            w.sub_(rate * m / (v.sqrt() * spread + TINY))
+        powers.copy_(torch.stack([power1, power2]))
         t.add_(1)
-        first.lerp_(gradient, 1 - BETAS[0])
-        second.mul_(BETAS[1]).addcmul_(gradient, gradient, value=1 - BETAS[1])
-        m_hat = first / (1 - BETAS[0] ** t[0])
-        v_hat = second / (1 - BETAS[1] ** t[0])
-        weights.sub_(lr * m_hat / (v_hat.sqrt() + TINY))
         return terms
 
-    def _flatten(self, optimiser: torch.optim.Optimizer) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Weights, moments and step counts as flat tensors, of which all others become views."""
-        weights = torch.cat([p.detach().flatten() for p in self.parameters])
-        first = torch.zeros_like(weights)
-        second = torch.zeros_like(weights)
-        t = torch.zeros(len(self.parameters), device=weights.device)
-        flat = (weights, first, second)
-        for i, p in enumerate(self.parameters):
-            before = optimiser.state[p]
-            start = sum(self.sizes[:i])
-            own, m, v = (f[start : start + p.numel()].view(p.shape) for f in flat)
-            if before:  # of a run that resumes
-                m.copy_(before["exp_avg"])
-                v.copy_(before["exp_avg_sq"])
-                t[i] = before["step"]
-            p.data = own
-            optimiser.state[p] = {"step": t[i], "exp_avg": m, "exp_avg_sq": v}
-        return weights, first, second, t
+    def _loss(
+        self, weights: list[Tensor], x: Tensor, eps: Tensor, beta: Tensor
+    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        if self.flat:
+            parts = weights[0].split([p.numel() for p in self.parameters])
+            weights = [w.view(p.shape) for w, p in zip(parts, self.parameters, strict=True)]
+        named = dict(zip(self.names, weights, strict=True))
+        log_px_z, kl = functional_call(self.terms, named, (x, eps))
+        return -(log_px_z - beta * kl).mean(), (log_px_z, kl)
+
+    def _adopt(self, optimiser: torch.optim.Optimizer) -> tuple[list[Tensor], ...]:
+        """Weights and Adam's two moments, and the same memory for model and optimiser."""
+        moments = [optimiser.state[p] for p in self.parameters]  # of a run that resumes, or empty
+        for i, (p, known) in enumerate(zip(self.parameters, moments, strict=True)):
+            known.setdefault("step", torch.zeros(()))
+            known.setdefault("exp_avg", torch.zeros_like(p, memory_format=torch.contiguous_format))
+            known.setdefault("exp_avg_sq", torch.zeros_like(known["exp_avg"]))
+            self.t[i] = known["step"]
+            known["step"] = self.t[i]
+        weights = [p.detach() for p in self.parameters]
+        first = [known["exp_avg"] for known in moments]
+        second = [known["exp_avg_sq"] for known in moments]
+        if not self.flat:
+            return weights, first, second
+        flats = [torch.cat([t.flatten() for t in part]) for part in (weights, first, second)]
+        sizes = [p.numel() for p in self.parameters]
+        views = zip(*(f.split(sizes) for f in flats), self.parameters, moments, strict=True)
+        for w, m, v, p, known in views:
+            p.data = w.view(p.shape)
+            known["exp_avg"] = m.view(p.shape)
+            known["exp_avg_sq"] = v.view(p.shape)
+        return tuple([f] for f in flats)
+
+    def _set_powers(self) -> None:
+        t = self.t[0]
+        self.powers.copy_(torch.stack([BETAS[0] ** t, BETAS[1] ** t]))
+
+
+def _lr(optimiser: torch.optim.Optimizer) -> Tensor:
+    return optimiser.param_groups[0]["lr"]
 
 
 class CapturedStep:

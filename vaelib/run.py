@@ -72,7 +72,8 @@ class BatchSource:
     def draw(self, index: Tensor) -> tuple[Tensor, Tensor]:
         """x_m (M, *shape) and ε (M, D), or (K, M, D) for a step with K samples."""
         mine = slice(self.rank, None, self.world)
-        x_m = send(self.x[send(index[mine], self.x.device)], self.device)
+        x_m = self.x.index_select(0, send(index[mine], self.x.device))
+        x_m = send(x_m, self.device)
         if self.binarise:  # as `data.binarise`, for data that has been checked before
             u = self._random(torch.rand, (len(index), *self.x.shape[1:]))
             x_m = (send(u[mine], self.device) < x_m).to(x_m.dtype)

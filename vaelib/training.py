@@ -57,13 +57,14 @@ def train_step(
     vae: VAE,
     optimiser: torch.optim.Optimizer,
     x: Float[Tensor, "M ..."],
-    eps: Float[Tensor, "M D"],
+    eps: Float[Tensor, "*K M D"],
     beta: Tensor | float = 1.0,
-) -> tuple[Float[Tensor, " M"], Float[Tensor, " M"]]:
+) -> tuple[Float[Tensor, "*K M"], Float[Tensor, " M"]]:
     """Lines 4 to 8 of the pseudo-code for one batch: one step up the ELBO, with β on the KL.
 
-    Returns log p(x|z) and KL(q(z|x) ‖ p(z)) of each example, (M,), in nats. Nothing is checked
-    here, as it is called thousands of times: `fit` has checked the data before the first step.
+    Returns log p(x|z) and KL(q(z|x) ‖ p(z)) of each example, (M,), in nats. K samples of z for each
+    example come from ε of shape (K, M, D). Nothing is checked here, as it is called thousands of
+    times: `fit` has checked the data before the first step.
     """
     q = vae.encoder(x)  # 4
     z = q.mu + q.sigma * eps  # 5
