@@ -7,13 +7,13 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from vaelib._marking_process import Broken, Child
-from vaelib._marking_wire import text
+from course.marking.process import Broken, Child
+from course.marking.wire import text
 from vaelib.check import EXERCISES, CheckResult, Exercise, Outcome, Probe, judge
 
-CALL = 5.0  # seconds for one call of a function
-ALL = 20.0  # seconds for all the calls of one exercise
-MOST = 300.0  # seconds for one submission
+SECONDS_PER_CALL = 5.0
+SECONDS_PER_EXERCISE = 20.0
+SECONDS_PER_SUBMISSION = 300.0
 
 
 @dataclass
@@ -31,7 +31,7 @@ class Mark:
 
 @dataclass
 class Marked:
-    """All of one submission."""
+    """One submission with its marks; `limits` says what its process was held back by."""
 
     name: str
     files: list[str]
@@ -47,16 +47,18 @@ class Marked:
         return asdict(self)
 
     @staticmethod
-    def from_json(said: dict[str, Any]) -> "Marked":
-        return Marked(**{**said, "marks": [Mark(**mark) for mark in said["marks"]]})
+    def from_json(stored: dict[str, Any]) -> "Marked":
+        return Marked(**{**stored, "marks": [Mark(**mark) for mark in stored["marks"]]})
 
 
 class Session:
-    """The process of a submission, started again where it was ended by the submission itself."""
+    """The process of a submission; it is started again after the submission has ended it."""
 
-    def __init__(self, files: list[tuple[str, Path]], given: dict[int, list[str]], scratch: Path):
+    def __init__(
+        self, files: list[tuple[str, Path]], handed_out: dict[int, list[str]], scratch: Path
+    ) -> None:
         wanted = [(name, int(e.number.split(".")[0])) for name, e in EXERCISES.items()]
-        self.arguments = (files, given, wanted, scratch)
+        self.arguments = (files, handed_out, wanted, scratch)
         self.child: Child | None = None
 
     def ready(self) -> Child:
@@ -76,14 +78,14 @@ def seed_of(seed: int, exercise: str) -> int:
 
 
 def mark(
-    name: str, files: list[tuple[str, Path]], given: dict[int, list[str]], seed: int
+    name: str, files: list[tuple[str, Path]], handed_out: dict[int, list[str]], seed: int
 ) -> Marked:
     """The marks of one submission, the same for the same files and seed; it never raises."""
     marked = Marked(name, [file for file, _ in files])
     marked.marks = [Mark(exercise) for exercise in EXERCISES]
-    over = monotonic() + MOST
+    deadline = monotonic() + SECONDS_PER_SUBMISSION
     with tempfile.TemporaryDirectory(prefix="vaelib-marking-") as folder:
-        session = Session(files, given, Path(folder).resolve())
+        session = Session(files, handed_out, Path(folder).resolve())
         try:
             hello = session.ready().hello
             marked.limits = [text(limit) for limit in hello["limits"]]
@@ -94,10 +96,11 @@ def mark(
                 each.remarks = [text(remark) for remark in found["remarks"]]
                 if not found["cell"]:
                     each.message = "not attempted" if found["stub"] else "not found"
-                elif monotonic() > over:
-                    each.state, each.message = "wrong", f"not marked: {MOST:g} s were over"
+                elif monotonic() > deadline:
+                    each.state = "wrong"
+                    each.message = f"not marked: {SECONDS_PER_SUBMISSION:g} s were over"
                 else:
-                    answer(each, session, seed)
+                    fill_in(each, session, seed)
         except (Broken, TimeoutError, OSError) as error:
             marked.remarks.append(f"not marked: the process that reads it {error or 'hung'}")
         finally:
@@ -105,8 +108,8 @@ def mark(
     return marked
 
 
-def answer(mark: Mark, session: Session, seed: int) -> None:
-    """Fill in what one exercise gets."""
+def fill_in(mark: Mark, session: Session, seed: int) -> None:
+    """Judge the answer to one exercise, and write the result into its mark."""
     exercise = EXERCISES[mark.name]
     try:
         result = judged(exercise, session, seed_of(seed, mark.name))
@@ -116,9 +119,13 @@ def answer(mark: Mark, session: Session, seed: int) -> None:
     except Broken as broken:
         session.end()
         result = wrong(exercise, f"it {broken}")
-    mark.message, mark.misconception = text(result.message), result.misconception
-    mark.state = "right" if result.passed else "wrong" if result.attempted else "not attempted"
-    mark.points = exercise.points if result.passed else 0
+    mark.message = text(result.message)
+    mark.misconception = result.misconception
+    if result.passed:
+        mark.state = "right"
+        mark.points = exercise.points
+    elif result.attempted:
+        mark.state = "wrong"
 
 
 def judged(exercise: Exercise, session: Session, seed: int) -> CheckResult:
@@ -126,13 +133,13 @@ def judged(exercise: Exercise, session: Session, seed: int) -> CheckResult:
     child = session.ready()
     if error := child.load(exercise.name):
         return wrong(exercise, f"it cannot be defined: {error}")
-    over = monotonic() + ALL
+    deadline = monotonic() + SECONDS_PER_EXERCISE
 
     def run(probe: Probe) -> Outcome:
-        left = over - monotonic()
-        if left <= 0:
-            return Outcome("timeout", error=f"{ALL:g}")
-        return child.call(probe, min(CALL, left))
+        seconds_left = deadline - monotonic()
+        if seconds_left <= 0:
+            return Outcome("timeout", error=f"{SECONDS_PER_EXERCISE:g}")
+        return child.call(probe, min(SECONDS_PER_CALL, seconds_left))
 
     return judge(exercise, run, seed)
 

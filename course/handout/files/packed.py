@@ -1,4 +1,4 @@
-"""What the checks know, packed: no secret, but nobody reads an answer by accident."""
+"""The modules that hold the answers, packed: no secret, but nobody reads one by accident."""
 
 import json
 import zlib
@@ -9,6 +9,6 @@ _MODULES = json.loads(zlib.decompress(Path(__file__).with_name("packed.bin").rea
 
 
 def load(space: dict[str, Any]) -> None:
-    """Run the packed module in the name space of the one that stands for it."""
-    name = space["__name__"].rpartition(".")[2]
+    """Run a packed module in the name space of the module that takes its place."""
+    name = space["__name__"].removeprefix("vaelib.check.")
     exec(compile(_MODULES[name], f"<{name}>", "exec", dont_inherit=True, optimize=2), space)

@@ -1,14 +1,15 @@
-"""Takes from the process that runs a submission what it does not need, and says what it took.
+"""Confines the process that runs a submission, and reports which limits hold.
 
-Linux gives the most: Landlock for files, a seccomp filter for processes, signals and sockets, a
+Linux offers the most: Landlock for files, a seccomp filter for processes, signals and sockets, a
 network namespace. Elsewhere there are resource limits and an audit hook, which a determined
-programmer gets around through C. All of it is for good: no call gives anything back.
+programmer can get around through C. No limit can be lifted again.
 """
 
 import ctypes
 import errno
 import os
 import platform
+import signal
 import site
 import struct
 import sys
@@ -17,13 +18,23 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-MEMORY = 1 << 30  # bytes, beyond what PyTorch has taken
+MEMORY = 1 << 30  # bytes, in addition to what PyTorch has taken
 FILE = 16 << 20  # bytes of one file
-CPU = 900  # seconds in all: the parent stops it long before
+CPU = 900  # seconds in all; the parent stops the process long before
 
-NO_NEW_PRIVS, SET_SECCOMP, SET_PDEATHSIG, SIGKILL = 38, 22, 1, 9
-NEWUSER, NEWNET, THREAD = 0x10000000, 0x40000000, 0x10000
-# What makes a process, signals one, opens a socket, or changes the machine.
+# Of prctl.
+SET_PDEATHSIG = 1
+SET_SECCOMP = 22
+NO_NEW_PRIVS = 38
+# Numbers of system calls, the same on every architecture.
+LANDLOCK_CREATE_RULESET = 444
+LANDLOCK_ADD_RULE = 445
+LANDLOCK_RESTRICT_SELF = 446
+# Of clone and unshare.
+THREAD = 0x10000
+NEWUSER = 0x10000000
+NEWNET = 0x40000000
+# The system calls that start a process, signal one, open a socket, or change the machine.
 FORBIDDEN = {
     "x86_64": (
         (0xC000003E, 56, 435),  # the architecture, clone, clone3
@@ -36,6 +47,7 @@ FORBIDDEN = {
         + (240, 241, 261, 268, 270, 271, 280, 281, 282, 424, 425, 428, 429, 430, 438),
     ),
 }
+# Events of Python's audit hooks: these are refused, and the following outside the scratch folder.
 REFUSED = (
     *("socket.", "subprocess.", "os.system", "os.exec", "os.fork", "os.posix_spawn", "os.spawn"),
     *("pty.", "os.kill", "signal.pthread_kill", "ctypes.dlopen", "resource.", "winreg."),
@@ -47,29 +59,31 @@ CHANGING = (
 
 
 def confine(scratch: Path, readable: list[Path]) -> list[str]:
-    """Every limit that this platform has, from now on; returns a line for each that holds.
+    """Set every limit that this platform has; returns a line for each that holds.
 
-    The process may write in `scratch` only and, where Landlock is, read only there, in `readable`
-    and in what Python and the system are made of.
+    The process may write only in `scratch`. Where there is Landlock, it may read only there, in
+    `readable`, and in the folders of Python and the system.
     """
     steps: list[Callable[[], str]] = [_limits]
     if sys.platform == "linux":
         steps += [_network, lambda: _landlock(scratch, readable), _seccomp]
-    took = []
-    for step in (*steps, lambda: _audit(scratch)):  # the last, since it refuses the others' work
+    steps.append(lambda: _audit(scratch))  # the last, since it refuses what the others do
+    held = []
+    for step in steps:
         try:
-            took.append(step())
+            held.append(step())
         except (OSError, ImportError, AttributeError, ValueError, KeyError):
             continue  # not on this platform, and so not in the list
-    return took
+    return held
 
 
 def _call(name: str, *args: Any) -> int:
+    """A function of the C library. Raises OSError if it fails."""
     libc = ctypes.CDLL(None, use_errno=True)
-    done = getattr(libc, name)(*args)
-    if done == -1:
+    result = getattr(libc, name)(*args)
+    if result == -1:
         raise OSError(ctypes.get_errno(), name)
-    return done
+    return result
 
 
 def _limits() -> str:
@@ -82,31 +96,35 @@ def _limits() -> str:
         resource.setrlimit(resource.RLIMIT_DATA, (used + MEMORY,) * 2)
     for limit, most in (("CORE", 0), ("FSIZE", FILE), ("CPU", CPU), ("NOFILE", 256)):
         number = getattr(resource, f"RLIMIT_{limit}")
-        now = resource.getrlimit(number)[1]
-        most = most if now == resource.RLIM_INFINITY else min(most, now)
+        _, hard = resource.getrlimit(number)
+        if hard != resource.RLIM_INFINITY:
+            most = min(most, hard)
         resource.setrlimit(number, (most, most))
     memory = f"memory ({MEMORY >> 20} MiB), " if used else ""
     return f"{memory}size of a file ({FILE >> 20} MiB), processor time: resource limits"
 
 
 def _audit(scratch: Path) -> str:
-    """Refuses what Python itself is asked to do; C code is not seen."""
-    real, common, inside = os.path.realpath, os.path.commonpath, os.path.realpath(scratch)
+    """Refuse what Python itself is asked to do; what C code does is not seen."""
+    # Bound here, so that a submission that replaces the functions of `os.path` changes nothing.
+    real_path = os.path.realpath
+    common_path = os.path.commonpath
+    inside = os.path.realpath(scratch)
     writing = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
     def outside(path: Any) -> bool:
         if not isinstance(path, str | bytes | os.PathLike):
             return False
-        place = real(os.fsdecode(path))
-        return place != os.devnull and common([inside, place]) != inside
+        place = real_path(os.fsdecode(path))
+        return place != os.devnull and common_path([inside, place]) != inside
 
     def hook(event: str, args: tuple[Any, ...]) -> None:
         if event == "open":
             if isinstance(args[2], int) and args[2] & writing and outside(args[0]):
-                raise PermissionError(errno.EACCES, "no writing outside the own folder")
+                raise PermissionError(errno.EACCES, "no writing outside the scratch folder")
         elif event.startswith(CHANGING):
             if any(outside(path) for path in args):
-                raise PermissionError(errno.EACCES, f"{event} outside the own folder")
+                raise PermissionError(errno.EACCES, f"{event} outside the scratch folder")
         elif event.startswith(REFUSED):
             raise PermissionError(errno.EPERM, f"{event} is not allowed while marking")
 
@@ -115,7 +133,8 @@ def _audit(scratch: Path) -> str:
 
 
 def _network() -> str:
-    uid, gid = os.geteuid(), os.getegid()
+    uid = os.geteuid()
+    gid = os.getegid()
     _call("unshare", NEWUSER | NEWNET)
     maps = {"setgroups": "deny", "uid_map": f"{uid} {uid} 1", "gid_map": f"{gid} {gid} 1"}
     for file, text in maps.items():
@@ -124,12 +143,15 @@ def _network() -> str:
 
 
 def _landlock(scratch: Path, readable: list[Path]) -> str:
-    version = _call("syscall", 444, None, 0, 1)
+    version = _call("syscall", LANDLOCK_CREATE_RULESET, None, 0, 1)
     everything = (1 << {1: 13, 2: 14, 3: 15, 4: 15}.get(version, 16)) - 1
-    rules = struct.pack("QQQ", everything, 3 if version >= 4 else 0, 3 if version >= 6 else 0)
+    network = 3 if version >= 4 else 0
+    scope = 3 if version >= 6 else 0
+    rules = struct.pack("QQQ", everything, network, scope)
     size = 8 if version < 4 else 16 if version < 6 else 24
-    ruleset = _call("syscall", 444, rules, size, 0)
-    read, of_a_file = 0b1101, 0b1100000000000111 & everything
+    ruleset = _call("syscall", LANDLOCK_CREATE_RULESET, rules, size, 0)
+    read = 0b1101
+    of_a_file = 0b1100000000000111 & everything
     places = {Path(p): read for p in (*_system(), *map(str, readable))}
     places[Path(os.devnull)] = 0b110
     for path, access in (places | {scratch: everything}).items():
@@ -138,38 +160,45 @@ def _landlock(scratch: Path, readable: list[Path]) -> str:
         except OSError:
             continue
         allowed = access if path.is_dir() else access & of_a_file
-        _call("syscall", 445, ruleset, 1, struct.pack("=Qi", allowed, at), 0)
+        _call("syscall", LANDLOCK_ADD_RULE, ruleset, 1, struct.pack("=Qi", allowed, at), 0)
         os.close(at)
     _call("prctl", NO_NEW_PRIVS, 1, 0, 0, 0)
-    _call("syscall", 446, ruleset, 0)
+    _call("syscall", LANDLOCK_RESTRICT_SELF, ruleset, 0)
     os.close(ruleset)
     return f"files outside its folder: Landlock {version}"
 
 
 def _system() -> list[str]:
-    """Where Python, its packages and the system's libraries are."""
+    """The folders of Python, of its packages, and of the system's libraries."""
     python = [sys.prefix, sys.base_prefix, sys.exec_prefix, *sysconfig.get_paths().values()]
     python += [*site.getsitepackages(), *filter(None, [getattr(site, "USER_SITE", None)])]
     return [*python, "/usr", "/lib", "/lib64", "/etc", "/dev", "/proc", "/sys", "/opt", "/nix"]
 
 
 def _seccomp() -> str:
+    """Install a program of the kernel's packet filter that looks at every system call.
+
+    An instruction is (operation, jump if true, jump if false, value); a jump counts instructions.
+    """
     (architecture, clone, clone3), numbers = FORBIDDEN[platform.machine()]
-    allow, kill = 0x7FFF0000, 0x80000000
+    load = 0x20
+    equal = 0x15
+    at_least = 0x35
+    bits_set = 0x45
+    answer = 0x06
+    kill = (answer, 0, 0, 0x80000000)
+    refuse = (answer, 0, 0, 0x00050000 | errno.EPERM)
+    missing = (answer, 0, 0, 0x00050000 | errno.ENOSYS)
+    allow = (answer, 0, 0, 0x7FFF0000)
 
-    def refuse(error: int) -> int:
-        return 0x00050000 | error
-
-    load, equal, atleast, test, answer = 0x20, 0x15, 0x35, 0x45, 0x06
-    code = [(load, 0, 0, 4), (equal, 1, 0, architecture), (answer, 0, 0, kill), (load, 0, 0, 0)]
-    code += [(atleast, 0, 1, 0x40000000), (answer, 0, 0, refuse(errno.EPERM))]
+    code = [(load, 0, 0, 4), (equal, 1, 0, architecture), kill]
+    code += [(load, 0, 0, 0), (at_least, 0, 1, 0x40000000), refuse]
     for number in numbers:
-        code += [(equal, 0, 1, number), (answer, 0, 0, refuse(errno.EPERM))]
-    # Threads are allowed, processes are not; without clone3 libraries fall back on clone.
-    code += [(equal, 0, 1, clone3), (answer, 0, 0, refuse(errno.ENOSYS)), (equal, 0, 3, clone)]
-    code += [(load, 0, 0, 16), (test, 1, 0, THREAD), (answer, 0, 0, refuse(errno.EPERM))]
-    code += [(answer, 0, 0, allow)]
-    program = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *one) for one in code))
+        code += [(equal, 0, 1, number), refuse]
+    # Threads are allowed, processes are not. Without clone3, libraries fall back on clone.
+    code += [(equal, 0, 1, clone3), missing]
+    code += [(equal, 0, 3, clone), (load, 0, 0, 16), (bits_set, 1, 0, THREAD), refuse, allow]
+    program = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *line) for line in code))
     pointer = struct.pack("HxxxxxxQ", len(code), ctypes.addressof(program))
     _call("prctl", NO_NEW_PRIVS, 1, 0, 0, 0)
     _call("prctl", SET_SECCOMP, 2, pointer, 0, 0)
@@ -177,8 +206,8 @@ def _seccomp() -> str:
 
 
 def alone() -> None:
-    """A session of its own, which ends when whoever started it does."""
+    """Begin a new session, so that all its processes can be ended, and end with the parent."""
     if hasattr(os, "setsid"):
         os.setsid()
     if sys.platform == "linux":
-        _call("prctl", SET_PDEATHSIG, SIGKILL, 0, 0, 0)
+        _call("prctl", SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)

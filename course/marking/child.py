@@ -1,7 +1,7 @@
-"""The process that runs one submission: loads its functions, answers calls, and knows no reference.
+"""The process that runs one submission: loads its functions and answers calls.
 
-What it sends is evidence, not a mark: a submission that takes this process over can only send
-other values, and right values are what is asked for.
+It knows no reference, and what it sends is evidence, not a mark. A submission that takes this
+process over can only send other values, and right values are what is asked for.
 """
 
 import linecache
@@ -13,6 +13,12 @@ import traceback
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
+
+import vaelib
+from course.marking import preload, sandbox
+from course.marking.find import Answer, Code
+from course.marking.notebook import read_notebook
+from notebooks.cell_code import Statement, compiled
 
 LOADING = 10.0  # seconds for a function's imports, definitions and assignments
 KEPT = (
@@ -29,47 +35,48 @@ KEPT = (
 def main(
     connection: Connection,
     files: list[tuple[str, Path]],
-    given: dict[int, list[str]],
+    handed_out: dict[int, list[str]],
     wanted: list[tuple[str, int]],
     scratch: Path,
 ) -> None:
-    """Says what the files hold of the functions wanted (name and lesson), then answers calls."""
-    from vaelib import _marking_preload, _marking_sandbox
-
-    _marking_preload.install()
+    """Report what the files hold of the functions wanted (name and lesson), then answer calls."""
+    preload.install()
     import numpy
     import torch
 
-    from vaelib import _marking_wire
+    # Only now: it imports the calling of functions, for which `install` has made the place.
+    from course.marking import wire
 
-    _marking_sandbox.alone()
+    sandbox.alone()
     withdraw(connection, scratch)
-    readable = [Path(__file__).parent, *(path for _, path in files)]
-    limits = _marking_sandbox.confine(scratch, [*readable, readable[0].parent / "data"])
-    answers, remarks = find(files, given, wanted)
+    package = Path(vaelib.__file__).parent
+    readable = [package, package.parent / "data", *(path for _, path in files)]
+    limits = sandbox.confine(scratch, readable)
+    answers, remarks = find(files, handed_out, wanted)
     found = {
         name: {"stub": a.stub, "cell": a.cell, "text": a.text[:20000], "remarks": a.remarks}
         for name, a in answers.items()
     }
     hello = {"answers": found, "remarks": remarks, "limits": limits}
-    connection.send_bytes(_marking_wire.pack(0, hello))
+    connection.send_bytes(wire.pack(0, hello))
     call = sys.modules["vaelib.check._probe"].call
     function: Any = None
     while True:
         number, what, *rest = pickle.loads(connection.recv_bytes())
-        for seed in (random.seed, numpy.random.seed, torch.manual_seed):
-            seed(0)
+        for set_seed in (random.seed, numpy.random.seed, torch.manual_seed):
+            set_seed(0)
         if what == "load":
-            function, error = load(rest[0], answers[rest[0]].statements)
-            connection.send_bytes(_marking_wire.pack(number, {"error": error}))
+            (name,) = rest
+            function, error = load(name, answers[name].statements)
+            connection.send_bytes(wire.pack(number, {"error": error}))
         else:
             probe, seconds = rest
             outcome = call(function, probe, seconds)
-            connection.send_bytes(_marking_wire.pack_outcome(number, outcome))
+            connection.send_bytes(wire.pack_outcome(number, outcome))
 
 
 def withdraw(connection: Connection, scratch: Path) -> None:
-    """No file open but the way to the parent, nothing in the environment, output to nowhere."""
+    """Close every file but the connection, empty the environment, and discard all output."""
     os.chdir(scratch)
     kept = {name: os.environ[name] for name in KEPT if name in os.environ}
     os.environ.clear()
@@ -86,46 +93,44 @@ def withdraw(connection: Connection, scratch: Path) -> None:
 
 
 def find(
-    files: list[tuple[str, Path]], given: dict[int, list[str]], wanted: list[tuple[str, int]]
-) -> tuple[dict[str, Any], list[str]]:
+    files: list[tuple[str, Path]], handed_out: dict[int, list[str]], wanted: list[tuple[str, int]]
+) -> tuple[dict[str, Answer], list[str]]:
     """An answer for each function wanted, and what was wrong with the files.
 
-    Of several files that have one, the lesson's own comes first, then the last in their order.
+    If several files have the function, those of its own lesson are preferred, and of these the
+    last.
     """
-    from vaelib._marking_find import Answer, Code
-    from vaelib._marking_notebook import read_notebook
-
-    remarks, codes = [], []
-    for name, path in files:
-        notebook = read_notebook(path, name)
-        where = f"{name}: " if len(files) > 1 else ""
+    remarks = []
+    codes = []
+    for file_name, path in files:
+        notebook = read_notebook(path, file_name)
+        where = f"{file_name}: " if len(files) > 1 else ""
         remarks += [where + remark for remark in notebook.remarks]
-        codes.append((name, Code(notebook, given)))
+        codes.append((file_name, Code(notebook, handed_out)))
     answers = {}
-    for wanted_name, lesson in wanted:
-        found = [(lesson in code.lessons, name, code.answer(wanted_name)) for name, code in codes]
-        there = [one for one in found if one[2].statements]
-        best = max(there, key=lambda one: one[0], default=None) if there else None
-        best = [one for one in there if one[0] == best[0]][-1] if best else None
-        if best is None:
-            answers[wanted_name] = Answer(stub=any(a.stub for _, _, a in found))
+    for name, lesson in wanted:
+        found = [(code.answer(name), file, lesson in code.lessons) for file, code in codes]
+        solved = [(answer, file, own) for answer, file, own in found if answer.statements]
+        if not solved:
+            answers[name] = Answer(stub=any(answer.stub for answer, _, _ in found))
             continue
-        answers[wanted_name] = best[2]
-        if len(there) > 1:
-            best[2].remarks.append(f"in {len(there)} files, the one in {best[1]} counts")
+        preferred = [(answer, file) for answer, file, own in solved if own]
+        chosen, file = (preferred or [(answer, file) for answer, file, _ in solved])[-1]
+        if len(solved) > 1:
+            chosen.remarks.append(f"in {len(solved)} files, the one in {file} counts")
+        answers[name] = chosen
     return answers, remarks
 
 
-def load(name: str, statements: list[Any]) -> tuple[Any, str]:
+def load(name: str, statements: list[Statement]) -> tuple[Any, str]:
     """The function, from the statements it needs, and what was wrong if it is not there."""
-    from vaelib._marking_find import code_of
     from vaelib.check._limits import Late, guarded, run_limited
 
     space: dict[str, Any] = {"__name__": "__main__"}
     errors: list[str] = []
 
-    def attempt(waiting: list[Any]) -> list[Any]:
-        """Run these; what fails comes back, since a later cell may have what it needs."""
+    def attempt(waiting: list[Statement]) -> list[Statement]:
+        """Run these. Those that fail are returned: a later cell may have what they need."""
         errors.clear()
         failed = []
         for statement in waiting:
@@ -133,7 +138,7 @@ def load(name: str, statements: list[Any]) -> tuple[Any, str]:
             lines = statement.source.splitlines(keepends=True)
             linecache.cache[file] = (len(statement.source), None, lines, file)
             try:
-                exec(code_of(statement.node, file), space)
+                exec(compiled(statement.node, file), space)
             except (Exception, SystemExit, KeyboardInterrupt) as error:
                 line = traceback.format_exception_only(error)[-1].strip()
                 errors.append(f"{file}, line {statement.node.lineno}: {line}")
@@ -141,9 +146,12 @@ def load(name: str, statements: list[Any]) -> tuple[Any, str]:
         return failed
 
     def run() -> None:
-        before, waiting = len(statements) + 1, statements
+        """Run the statements until all have succeeded, or a round brings no progress."""
+        before = len(statements) + 1
+        waiting = statements
         while 0 < len(waiting) < before:
-            before, waiting = len(waiting), attempt(waiting)
+            before = len(waiting)
+            waiting = attempt(waiting)
 
     with guarded():
         try:

@@ -1,4 +1,4 @@
-"""The parent's end of a submission's process: starts it, asks it, ends it in time."""
+"""A submission's process as the marking program sees it: started, asked, and ended in time."""
 
 import multiprocessing
 import os
@@ -15,41 +15,45 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar
 
-from vaelib import _marking_child, _marking_preload, _marking_wire
+from course.marking import child, preload, wire
 from vaelib.check import Outcome, Probe
 
 START = 60.0  # seconds to start, and to read the files
 GRACE = 3.0  # seconds after which a process that does not answer is ended
-ONE_AT_A_TIME = threading.Lock()
+# Starting a process changes the environment and `__main__`, which all threads share.
+STARTING = threading.Lock()
 T = TypeVar("T")
 
 
 class Broken(Exception):
-    """The process died, did not answer, or answered what was not asked for."""
+    """The process died, or sent something that is not an answer to the question."""
 
 
 def context() -> BaseContext:
-    """Where it can be, a server that has PyTorch imported and divides itself for each process."""
+    """How processes are started: if possible, as copies of one that has PyTorch imported."""
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     chosen = multiprocessing.get_context("forkserver")
-    chosen.set_forkserver_preload(["vaelib._marking_preload"])
-    settings = {"OMP_NUM_THREADS": "1", "PYTHONHASHSEED": "0", _marking_preload.HERE: "1"}
-    with ONE_AT_A_TIME:
+    chosen.set_forkserver_preload(["course.marking.preload"])
+    settings = {"OMP_NUM_THREADS": "1", "PYTHONHASHSEED": "0", preload.INSTALL_ON_IMPORT: "1"}
+    with STARTING:
         before = {name: os.environ.get(name) for name in settings}
         os.environ.update(settings)
         try:
             forkserver.ensure_running()
         finally:
             for name, value in before.items():
-                os.environ.pop(name) if value is None else os.environ.update({name: value})
+                if value is None:
+                    del os.environ[name]
+                else:
+                    os.environ[name] = value
     return chosen
 
 
 @contextmanager
 def without_main() -> Iterator[None]:
-    """A new process runs the file of `__main__` again; it could bring the references along."""
-    with ONE_AT_A_TIME:
+    """Hide `__main__`: a new process runs its file again, and that could import the references."""
+    with STARTING:
         main = sys.modules["__main__"]
         sys.modules["__main__"] = ModuleType("__main__")
         try:
@@ -64,30 +68,30 @@ class Child:
     def __init__(
         self,
         files: list[tuple[str, Path]],
-        given: dict[int, list[str]],
+        handed_out: dict[int, list[str]],
         wanted: list[tuple[str, int]],
         scratch: Path,
     ) -> None:
-        self.connection, its = multiprocessing.Pipe()
-        arguments = (its, files, given, wanted, scratch)
-        self.process = context().Process(target=_marking_child.main, args=arguments, daemon=True)  # type: ignore[attr-defined]
+        self.connection, childs_end = multiprocessing.Pipe()
+        arguments = (childs_end, files, handed_out, wanted, scratch)
+        self.process = context().Process(target=child.main, args=arguments, daemon=True)  # type: ignore[attr-defined]
         with without_main():
             self.process.start()
-        its.close()
+        childs_end.close()
         with self._closing():
-            self.hello: dict[str, Any] = self._receive(START, 0, _marking_wire.unpack)[0]
+            self.hello: dict[str, Any] = self._receive(START, 0, wire.unpack)[0]
 
     def load(self, name: str) -> str:
         """Load a function; returns what was wrong, if anything."""
-        wait = _marking_child.LOADING + GRACE
-        return _marking_wire.text(self._ask(wait, _marking_wire.unpack, "load", name)[0]["error"])
+        wait = child.LOADING + GRACE
+        return wire.text(self._ask(wait, wire.unpack, "load", name)[0]["error"])
 
     def call(self, probe: Probe, seconds: float) -> Outcome:
         """Call the function loaded last. Raises TimeoutError if it cannot be stopped otherwise."""
-        return self._ask(seconds + GRACE, _marking_wire.unpack_outcome, "call", probe, seconds)
+        return self._ask(seconds + GRACE, wire.unpack_outcome, "call", probe, seconds)
 
     def _ask(self, wait: float, read: Callable[[bytes, int], T], *question: Any) -> T:
-        number = secrets.randbits(62)  # so that no answer can be laid ready
+        number = secrets.randbits(62)  # so that no answer can be prepared
         with self._closing():
             self.connection.send_bytes(pickle.dumps((number, *question)))
             return self._receive(wait, number, read)
@@ -102,7 +106,7 @@ class Child:
         timer = threading.Timer(wait, end)
         timer.start()
         try:
-            return read(self.connection.recv_bytes(_marking_wire.LARGEST), number)
+            return read(self.connection.recv_bytes(wire.LARGEST), number)
         except (EOFError, OSError):
             if late.is_set():
                 raise TimeoutError from None
@@ -112,7 +116,7 @@ class Child:
 
     @contextmanager
     def _closing(self) -> Iterator[None]:
-        """What goes wrong on the way is the end of the process."""
+        """Whatever goes wrong inside ends the process."""
         try:
             yield
         except TimeoutError:
@@ -127,6 +131,7 @@ class Child:
             raise Broken(f"sent the marking program something else ({error})") from None
 
     def _how(self) -> str:
+        """How the process ended, in brackets; empty if it is not known."""
         self.process.join(0.5)
         code = self.process.exitcode
         if code is None or code >= 0:
@@ -138,7 +143,7 @@ class Child:
     def kill(self) -> None:
         if self.process.pid and hasattr(os, "killpg"):
             with suppress(OSError):
-                os.killpg(self.process.pid, signal.SIGKILL)  # with all that it has started
+                os.killpg(self.process.pid, signal.SIGKILL)  # with every process it has started
         self.process.kill()
 
     def close(self) -> None:

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 LARGEST = 64 << 20  # bytes of one notebook
-# Magics whose cell is Python all the same.
-PYTHON = {"time", "timeit", "capture", "prun", "python", "python3", "py", "debug", "memit"}
+# Magics after which the rest of the cell is still Python.
+PYTHON_MAGICS = {"time", "timeit", "capture", "prun", "python", "python3", "py", "debug", "memit"}
 MAGIC = re.compile(r"^(?P<indentation>\s*)(?P<name>[\w.,\[\] ]+=\s*)?([%!?]|.*\S\?{1,2}\s*$)")
 
 
 @dataclass
 class Notebook:
-    """The code cells of one file that are Python, each with its number, and what was wrong."""
+    """The Python cells of one file, each as (number, source, tree), and what was wrong with it."""
 
     name: str
     cells: list[tuple[int, str, ast.Module]] = field(default_factory=list)
@@ -23,40 +23,46 @@ class Notebook:
 
 
 def read_notebook(path: Path, name: str) -> Notebook:
-    """The notebook in a file, without raising: what cannot be read gives no cell and a remark."""
+    """The notebook in a file. It never raises: what cannot be read becomes a remark."""
     notebook = Notebook(name)
     try:
         if path.stat().st_size > LARGEST:
             raise ValueError(f"larger than {LARGEST >> 20} MiB")
         cells = code_cells(decode(path.read_bytes()))
     except (OSError, ValueError) as error:
-        notebook.remarks.append(f"not marked: {said(error)}")
+        notebook.remarks.append(f"not marked: {reason(error)}")
         return notebook
     except (RecursionError, MemoryError):
         notebook.remarks.append("not marked: nested too deeply, or too large")
         return notebook
     for number, source in cells:
         try:
-            tree = parse(source)
+            parsed = parse(source)
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-            reason = error.msg if isinstance(error, SyntaxError) else type(error).__name__
-            notebook.remarks.append(f"code cell {number} is not Python ({reason}) and was left out")
+            why = error.msg if isinstance(error, SyntaxError) else type(error).__name__
+            notebook.remarks.append(f"code cell {number} is not Python ({why}) and was left out")
         else:
-            if tree is not None:
-                notebook.cells.append((number, *tree))
+            if parsed is not None:
+                notebook.cells.append((number, *parsed))
     if not notebook.cells and not notebook.remarks:
         notebook.remarks.append("no code in it")
     return notebook
 
 
-def said(error: Exception) -> str:
+def reason(error: OSError | ValueError) -> str:
+    """Why a file could not be read, in a few words for the lecturer."""
     if isinstance(error, json.JSONDecodeError):
         return f"not valid JSON (line {error.lineno}: {error.msg})"
-    return str(error) if isinstance(error, ValueError) else f"cannot be read ({error.strerror})"  # type: ignore[attr-defined]
+    if isinstance(error, OSError):
+        return f"cannot be read ({error.strerror})"
+    return str(error)
 
 
 def decode(data: bytes) -> str:
-    """Text in UTF-8 or UTF-16, with or without a byte-order mark. Raises ValueError at neither."""
+    """The text of a file in UTF-8 or UTF-16, with or without a byte-order mark.
+
+    Raises ValueError at any other encoding, and at an empty file.
+    """
     if not data.strip(b"\0 \t\r\n"):
         raise ValueError("the file is empty")
     encoding = "utf-8-sig"
@@ -71,9 +77,9 @@ def decode(data: bytes) -> str:
 
 
 def code_cells(text: str) -> list[tuple[int, str]]:
-    """Number and source of each code cell, for every version of the format since 3.
+    """Number and source of each code cell, for every version of the notebook format since 3.
 
-    Raises ValueError at what is no notebook.
+    Raises ValueError if the text is not a notebook.
     """
     document = json.loads(text)
     if not isinstance(document, dict):
@@ -95,23 +101,21 @@ def list_of(value: Any) -> list[Any]:
 
 def text_of(source: Any) -> str:
     """The text of a cell, which is stored as one string or as a list of lines."""
-    return (
-        source
-        if isinstance(source, str)
-        else "".join(s for s in list_of(source) if isinstance(s, str))
-    )
+    if isinstance(source, str):
+        return source
+    return "".join(line for line in list_of(source) if isinstance(line, str))
 
 
 def parse(source: str) -> tuple[str, ast.Module] | None:
-    """A cell's Python without IPython's magics; None for a cell in another language.
+    """A cell's Python without IPython's magics, as text and parsed.
 
-    Raises SyntaxError.
+    None for a cell in another language. Raises SyntaxError.
     """
     source = source.replace("\r\n", "\n").replace("\r", "\n").replace("\ufeff", "")
     first, _, rest = source.lstrip().partition("\n")
     if first.startswith("%%"):
         words = first[2:].split()
-        return parse(rest) if words and words[0] in PYTHON else None
+        return parse(rest) if words and words[0] in PYTHON_MAGICS else None
     try:
         return source, tree_of(source)
     except SyntaxError:
@@ -120,13 +124,18 @@ def parse(source: str) -> tuple[str, ast.Module] | None:
 
 
 def tree_of(source: str) -> ast.Module:
+    """The parsed cell; `await` may stand at its top level. Raises SyntaxError."""
     flags = ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
     return compile(source, "cell", "exec", flags)
 
 
 def without_magic(line: str) -> str:
-    """A line without what is IPython's own: `%matplotlib inline`, `!pip install`, `torch.log?`."""
+    """A line with `pass` in place of `%matplotlib inline`, `!pip install` or `torch.log?`.
+
+    `files = !ls` becomes `files = None`.
+    """
     found = MAGIC.match(line)
     if not found:
         return line
-    return found["indentation"] + (f"{found['name']}None" if found["name"] else "pass")
+    replacement = f"{found['name']}None" if found["name"] else "pass"
+    return found["indentation"] + replacement

@@ -1,7 +1,8 @@
 """The students' zip: make handout -> build/handout/vaelib-VERSION.zip, the same bytes every time.
 
-In it: START.md and start.py, the notebooks unsolved, vaelib as a wheel, the data, the environment.
-No source with solutions, no tests, no marking; the references of the exercises are packed.
+It contains START.md and start.py, the notebooks unsolved, vaelib as a wheel, the data and the
+environment; no source with solutions, no test, no marking. The modules that hold the references of
+the exercises are compressed into one file that nobody reads by accident.
 """
 
 import base64
@@ -15,9 +16,10 @@ import zlib
 from io import BytesIO
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-TEMPLATES = ROOT / "tools" / "handout"
-sys.path.insert(0, str(ROOT / "notebooks"))
+from notebooks import build
+
+ROOT = Path(__file__).resolve().parents[2]
+FILES = Path(__file__).resolve().parent / "files"
 
 # Modules of vaelib.check that hold no answer; the others are packed.
 OPEN = {"__init__", "_result", "_probe", "_limits"}
@@ -27,9 +29,8 @@ from vaelib.check._packed import load
 
 load(globals())
 '''
-LECTURERS = re.compile(r"vaelib/(grading|_marking_\w+)\.py$")
 
-Files = dict[str, bytes]
+Files = dict[str, bytes]  # contents by name
 
 
 def version() -> str:
@@ -48,16 +49,23 @@ def tree(folder: Path, prefix: str) -> Files:
 
 
 def package() -> Files:
-    """vaelib as students get it: without marking, and with the answers of the checks packed."""
-    files = {n: b for n, b in tree(ROOT / "vaelib", "vaelib").items() if not LECTURERS.match(n)}
+    """vaelib as students get it, with the answers of the checks packed."""
+    files = tree(ROOT / "vaelib", "vaelib")
     modules = {}
-    for name in [n for n in files if n.startswith("vaelib/check/") and n.endswith(".py")]:
-        if Path(name).stem not in OPEN:
-            modules[Path(name).stem] = files[name].decode()
-            files[name] = STAND_IN
-    files["vaelib/check/_packed.py"] = (TEMPLATES / "packed.py").read_bytes()
+    for path in [name for name in files if name.startswith("vaelib/check/")]:
+        name = module_in_check(path)
+        if path.endswith(".py") and name not in OPEN:
+            modules[name] = files[path].decode()
+            files[path] = STAND_IN
+    files["vaelib/check/_packed.py"] = (FILES / "packed.py").read_bytes()
     packed = json.dumps(modules, sort_keys=True).encode()
     return files | {"vaelib/check/packed.bin": zlib.compress(packed, 9)}
+
+
+def module_in_check(path: str) -> str:
+    """`vaelib/check/a/b.py` is the module `a.b` of vaelib.check, and `a/__init__.py` is `a`."""
+    name = path.removeprefix("vaelib/check/").removesuffix(".py").replace("/", ".")
+    return name.removesuffix(".__init__")
 
 
 def data() -> Files:
@@ -71,7 +79,9 @@ def zipped(files: Files) -> bytes:
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
         for name in sorted(files):
             entry = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
-            entry.compress_type, entry.external_attr, entry.create_system = 8, 0o644 << 16, 3
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            entry.external_attr = 0o644 << 16  # readable by all, writable by the owner
+            entry.create_system = 3  # Unix
             archive.writestr(entry, files[name])
     return out.getvalue()
 
@@ -96,11 +106,12 @@ def wheel() -> Files:
 
 
 def digest(content: bytes) -> str:
+    """The SHA-256 of a file, as the RECORD of a wheel has it."""
     return base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode()
 
 
 def environment(wheel_name: str) -> bytes:
-    """environment.yml with the wheel in the place of the clone."""
+    """environment.yml with the wheel in place of the clone."""
     text = (ROOT / "environment.yml").read_text(encoding="utf-8")
     changed, count = re.subn(r"-e \.\[[\w,]+\]", f"./{wheel_name}[lab]", text)
     if count != 1:
@@ -109,12 +120,13 @@ def environment(wheel_name: str) -> bytes:
 
 
 def handout() -> Files:
-    """All of the zip's files, by their names in it."""
-    vaelib = wheel()
-    files = vaelib | data() | {"environment.yml": environment(next(iter(vaelib)))}
+    """All files of the zip, by their names in it."""
+    files = wheel()
+    (wheel_name,) = files
+    files |= data() | {"environment.yml": environment(wheel_name)}
     for path in sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb")):
         files[f"notebooks/{path.name}"] = path.read_bytes()
-    for path in (TEMPLATES / "START.md", TEMPLATES / "start.py"):
+    for path in (FILES / "START.md", FILES / "start.py"):
         files[path.name] = path.read_bytes()
     for name in ("requirements.lock", "LICENSE"):
         files[name] = (ROOT / name).read_bytes()
@@ -122,23 +134,14 @@ def handout() -> Files:
 
 
 def main(into: Path = ROOT / "build" / "handout") -> int:
-    import build  # notebooks/build.py
-
+    """Returns the exit code: 1 if a stored notebook is not what its source gives."""
     if build.main(["--check"]) != 0:
-        print(
-            "✗ a notebook is not its source's: make notebooks, then make handout", file=sys.stderr
-        )
+        print("✗ a notebook is stale: make notebooks, then make handout", file=sys.stderr)
         return 1
     files = handout()
     into.mkdir(parents=True, exist_ok=True)
     path = into / f"vaelib-{version()}.zip"
     path.write_bytes(zipped(files))
-    size = path.stat().st_size / 2**20
-    print(
-        f"✓ {path.relative_to(ROOT)}: {len(files)} files, {size:.1f} MiB, unsolved; start: START.md"
-    )
+    size = f"{path.stat().st_size / 2**20:.1f} MiB"
+    print(f"✓ {path.relative_to(ROOT)}: {len(files)} files, {size}, unsolved; start: START.md")
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

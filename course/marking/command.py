@@ -1,12 +1,12 @@
-"""Marks a folder of submissions: python -m vaelib.grading FOLDER --seed 7 --out marks
+"""Marks a folder of submissions: python -m course.marking FOLDER --seed 7 --out marks
 
-Every notebook in FOLDER is a submission, and every folder in it, with all its notebooks. What comes
-out: marks.csv, class.html, and a page for each submission in reports/. An interrupted run goes on
-where it was: what is marked already is kept in marks/, and done again only where the submission,
-the seed or the checks have changed.
+Every notebook in FOLDER is a submission, and so is every folder in it, with all its notebooks. The
+results are marks.csv, class.html, and a page for each submission in reports/. Type the same command
+to resume an interrupted run: marks are saved in marks/, and a submission is marked again only if
+it, the seed or the checks have changed.
 """
 
-# What takes time is imported where it is used, so that --help answers at once.
+# Modules that take long to import are imported where they are used: --help answers at once.
 import argparse
 import json
 import os
@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from vaelib._marking_folder import Submission
-    from vaelib._marking_run import Marked
+    from course.marking.marks import Marked
+    from course.marking.submissions import Submission
 
-NOTEBOOKS = Path(__file__).resolve().parents[1] / "notebooks"
+NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 
 
 def cores() -> int:
@@ -30,76 +30,81 @@ def cores() -> int:
 
 
 def mark_one(
-    submission: "Submission", given: dict[int, list[str]], seed: int, out: Path
+    submission: "Submission", handed_out: dict[int, list[str]], seed: int, out: Path
 ) -> "Marked":
-    """The marks of one submission, as kept from an earlier run or made now; it never raises."""
-    from vaelib import _marking_report
-    from vaelib._marking_run import Mark, Marked, mark
+    """The marks of one submission, as saved by an earlier run or made now; it never raises."""
+    from course.marking import marks, report
     from vaelib.check import EXERCISES
 
-    name, files = submission.name, list(submission.files)
-    page = _marking_report.file_name(name)
-    kept = out / "marks" / f"{page}.json"
+    name = submission.name
+    files = list(submission.files)
+    saved = out / "marks" / f"{report.file_name(name)}.json"
     try:
         key = submission.key(seed)
-        if kept.exists() and (said := json.loads(kept.read_text(encoding="utf-8")))["key"] == key:
-            return Marked.from_json(said["marked"])
+        if saved.exists():
+            earlier = json.loads(saved.read_text(encoding="utf-8"))
+            if earlier["key"] == key:
+                return marks.Marked.from_json(earlier["marked"])
         if not files:
             raise ValueError("there is no notebook in it")
-        marked = mark(name, files, given, seed)
+        marked = marks.mark(name, files, handed_out, seed)
     except Exception as error:  # whatever it is, the others are to be marked
         why = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
-        every = [Mark(exercise, message="not marked") for exercise in EXERCISES]
-        return Marked(name, [f for f, _ in files], every, [f"not marked: {why}"])
-    if marked.limits:  # its process has started, so that this is the last word
-        _marking_report.write(kept, json.dumps({"key": key, "marked": marked.as_json()}))
+        unmarked = [marks.Mark(exercise, message="not marked") for exercise in EXERCISES]
+        return marks.Marked(name, [file for file, _ in files], unmarked, [f"not marked: {why}"])
+    if marked.limits:  # without them its process did not start, and the next run tries again
+        report.write(saved, json.dumps({"key": key, "marked": marked.as_json()}))
     return marked
 
 
 def grade(
     folder: Path, seed: int, out: Path, jobs: int = 0, notebooks: Path = NOTEBOOKS
 ) -> "list[Marked]":
-    """Mark all, with a progress bar; the table and the pages are written as it goes on."""
+    """Mark a folder with a progress bar; the table and the pages are written on the way."""
     from tqdm import tqdm
 
-    from vaelib import _marking_report as report
-    from vaelib._marking_folder import handed_out, submissions
+    from course.marking import report
+    from course.marking.submissions import handed_out, submissions
     from vaelib.check import EXERCISES
 
-    # Resolved, since each submission's process has a folder of its own to be in.
-    found, given = submissions(folder.resolve(), list(EXERCISES)), handed_out(notebooks)
+    # An absolute path, since each submission's process works in a folder of its own.
+    found = submissions(folder.resolve(), list(EXERCISES))
+    lessons = handed_out(notebooks)
     done: dict[str, Marked] = {}
+
+    def in_order() -> list[Marked]:
+        return [done[submission.name] for submission in found if submission.name in done]
+
     with ThreadPoolExecutor(jobs or cores()) as pool:
-        waiting = [pool.submit(mark_one, one, given, seed, out) for one in found]
+        waiting = [pool.submit(mark_one, one, lessons, seed, out) for one in found]
         try:
             for future in tqdm(as_completed(waiting), "marking", len(found), unit="submission"):
                 marked = future.result()
                 done[marked.name] = marked
-                in_order = [done[one.name] for one in found if one.name in done]
-                report.write(out / "marks.csv", report.table(in_order))
+                report.write(out / "marks.csv", report.table(in_order()))
                 page = out / "reports" / f"{report.file_name(marked.name)}.html"
                 report.write(page, report.student_page(marked, seed))
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
-            in_order = [done[one.name] for one in found if one.name in done]
-            report.write(out / "marks.csv", report.table(in_order))
-            report.write(out / "class.html", report.class_page(in_order, seed))
-    return in_order
+            report.write(out / "marks.csv", report.table(in_order()))
+            report.write(out / "class.html", report.class_page(in_order(), seed))
+    return in_order()
 
 
 def chosen_seed(given: int | None, out: Path) -> int:
-    """The lecturer's seed; else that of the earlier run into the same folder; else a new one."""
-    from vaelib._marking_report import write
+    """The lecturer's seed, else that of the earlier run into the same folder, else a new one."""
+    from course.marking.report import write
 
-    kept = out / "seed.txt"
+    saved = out / "seed.txt"
     if given is None:
-        given = int(kept.read_text()) if kept.exists() else secrets.randbelow(10**9)
-    write(kept, f"{given}\n")
+        given = int(saved.read_text()) if saved.exists() else secrets.randbelow(10**9)
+    write(saved, f"{given}\n")
     return given
 
 
 def summary(all_marked: "list[Marked]", out: Path) -> str:
-    from vaelib._marking_report import mistakes
+    """What the command prints at the end: mistakes, submissions not marked, limits, the mean."""
+    from course.marking.report import mistakes
     from vaelib.check import EXERCISES
 
     lines = []
@@ -114,7 +119,7 @@ def summary(all_marked: "list[Marked]", out: Path) -> str:
     limits = next((m.limits for m in all_marked if m.limits), [])
     if len(limits) < 5:
         held = "; ".join(limits) or "nothing"
-        lines.append(f"✗ this system does not keep submissions from all: held back by {held}")
+        lines.append(f"✗ this system does not confine submissions fully: held back by {held}")
     total = sum(e.points for e in EXERCISES.values())
     mean = sum(m.total for m in all_marked) / max(len(all_marked), 1)
     lines.append(f"mean {mean:.1f} of {total} points; table: {out / 'marks.csv'}")
@@ -123,13 +128,13 @@ def summary(all_marked: "list[Marked]", out: Path) -> str:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Returns the exit code: 0 also when there are bad submissions, their rows say so."""
+    """Returns the exit code, which is 0 also if there are bad submissions: the table names them."""
     description = (__doc__ or "").partition("\n")[0]
-    parser = argparse.ArgumentParser(prog="python -m vaelib.grading", description=description)
+    parser = argparse.ArgumentParser(prog="python -m course.marking", description=description)
     parser.add_argument("folder", type=Path, help="the folder of submissions")
     parser.add_argument("--seed", type=int, help="of the hidden inputs (default: a new one)")
     parser.add_argument("--out", type=Path, default=Path("marks"), help="where to (%(default)s)")
-    parser.add_argument("--jobs", type=int, default=0, help="at a time (default: one a core)")
+    parser.add_argument("--jobs", type=int, default=0, help="at a time (default: one per core)")
     parser.add_argument("--notebooks", type=Path, default=NOTEBOOKS, help="as handed out")
     options = parser.parse_args(arguments)
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch: the submissions need the cores
@@ -138,7 +143,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"marking {options.folder} with the seed {seed} into {options.out}", flush=True)
         all_marked = grade(options.folder, seed, options.out, options.jobs, options.notebooks)
     except KeyboardInterrupt:
-        print("\n✗ interrupted: the same command goes on from here", file=sys.stderr)
+        print("\n✗ interrupted: the same command resumes here", file=sys.stderr)
         return 130
     except OSError as error:
         print(f"✗ {error}", file=sys.stderr)
@@ -148,7 +153,3 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     print(summary(all_marked, options.out))
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

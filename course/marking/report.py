@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
-from vaelib._marking_run import Mark, Marked
+from course.marking.marks import Mark, Marked
 from vaelib.check import EXERCISES
 
 STYLE = """
@@ -23,11 +23,11 @@ SIGNS = {"right": "✓ right", "wrong": "✗ wrong", "not attempted": "– not a
 
 
 def write(path: Path, text: str) -> None:
-    """All of a file or nothing: an interruption leaves the old one."""
+    """Write a file completely or not at all: after an interruption the old one is still there."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    half = path.with_name(f"{path.name}.part")
-    half.write_text(text, encoding="utf-8", newline="")
-    os.replace(half, path)
+    unfinished = path.with_name(f"{path.name}.part")
+    unfinished.write_text(text, encoding="utf-8", newline="")
+    os.replace(unfinished, path)
 
 
 def file_name(name: str) -> str:
@@ -37,37 +37,38 @@ def file_name(name: str) -> str:
 
 
 def harmless(value: object) -> object:
-    """A cell that no spreadsheet takes for a formula."""
+    """The value of a cell, such that no spreadsheet takes it for a formula."""
     return f"'{value}" if isinstance(value, str) and value[:1] in set("=+-@\t\r") else value
 
 
 def remarks(marked: Marked) -> list[str]:
-    """All that is to be said of a submission, on one line each."""
-    said = list(marked.remarks)
+    """Everything that there is to say about a submission, one line each."""
+    lines = list(marked.remarks)
     for mark in marked.marks:
         number = EXERCISES[mark.name].number
         if mark.state == "wrong":
             first = mark.message.split("\n")[0].partition(": ")[2]
-            said.append(f"{number}: {mark.misconception or first}")
-        said += [f"{number}: {remark}" for remark in mark.remarks]
-    return said
+            lines.append(f"{number}: {mark.misconception or first}")
+        lines += [f"{number}: {remark}" for remark in mark.remarks]
+    return lines
 
 
 def table(all_marked: Iterable[Marked]) -> str:
-    """The CSV: a row a submission."""
+    """The CSV: one row per submission."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     head = [f"{e.number} {name}" for name, e in EXERCISES.items()]
     writer.writerow(["submission", *head, "total", "of", "remarks"])
-    of = sum(e.points for e in EXERCISES.values())
+    possible = sum(e.points for e in EXERCISES.values())
     for marked in all_marked:
         points = [mark.points for mark in marked.marks]
-        row = [marked.name, *points, marked.total, of, "; ".join(remarks(marked))]
+        row = [marked.name, *points, marked.total, possible, "; ".join(remarks(marked))]
         writer.writerow([harmless(value) for value in row])
     return out.getvalue()
 
 
 def page(title: str, body: list[str]) -> str:
+    """A page of HTML; the lines of its body are HTML already."""
     head = ['<!doctype html>\n<html lang="en">', '<head><meta charset="utf-8">']
     head += [f"<title>{escape(title)}</title>", f"<style>{STYLE}</style></head>", "<body>"]
     return "\n".join([*head, *body, "</body></html>", ""])
@@ -77,31 +78,32 @@ def escape(text: object) -> str:
     return html.escape(str(text))
 
 
-def rows(head: list[str], body: list[list[str]]) -> list[str]:
-    """An HTML table; its cells are HTML already."""
+def html_table(head: list[str], body: list[list[str]]) -> list[str]:
+    """A table as lines of HTML; its cells are HTML already."""
     first = "".join(f'<th scope="col">{cell}</th>' for cell in head)
     lines = [f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in body]
     return ["<table>", f"<tr>{first}</tr>", *lines, "</table>"]
 
 
-def listed(items: Iterable[str]) -> list[str]:
+def html_list(items: Iterable[str]) -> list[str]:
+    """A list as lines of HTML; no line if it is empty."""
     found = [f"<li>{escape(item)}</li>" for item in items]
     return ["<ul>", *found, "</ul>"] if found else []
 
 
 def student_page(marked: Marked, seed: int) -> str:
     """The page of one submission: points, messages and, folded away, the code that was run."""
-    of = sum(e.points for e in EXERCISES.values())
-    body = [f"<h1>{escape(marked.name)}</h1>", f"<p>{marked.total} of {of} points.</p>"]
-    body += listed(marked.remarks)
-    body += rows(["exercise", "points", "result"], [_row(mark) for mark in marked.marks])
+    possible = sum(e.points for e in EXERCISES.values())
+    body = [f"<h1>{escape(marked.name)}</h1>", f"<p>{marked.total} of {possible} points.</p>"]
+    body += html_list(marked.remarks)
+    body += html_table(["exercise", "points", "result"], [_row(mark) for mark in marked.marks])
     for mark in marked.marks:
         if mark.state != "not attempted" or mark.remarks:
             body += _detail(mark)
     files = ", ".join(marked.files) or "none"
     body += [f"<p>Files: {escape(files)}. Seed of the hidden inputs: {seed}.</p>"]
-    body += ["<p>While it ran it was held back by:</p>", *listed(marked.limits or ["nothing"])]
-    return page(f"{marked.name}: {marked.total} of {of}", body)
+    body += ["<p>While it ran it was held back by:</p>", *html_list(marked.limits or ["nothing"])]
+    return page(f"{marked.name}: {marked.total} of {possible}", body)
 
 
 def _row(mark: Mark) -> list[str]:
@@ -115,7 +117,7 @@ def _detail(mark: Mark) -> list[str]:
     number = EXERCISES[mark.name].number
     body = [f'<h2 id="{mark.name}">{number} {mark.name}</h2>']
     body += [f"<p>{escape(line)}</p>" for line in mark.message.split("\n") if line.strip()]
-    body += listed(mark.remarks)
+    body += html_list(mark.remarks)
     if mark.code:
         code = escape(mark.code)
         body.append(f"<details><summary>the code that was run</summary><pre>{code}</pre></details>")
@@ -123,7 +125,7 @@ def _detail(mark: Mark) -> list[str]:
 
 
 def mistakes(all_marked: list[Marked]) -> list[tuple[str, str, int]]:
-    """Exercise, mistake, how many: the most frequent first within an exercise."""
+    """The mistakes made, each as (exercise, mistake, count), by exercise, then by frequency."""
     found: list[tuple[str, str, int]] = []
     for i, name in enumerate(EXERCISES):
         wrong = [m.marks[i] for m in all_marked if m.marks[i].state == "wrong"]
@@ -133,7 +135,7 @@ def mistakes(all_marked: list[Marked]) -> list[tuple[str, str, int]]:
 
 
 def class_page(all_marked: list[Marked], seed: int) -> str:
-    """The page of the class: which exercise, which mistake, how many; then every submission."""
+    """The page of the class: results per exercise, mistakes, and a link to every submission."""
     body = ["<h1>The class</h1>", f"<p>{len(all_marked)} submissions. Seed: {seed}.</p>"]
     body += ["<h2>Exercises</h2>"]
     lines = []
@@ -141,11 +143,11 @@ def class_page(all_marked: list[Marked], seed: int) -> str:
         states = Counter(marked.marks[i].state for marked in all_marked)
         counts = [str(states[state]) for state in SIGNS]
         lines.append([f"{exercise.number} {name} {'★' * exercise.stars}", *counts])
-    body += rows(["exercise", *SIGNS], lines)
+    body += html_table(["exercise", *SIGNS], lines)
     body += ["<h2>Mistakes</h2>"]
     found = mistakes(all_marked)
     number = {name: e.number for name, e in EXERCISES.items()}
-    body += rows(
+    body += html_table(
         ["exercise", "mistake", "how many"],
         [[f"{number[name]} {name}", escape(mistake), str(n)] for name, mistake, n in found],
     )
@@ -158,7 +160,7 @@ def class_page(all_marked: list[Marked], seed: int) -> str:
         ]
         for m in all_marked
     ]
-    body += rows(["submission", "points", "remarks"], links)
+    body += html_table(["submission", "points", "remarks"], links)
     limits = next((m.limits for m in all_marked if m.limits), ["nothing"])
-    body += ["<p>While they ran they were held back by:</p>", *listed(limits)]
+    body += ["<p>While they ran they were held back by:</p>", *html_list(limits)]
     return page("The class", body)
