@@ -16,7 +16,7 @@ from notebooks.cell_code import ASSIGNMENTS, DEFINITIONS, IMPORTS, Statement, st
 
 # A notebook belongs to a lesson if it has at least so many of the lesson's cells unchanged.
 ENOUGH_CELLS = 3
-# Of several lessons that it could belong to, those count of which it has this fraction of the cells.
+# A notebook of several lessons belongs to each of which it has at least this fraction.
 ENOUGH_OF_A_LESSON = 0.3
 # For a student who deleted the cell of imports. What the lesson itself imports is preferred.
 SUPPLIED = """import math
