@@ -31,7 +31,7 @@ test: setup ## everything: lint, unit tests, notebooks, solutions, browser tests
 	@$(MAKE) --no-print-directory lint unit nbval solutions browser
 	@echo "✓ make test: lint, unit tests, notebooks, solutions and browser tests are all done."
 
-lint: setup ## ruff on code and notebook sources, mypy on vaelib, no stale notebook
+lint: setup ## ruff on code and notebook sources, mypy on vaelib and course, no stale notebook
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy

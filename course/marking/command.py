@@ -6,6 +6,8 @@ to resume an interrupted run: marks are saved in marks/, and a submission is mar
 it, the seed or the checks have changed.
 """
 
+from __future__ import annotations
+
 # Modules that take long to import are imported where they are used: --help answers at once.
 import argparse
 import json
@@ -30,8 +32,8 @@ def cores() -> int:
 
 
 def mark_one(
-    submission: "Submission", handed_out: dict[int, list[str]], seed: int, out: Path
-) -> "Marked":
+    submission: Submission, handed_out: dict[int, list[str]], seed: int, out: Path
+) -> Marked:
     """The marks of one submission, as saved by an earlier run or made now; it never raises."""
     from course.marking import marks, report
     from vaelib.check import EXERCISES
@@ -59,7 +61,7 @@ def mark_one(
 
 def grade(
     folder: Path, seed: int, out: Path, jobs: int = 0, notebooks: Path = NOTEBOOKS
-) -> "list[Marked]":
+) -> list[Marked]:
     """Mark a folder with a progress bar; the table and the pages are written on the way."""
     from tqdm import tqdm
 
@@ -102,7 +104,7 @@ def chosen_seed(given: int | None, out: Path) -> int:
     return given
 
 
-def summary(all_marked: "list[Marked]", out: Path) -> str:
+def summary(all_marked: list[Marked], out: Path) -> str:
     """What the command prints at the end: mistakes, submissions not marked, limits, the mean."""
     from course.marking.report import mistakes
     from vaelib.check import EXERCISES

@@ -4,19 +4,21 @@ import random
 from pathlib import Path
 from typing import Any
 
-from marking_bank import (
+from made_submissions import (
     HOSTILE,
     Made,
     answered,
     code_cell,
     dump,
-    exercises,
     lessons,
     plain,
     right,
     solves,
     wrong,
 )
+
+from course.marking.report import remarks
+from vaelib.check import EXERCISES
 
 
 def one(number: int, kind: str, rng: random.Random) -> tuple[dict, Made]:
@@ -47,7 +49,7 @@ def duplicated(notebook, made, rng):
     for cell in notebook["cells"]:
         if solves(cell):
             name = cell["metadata"]["nbgrader"]["grade_id"]
-            head = wrong(name, right(int(exercises()[name].number[0]))[name])
+            head = wrong(name, right(int(EXERCISES[name].number[0]))[name])
             stub = head[: head.index(":\n") + 2] + "    raise NotImplementedError"
             cells += [code_cell(head), cell, code_cell(stub)]
         else:
@@ -207,8 +209,6 @@ def generate(count: int, seed: int, out: Path, port: int = 9, bad: int = 0) -> l
 
 def differences(made: list[Made], marked: list[Any]) -> list[str]:
     """Where marks are not those known by construction, or a remark does not say what it must."""
-    from vaelib._marking_report import remarks
-
     found, by_name = [], {one.name: one for one in marked}
     if len(marked) != len(made):
         found.append(f"{len(made)} submissions, {len(marked)} rows")

@@ -2,18 +2,17 @@
 
 import json
 
-from marking_bank import exercises
-
-from vaelib import _marking_report
-from vaelib._marking_run import Mark, Marked
+from course.marking import report
+from course.marking.marks import Mark, Marked
+from vaelib.check import EXERCISES
 
 
 def a_class() -> list[Marked]:
     """Three students; one has a name and a mistake that HTML and spreadsheets must not obey."""
 
     def student(name: str, state: str, misconception: str | None = None) -> Marked:
-        marks = [Mark(each) for each in exercises()]
-        points = next(iter(exercises().values())).points if state == "right" else 0
+        marks = [Mark(each) for each in EXERCISES]
+        points = next(iter(EXERCISES.values())).points if state == "right" else 0
         marks[0] = Mark(
             marks[0].name, points, state, "✗ <b>: no", misconception, "<script>", ["+1"]
         )
@@ -27,21 +26,21 @@ def a_class() -> list[Marked]:
 
 
 def test_reports_obey_no_name():
-    for page in (_marking_report.class_page(a_class(), 1), *map(student_page, a_class())):
+    for page in (report.class_page(a_class(), 1), *map(student_page, a_class())):
         assert "<img" not in page and "<script" not in page and "<b>" not in page
-    assert "'=1+1.ipynb" in _marking_report.table(a_class())
-    names = [_marking_report.file_name(name) for name in ("a/b.ipynb", "a_b.ipynb", "../a/b.ipynb")]
+    assert "'=1+1.ipynb" in report.table(a_class())
+    names = [report.file_name(name) for name in ("a/b.ipynb", "a_b.ipynb", "../a/b.ipynb")]
     assert len(set(names)) == 3 and not any("/" in name or "." in name for name in names)
 
 
 def student_page(marked: Marked) -> str:
-    return _marking_report.student_page(marked, 1)
+    return report.student_page(marked, 1)
 
 
 def test_the_class_page_counts_the_mistakes():
-    name = next(iter(exercises()))
-    assert _marking_report.mistakes(a_class()) == [(name, "arguments swapped", 2)]
-    assert "<td>arguments swapped</td><td>2</td>" in _marking_report.class_page(a_class(), 1)
+    name = next(iter(EXERCISES))
+    assert report.mistakes(a_class()) == [(name, "arguments swapped", 2)]
+    assert "<td>arguments swapped</td><td>2</td>" in report.class_page(a_class(), 1)
 
 
 def test_marks_come_back_from_json():

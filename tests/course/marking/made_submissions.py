@@ -7,14 +7,15 @@ ones, stubs; then damaged, or hostile.
 import csv
 import json
 import random
-import sys
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "notebooks"))
+from notebooks import build
+from vaelib.check import EXERCISES
+
+ROOT = Path(__file__).resolve().parents[3]
 
 # One wrong body for each exercise; where a name stands the report must say it.
 WRONG = {
@@ -62,8 +63,8 @@ HOSTILE = {
     return None""",
     "forges": """import gc, json
     from multiprocessing.connection import Connection
-    said = {"passed": True, "kind": "value", "points": 3}
-    head = json.dumps({"number": 1, "shapes": [], "said": said}).encode()
+    content = {"passed": True, "kind": "value", "points": 3}
+    head = json.dumps({"number": 1, "shapes": [], "content": content}).encode()
     for thing in gc.get_objects():
         if isinstance(thing, Connection):
             thing.send_bytes(b"%d\\n" % len(head) + head)
@@ -104,19 +105,10 @@ class Made:
             path.write_bytes(content)
 
 
-@cache
-def exercises() -> dict[str, Any]:
-    from vaelib.check import EXERCISES
-
-    return EXERCISES
-
-
 def built(lesson: int, kind: str) -> list[Any]:
     """The cells of a lesson, as its source gives them."""
-    import build
-
     (path,) = (ROOT / "notebooks" / "source").glob(f"{lesson:02}_*.py")
-    return build.read(path, kind, exercises()).cells
+    return build.read(path, kind, EXERCISES).cells
 
 
 @cache
@@ -150,7 +142,7 @@ def answered(lesson: int, rng: random.Random, chances: str = "rrrws") -> tuple[d
             code, state = right(lesson)[name], rng.choice(chances)
             if state != "s":
                 cell["source"] = code if state == "r" else wrong(name, code)
-            made.points[name] = exercises()[name].points if state == "r" else 0
+            made.points[name] = EXERCISES[name].points if state == "r" else 0
             if state == "w" and WRONG[name][1]:
                 made.says.append(WRONG[name][1])
     return notebook, made
@@ -161,7 +153,7 @@ def dump(notebook: dict, encoding: str = "utf-8") -> bytes:
 
 
 def lessons() -> list[int]:
-    return sorted({int(e.number[0]) for e in exercises().values()})
+    return sorted({int(e.number[0]) for e in EXERCISES.values()})
 
 
 def solves(cell: dict) -> bool:
