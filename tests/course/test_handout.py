@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "tools"))
-import handout  # noqa: E402
+from course.handout import students_zip
+from notebooks import build
+
+ROOT = Path(__file__).resolve().parents[2]
 
 ANSWER = "return p * (p / q).log() + (1 - p) * ((1 - p) / (1 - q)).log()"
 # What a student does in lesson 1: the imports, the exercise with something in it, the check.
@@ -34,7 +35,7 @@ for answer in ["raise NotImplementedError", *sys.argv[1:]]:
 
 @pytest.fixture(scope="module")
 def content() -> bytes:
-    return handout.zipped(handout.handout())
+    return students_zip.zipped(students_zip.handout())
 
 
 @pytest.fixture
@@ -55,7 +56,7 @@ def files(content: bytes) -> dict[str, bytes]:
 
 
 def test_the_same_bytes_every_time(content):
-    assert handout.zipped(handout.handout()) == content
+    assert students_zip.zipped(students_zip.handout()) == content
 
 
 def test_what_is_in_it(content):
@@ -69,7 +70,7 @@ def test_what_is_in_it(content):
 def test_no_solution_no_test_no_marking(content):
     found = files(content)
     for name in found:
-        assert not any(part in name for part in ("source/", "tests/", "grading", "_marking"))
+        assert not any(part in name for part in ("source/", "tests/", "course/", "marking"))
         assert not name.startswith("notebooks/") or name.endswith(".ipynb")
     for name, text in found.items():
         assert b"BEGIN SOLUTION" not in text, name
@@ -83,21 +84,23 @@ def test_no_solution_no_test_no_marking(content):
 
 def test_no_reference_can_be_read_in_the_files(content):
     found = files(content)
-    modules = {p.stem: p.read_bytes() for p in (ROOT / "vaelib" / "check").glob("*.py")}
-    known = b"".join(text for name, text in modules.items() if name in handout.OPEN)
-    packed = {name: text for name, text in modules.items() if name not in handout.OPEN}
-    assert len(packed) >= 10
+    paths = [p.relative_to(ROOT).as_posix() for p in (ROOT / "vaelib/check").rglob("*.py")]
+    open_paths = [p for p in paths if students_zip.module_in_check(p) in students_zip.OPEN]
+    packed_paths = [p for p in paths if p not in open_paths]
+    assert len(open_paths) == len(students_zip.OPEN) and len(packed_paths) >= 10
+    known = b"".join((ROOT / path).read_bytes() for path in open_paths)
     shown = b"".join(text for name, text in found.items() if "/check/" in name)
-    for name, text in packed.items():
-        assert found[f"wheel/vaelib/check/{name}.py"] == handout.STAND_IN
+    for path in packed_paths:
+        assert found[f"wheel/{path}"] == students_zip.STAND_IN
+        text = (ROOT / path).read_bytes()
         for line in text.splitlines():
             assert len(line.strip()) < 20 or line in known or line not in shown
 
 
 def test_the_environment_is_the_wheels(content):
     text = files(content)["environment.yml"].decode()
-    assert f"./vaelib-{handout.version()}-py3-none-any.whl[lab]" in text and "-e ." not in text
-    metadata = files(content)[f"wheel/vaelib-{handout.version()}.dist-info/METADATA"].decode()
+    assert f"./vaelib-{students_zip.version()}-py3-none-any.whl[lab]" in text and "-e ." not in text
+    metadata = files(content)[f"wheel/vaelib-{students_zip.version()}.dist-info/METADATA"].decode()
     assert "Requires-Dist: torch>=" in metadata and "pytest" not in metadata
 
 
@@ -143,14 +146,14 @@ def test_from_the_zip_to_a_green_check(unpacked):
         "import inspect, io, contextlib, vaelib\n"
         "from vaelib import check, data\n"
         "assert '.venv' in vaelib.__file__ and data.shipped('faces_vae.safetensors').exists()\n"
-        "told = io.StringIO()\n"
-        "with contextlib.redirect_stdout(told):\n"
+        "shown = io.StringIO()\n"
+        "with contextlib.redirect_stdout(shown):\n"
         "    help(check.kl_bernoulli); help(check)\n"
         "for thing in (check.EXERCISES['kl_bernoulli'].variant, check.EXERCISES['elbo'].variant):\n"
         "    assert not thing.__doc__\n"
-        "    try: told.write(inspect.getsource(thing))\n"
+        "    try: shown.write(inspect.getsource(thing))\n"
         "    except (OSError, TypeError): pass\n"
-        "assert 'log' not in told.getvalue().replace('log_', ''), told.getvalue()\n"
+        "assert 'log' not in shown.getvalue().replace('log_', ''), shown.getvalue()\n"
         "print(len(check.EXERCISES))\n"
     )
     done = subprocess.run([python, "-c", prying], cwd=unpacked, capture_output=True, text=True)
@@ -193,8 +196,6 @@ def test_nothing_can_be_fetched(unpacked):
 
 
 def test_a_stale_notebook_stops_it(monkeypatch, capsys, tmp_path):
-    import build
-
     monkeypatch.setattr(build, "main", lambda arguments: 1)
-    assert handout.main(tmp_path) == 1
+    assert students_zip.main(tmp_path) == 1
     assert "make notebooks" in capsys.readouterr().err and not list(tmp_path.iterdir())

@@ -11,10 +11,9 @@ from pathlib import Path
 import nbformat
 import pytest
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "notebooks"))
-import build  # noqa: E402
+from notebooks import build
 
+ROOT = Path(__file__).resolve().parents[2]
 NBGRADER = shutil.which("nbgrader", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
 pytestmark = pytest.mark.skipif(
     NBGRADER is None,

@@ -1,4 +1,4 @@
-"""What happens to notebooks on their way, and what the submission must get all the same."""
+"""Submissions that are damaged or hostile, and the marks that they must get all the same."""
 
 import random
 from pathlib import Path
@@ -14,6 +14,7 @@ from made_submissions import (
     plain,
     right,
     solves,
+    with_body,
     wrong,
 )
 
@@ -28,7 +29,7 @@ def one(number: int, kind: str, rng: random.Random) -> tuple[dict, Made]:
 
 
 def deleted(notebook, made, rng):
-    """Half of all the cells but the answers, the imports among them."""
+    """Half of the cells are gone, and all imports; the answers are still there."""
     keep = [c for c in notebook["cells"] if solves(c) or rng.random() < 0.5]
     imports = ("import ", "from ")
     notebook["cells"] = [c for c in keep if not c["source"].startswith(imports)]
@@ -49,9 +50,9 @@ def duplicated(notebook, made, rng):
     for cell in notebook["cells"]:
         if solves(cell):
             name = cell["metadata"]["nbgrader"]["grade_id"]
-            head = wrong(name, right(int(EXERCISES[name].number[0]))[name])
-            stub = head[: head.index(":\n") + 2] + "    raise NotImplementedError"
-            cells += [code_cell(head), cell, code_cell(stub)]
+            solution = right(int(EXERCISES[name].number[0]))[name]
+            stub = with_body(solution, "raise NotImplementedError")
+            cells += [code_cell(wrong(name, solution)), cell, code_cell(stub)]
         else:
             cells.append(cell)
     notebook["cells"] = cells
@@ -64,18 +65,16 @@ def reordered(notebook, made, rng):
 
 
 def renamed(notebook, made, rng):
-    n = made.name[-9:-6]
-    names = [f"Kopie ({n}) – final.IPYNB", f"abgabe {n}.ipynb.txt", f"=cmd|' C calc'!A{n}.ipynb"]
+    number = made.name[-9:-6]
+    names = [f"Kopie ({number}) – final.IPYNB", f"abgabe {number}.ipynb.txt"]
+    names.append(f"=cmd|' C calc'!A{number}.ipynb")
     made.name = rng.choice(names)
     return dump(notebook)
 
 
 def huge_outputs(notebook, made, rng):
-    notebook["cells"][1:1] = [
-        code_cell(
-            "0", outputs=[{"output_type": "stream", "name": "stdout", "text": "x" * 5_000_000}]
-        )
-    ]
+    output = {"output_type": "stream", "name": "stdout", "text": "x" * 5_000_000}
+    notebook["cells"].insert(1, code_cell("0", outputs=[output]))
     return dump(notebook)
 
 
@@ -127,6 +126,7 @@ def broken_cells(notebook, made, rng):
 
 
 def nothing(made, says):
+    """The submission gets no points, and its remarks say why."""
     made.points = dict.fromkeys(made.points, 0)
     made.says[:] = [says]
 
@@ -188,9 +188,8 @@ def hostile(kind: str, out: Path, port: int, rng: random.Random) -> Made:
     notebook, part = answered(lesson, rng, "r")
     cell = rng.choice([c for c in notebook["cells"] if solves(c)])
     name = cell["metadata"]["nbgrader"]["grade_id"]
-    head = right(lesson)[name]
     body = HOSTILE[kind].replace("{out!r}", repr(str(out))).replace("{port}", str(port))
-    cell["source"] = f"{head[: head.index(':' + chr(10)) + 2]}    {body}"
+    cell["source"] = with_body(right(lesson)[name], body)
     harm = code_cell("import os, sys\nos.environ.clear()\nsys.exit('at import')")
     notebook["cells"].insert(1, harm)
     file = f"hostile-{kind.replace(' ', '-')}.ipynb"
@@ -209,14 +208,16 @@ def generate(count: int, seed: int, out: Path, port: int = 9, bad: int = 0) -> l
 
 def differences(made: list[Made], marked: list[Any]) -> list[str]:
     """Where marks are not those known by construction, or a remark does not say what it must."""
-    found, by_name = [], {one.name: one for one in marked}
+    found = []
+    by_name = {one.name: one for one in marked}
     if len(marked) != len(made):
         found.append(f"{len(made)} submissions, {len(marked)} rows")
     for one in made:
         if one.name not in by_name:
             found.append(f"{one.name} is lost")
             continue
-        got, said = by_name[one.name], "; ".join(remarks(by_name[one.name]))
+        got = by_name[one.name]
+        said = "; ".join(remarks(got))
         points = {mark.name: mark.points for mark in got.marks if mark.points}
         if points != {name: n for name, n in one.points.items() if n}:
             found.append(f"{one.name}: {points}, not {one.points}; {said}")

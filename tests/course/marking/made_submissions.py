@@ -1,7 +1,7 @@
-"""Submissions as students hand them in, with the marks that they must get known by construction.
+"""Submissions as students hand them in, with the marks that they must get.
 
-A submission is made from the students' notebooks: right answers (the lessons' solutions), wrong
-ones, stubs; then damaged, or hostile.
+They are made from the students' notebooks: an answer is right (the lesson's solution), wrong, or
+left a stub.
 """
 
 import csv
@@ -17,7 +17,7 @@ from vaelib.check import EXERCISES
 
 ROOT = Path(__file__).resolve().parents[3]
 
-# One wrong body for each exercise; where a name stands the report must say it.
+# A wrong body for each exercise, and a word that the remarks must contain (or "").
 WRONG = {
     "kl_bernoulli": ("return q * (q / p).log() + (1 - q) * ((1 - q) / (1 - p)).log()", "swapped"),
     "kl_gaussian": ("return (mu_q - mu_p) ** 2 / sigma_p**2 + sigma_q - sigma_p", ""),
@@ -47,6 +47,7 @@ WRONG = {
     "manifold_grid": ("import torch\n    return torch.zeros(n * n, 2)", ""),
     "spearman_table": ("import torch\n    return torch.zeros(mu.shape[1], factors.shape[1])", ""),
 }
+# Bodies that try to do harm; `{out!r}` and `{port}` are filled in.
 HOSTILE = {
     "loops": "while True:\n        try:\n            1 / 0\n        except:\n            pass",
     "forks": "import os\n    while True:\n        os.fork()",
@@ -91,7 +92,7 @@ HOSTILE = {
 
 @dataclass
 class Made:
-    """One submission: its files, the points that each exercise must get, words of its remarks."""
+    """One submission: its files, the points it must get, and words that its remarks must have."""
 
     name: str
     files: dict[str, bytes]
@@ -127,24 +128,32 @@ def handed_out(lesson: int) -> str:
 
 
 def wrong(name: str, code: str) -> str:
-    """The definition `code` with a wrong body, or with the body given."""
+    """The solution `code` of an exercise with a wrong body."""
+    body, _ = WRONG[name]
+    return with_body(code, body)
+
+
+def with_body(code: str, body: str) -> str:
+    """A function's definition `code` with another body."""
     head = code[: code.index(":\n") + 2]
-    return f"{head}    {WRONG[name][0]}"
+    return f"{head}    {body}"
 
 
 def answered(lesson: int, rng: random.Random, chances: str = "rrrws") -> tuple[dict, Made]:
-    """A lesson with each exercise right, wrong or left a stub, and what it must get."""
-    notebook, made = json.loads(handed_out(lesson)), Made("", {})
-    for cell in notebook["cells"]:
-        data = cell["metadata"].get("nbgrader", {})
-        if data.get("solution"):
-            name = data["grade_id"]
-            code, state = right(lesson)[name], rng.choice(chances)
-            if state != "s":
-                cell["source"] = code if state == "r" else wrong(name, code)
-            made.points[name] = EXERCISES[name].points if state == "r" else 0
-            if state == "w" and WRONG[name][1]:
-                made.says.append(WRONG[name][1])
+    """A lesson with each exercise right ("r"), wrong ("w") or left a stub ("s"), by chance."""
+    notebook = json.loads(handed_out(lesson))
+    made = Made("", {})
+    for cell in filter(solves, notebook["cells"]):
+        name = cell["metadata"]["nbgrader"]["grade_id"]
+        code = right(lesson)[name]
+        state = rng.choice(chances)
+        made.points[name] = 0
+        if state == "r":
+            cell["source"] = code
+            made.points[name] = EXERCISES[name].points
+        elif state == "w":
+            cell["source"] = wrong(name, code)
+            made.says += filter(None, [WRONG[name][1]])
     return notebook, made
 
 
@@ -157,6 +166,7 @@ def lessons() -> list[int]:
 
 
 def solves(cell: dict) -> bool:
+    """Whether a cell is the one of an exercise's solution."""
     return bool(cell["metadata"].get("nbgrader", {}).get("solution"))
 
 
@@ -166,7 +176,7 @@ def code_cell(source: str, **more: Any) -> dict:
 
 
 def plain(number: int, rng: random.Random) -> Made:
-    """A lesson, or a folder of two or three, answered here and there."""
+    """A lesson, or a folder of two or three lessons."""
     chosen = rng.sample(lessons(), rng.choice([1, 1, 2, 3]))
     made = Made(f"student-{number:03}", {})
     for lesson in chosen:
@@ -184,11 +194,13 @@ KL = "def kl_bernoulli(p, q):\n    return p * log(p / q) + (1 - p) * log((1 - p)
 
 
 def simple(name: str, *cells: str) -> Made:
+    """A notebook with these code cells."""
     code = [{"cell_type": "code", "metadata": {}, "source": cell} for cell in cells]
     notebook = {"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": code}
     return Made(name, {name: json.dumps(notebook).encode()})
 
 
 def rows(out: Path) -> list[dict[str, str]]:
+    """The table of marks, as the command has written it."""
     with (out / "marks.csv").open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
