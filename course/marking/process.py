@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 from course.marking import child, preload, wire
 from vaelib.check import Outcome, Probe
 
-START = 60.0  # seconds to start, and to read the files
+SECONDS_TO_START = 60.0  # with reading the files
 GRACE = 3.0  # seconds after which a process that does not answer is ended
 # Starting a process changes the environment and `__main__`, which all threads share.
 STARTING = threading.Lock()
@@ -79,7 +79,7 @@ class Child:
             self.process.start()
         childs_end.close()
         with self._closing():
-            self.hello: dict[str, Any] = self._receive(START, 0, wire.unpack)[0]
+            self.hello: dict[str, Any] = self._receive(SECONDS_TO_START, 0, wire.unpack)[0]
 
     def load(self, name: str) -> str:
         """Load a function; returns what was wrong, if anything."""

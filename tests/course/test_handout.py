@@ -115,17 +115,21 @@ def borrow_packages(folder: Path) -> Path:
     return Path(sysconfig.get_path("scripts", "venv", vars=base)) / "python"
 
 
+def run(folder: Path, *command: object, **settings: str) -> subprocess.CompletedProcess:
+    """A command as a student would type it, to whom no setting of the tests applies."""
+    ours = ("PYTHONPATH", "OMP_NUM_THREADS")
+    environment = {k: v for k, v in os.environ.items() if k not in ours} | settings
+    words = [str(word) for word in command]
+    return subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True)
+
+
 def start(folder: Path, *options: str, **settings: str) -> subprocess.CompletedProcess:
     """start.py as START.md says, by the Python that the tests run with."""
-    outside = ("PYTHONPATH", "OMP_NUM_THREADS")
-    environment = {k: v for k, v in os.environ.items() if k not in outside} | settings
-    command = [sys.executable, "start.py", *options]
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    return run(folder, sys.executable, "start.py", *options, **settings)
 
 
 def first_check(python: Path, folder: Path, *answers: str) -> list[str]:
-    command = [python, "-c", FIRST_CHECK, *answers]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    done = run(folder, python, "-c", FIRST_CHECK, *answers)
     assert done.returncode == 0, done.stderr[-3000:]
     return done.stdout.splitlines()
 
@@ -156,7 +160,7 @@ def test_from_the_zip_to_a_green_check(unpacked):
         "assert 'log' not in shown.getvalue().replace('log_', ''), shown.getvalue()\n"
         "print(len(check.EXERCISES))\n"
     )
-    done = subprocess.run([python, "-c", prying], cwd=unpacked, capture_output=True, text=True)
+    done = run(unpacked, python, "-c", prying)
     assert done.returncode == 0, done.stderr[-3000:]
 
 
