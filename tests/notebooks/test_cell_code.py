@@ -17,7 +17,8 @@ def test_names_that_a_cell_needs_and_binds():
 def test_only_imports_definitions_and_assignments_may_be_run():
     source = (
         "from __future__ import annotations\nimport os\nfor i in x: pass\nprint(1)\na = b\n"
-        "if a:\n    c = 1\nelse:\n    d = 2\ntry:\n    import e\nexcept ImportError:\n    print(2)\n"
+        "if a:\n    c = 1\nelse:\n    d = 2\n"
+        "try:\n    import e\nexcept ImportError:\n    print(2)\n"
     )
     found = [statement.binds for statement in statements(source, ast.parse(source))]
     assert found == [{"os"}, {"a"}, {"c", "d"}]

@@ -38,7 +38,7 @@ NONE = "`double` has no solution between"
         (' exercise="1.1 ★"', ' exercise="1.1 ★★"', 12, "is 1.1 ★★ here, and 1.1 ★ in its check"),
         ("def double(x)", "def treble(x)", 18, "does not define double"),
         ("    ### BEGIN", "    pass\ndef b():\n    ### BEGIN", 20, "is not inside double"),
-        ("    ### BEGIN", "    return 2 * x  # BEGIN_SOLUTION\n    ### BEGIN", 18, "is not a marker"),
+        ("    ### BEGIN", "    return 2 * x  # BEGIN_SOLUTION\n    ### BEGIN", 18, "not a marker"),
         ("    ### BEGIN", "    # BEGIN HIDDEN TESTS\n    ### BEGIN", 18, "is not a marker"),
     ],
 )
