@@ -1,4 +1,4 @@
-"""The mistakes that are made with a Gaussian's log-density wherever it occurs, and with its KL."""
+"""The mistakes that students make with a Gaussian's log-density and with its KL divergence."""
 
 import math
 from collections.abc import Callable
@@ -59,7 +59,8 @@ def log_density(
     sigma_to_the: float = 1.0,
 ) -> tuple[Tensor, Tensor]:
     """The two parts of −log N(x; μ, σ²), elementwise: c |x − μ|^k / σ^m and a log 2π + b log σ."""
-    (a, b), (c, k, m) = constant, exponent
+    a, b = constant
+    c, k, m = exponent
     sigma = torch.as_tensor(sigma, dtype=x.dtype) ** sigma_to_the
     return c * (x - mean).abs() ** k / sigma**m, a * math.log(2 * math.pi) + b * sigma.log()
 
@@ -67,7 +68,7 @@ def log_density(
 def log_density_of_pixels(
     x: Tensor, x_hat: Tensor, sigma_x: Any, pixels: tuple[int, int] = (0, 1), **changes: Any
 ) -> Tensor:
-    """log N(x; x̂, σ_x²), each pixel, with powers of P on the square and on the summed constant."""
+    """log N(x; x̂, σ_x²) of each pixel; `pixels` are powers of P, on the square and the constant."""
     square, normaliser = log_density(x, x_hat, sigma_x, **changes)
     P = float(x[0].numel())
     return -square * P ** pixels[0] - normaliser * P ** (pixels[1] - 1)

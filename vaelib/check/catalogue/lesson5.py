@@ -1,4 +1,4 @@
-"""Lesson 5, reparameterisation: z = T(ε), and the estimator that does without it."""
+"""Lesson 5, reparameterisation: z = T(ε), both gradient estimators, and the best baseline."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,10 +6,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from vaelib.check._draw import catalogue, dyadic, limit, normal, numbers
-from vaelib.check._exercise import Exercise, Property, Rng
-from vaelib.check._gaussian import Function, Hints
-from vaelib.check._probe import Probe
+from vaelib.check.catalogue.gaussian import Function, Hints
+from vaelib.check.catalogue.inputs import dyadic, limit, normal, numbers
+from vaelib.check.machinery.exercise import Exercise, Property, Rng, mistakes_by_keyword
+from vaelib.check.machinery.probe import Outcome, Probe
 
 BOTH = (0, 1)  # the gradients in mu and log_sigma
 
@@ -32,7 +32,8 @@ def reparameterise(
 
 def reparameterise_inputs(rng: Rng) -> list[Probe]:
     def draw(*shape: int) -> Probe:
-        mu, log_sigma = normal(rng, *shape, mean=0.8), normal(rng, *shape, mean=-0.6, std=0.5)
+        mu = normal(rng, *shape, mean=0.8)
+        log_sigma = normal(rng, *shape, mean=-0.6, std=0.5)
         return Probe((mu, log_sigma, normal(rng, *shape)), gradients=BOTH)
 
     mu, log_sigma, eps = draw(2, 3).args
@@ -47,17 +48,22 @@ def reparameterise_inputs(rng: Rng) -> list[Probe]:
     ]
 
 
-AT = numbers(1.25, -0.5)
+MU = numbers(1.25, -0.5)
 GRAPH = "can autograd follow z back to μ and log σ?"
 ONE_FOR_ALL = ("one ε for all", "has each element its own draw?")
 ONE_FOR_DIMENSIONS = ("one ε for all dimensions", "has each dimension its own draw?")
 REPARAMETERISE = Exercise(
-    *("5.1", "reparameterise", 1, 5, 1, "reparameterise(mu, log_sigma, eps)"),
+    number="5.1",
+    name="reparameterise",
+    stars=1,
+    minutes=5,
+    points=1,
+    signature="reparameterise(mu, log_sigma, eps)",
     variant=reparameterise,
     inputs=reparameterise_inputs,
     axes=(("B", "D"), ("B", "D"), ("B", "D")),
     errors=((r"Can't call numpy\(\)|Tensor that requires grad", "graph cut", GRAPH),),
-    mistakes=catalogue(
+    mistakes=mistakes_by_keyword(
         scale={
             torch.clone: ("log σ as σ", "can a standard deviation be negative? Which function?"),
             lambda s: (s / 2).exp(): ("half log σ", "log_sigma is log σ; is it log σ² for you?"),
@@ -93,19 +99,19 @@ REPARAMETERISE = Exercise(
         Property(
             "z = μ where ε = 0",
             "where ε = 0, z should be μ; here it is not",
-            lambda rng: [Probe((AT, normal(rng, 2), 0 * AT))],
-            lambda out: bool(abs(out[0].value[0] - AT.numpy()).max() < 1e-9),
+            lambda rng: [Probe((MU, normal(rng, 2), 0 * MU))],
+            lambda out: bool(abs(out[0].value[0] - MU.numpy()).max() < 1e-9),
         ),
         Property(
             "a straight line in ε",
             "twice the ε should take z twice as far from μ; here it does not",
-            lambda rng: [Probe((0 * AT, AT, by * e)) for e in [normal(rng, 2)] for by in (1, 2)],
+            lambda rng: [Probe((0 * MU, MU, by * e)) for e in [normal(rng, 2)] for by in (1, 2)],
             lambda out: bool(abs(out[1].value[0] - 2 * out[0].value[0]).max() < 1e-9),
         ),
         Property(
             "each element its own ε",
             "another ε in one element should leave the other elements; here it does not",
-            lambda rng: [Probe((AT, AT, numbers(e, 0.5))) for e in (1.0, -1.0)],
+            lambda rng: [Probe((MU, MU, numbers(e, 0.5))) for e in (1.0, -1.0)],
             lambda out: bool(abs(out[1].value[0] - out[0].value[0])[1] < 1e-9),
         ),
     ),
@@ -131,18 +137,20 @@ def score_function_gradient(
     return over(sign * way(f_z, z) * (score(z, mu, sigma) if times_score else 1))
 
 
-def parabola(f_z: Tensor, z: Tensor) -> Tensor:
+def slope_of_parabola(f_z: Tensor, z: Tensor) -> Tensor:
     """f′(z) of the parabola through the values."""
     powers = torch.stack([z**2, z, torch.ones_like(z)], -1)
     a, b, _ = torch.linalg.lstsq(powers, f_z).solution
     return 2 * a * z + b
 
 
-def differences(f_z: Tensor, z: Tensor) -> Tensor:
+def slope_of_differences(f_z: Tensor, z: Tensor) -> Tensor:
+    """f′(z) by finite differences."""
     return torch.gradient(f_z, spacing=(z,))[0]
 
 
-def of_a_square(f_z: Tensor, z: Tensor) -> Tensor:
+def slope_of_square(f_z: Tensor, z: Tensor) -> Tensor:
+    """f′(z) if f(z) were z²."""
     return 2 * z
 
 
@@ -164,20 +172,25 @@ def score_function_gradient_inputs(rng: Rng) -> list[Probe]:
     ]
 
 
-MEAN: Hints = {
+WRONG_MEANS: Hints = {
     torch.sum: ("sum for mean", "does the estimate grow with K?"),
     torch.clone: ("no mean", "one number is asked for: what is done over the K draws?"),
     lambda a: a.sum() / (len(a) - 1): ("K−1 for K", "by what is a sum of K numbers divided?"),
 }
 GRADIENT = ("gradient of f used", "f is known by its values only: whose derivative is taken?")
 SCORE_FUNCTION_GRADIENT = Exercise(
-    *("5.2", "score_function_gradient", 2, 10, 2, "score_function_gradient(f_z, z, mu, sigma)"),
+    number="5.2",
+    name="score_function_gradient",
+    stars=2,
+    minutes=10,
+    points=2,
+    signature="score_function_gradient(f_z, z, mu, sigma)",
     variant=score_function_gradient,
     inputs=score_function_gradient_inputs,
     axes=(("K",), ("K",), (), ()),
     fixed=("f_z", "z"),
     errors=((r"does not require grad|not have been used in the graph", *GRADIENT),),
-    mistakes=catalogue(
+    mistakes=mistakes_by_keyword(
         score={
             lambda z, m, s: (z - m) / s: ("σ for σ²", "d/dμ of (z − μ)²/2σ² is what?"),
             lambda z, m, s: (z - m) / s**4: ("σ² for σ", "is `sigma` the variance already?"),
@@ -208,10 +221,10 @@ SCORE_FUNCTION_GRADIENT = Exercise(
         },
         slope={
             (way, times_score): GRADIENT
-            for way in (parabola, differences, of_a_square)
+            for way in (slope_of_parabola, slope_of_differences, slope_of_square)
             for times_score in (False, True)
         },
-        over=MEAN,
+        over=WRONG_MEANS,
         sign={-1.0: ("sign", "does log q rise or fall with μ for a z above μ?")},
     ),
     properties=(
@@ -238,4 +251,185 @@ SCORE_FUNCTION_GRADIENT = Exercise(
     ),
 )
 
-EXERCISES = (REPARAMETERISE, SCORE_FUNCTION_GRADIENT)
+
+def pathwise_gradient(
+    df_dz: Tensor,
+    eps: Tensor,
+    sigma: Any,
+    *,
+    in_mu: Callable[[Tensor, Tensor, Any], Tensor] = lambda df, e, s: df,
+    in_sigma: Callable[[Tensor, Tensor, Any], Tensor] = lambda df, e, s: df * e,
+    over: Function = torch.mean,
+    sign: float = 1.0,
+    order: tuple[int, int] = (0, 1),
+) -> tuple[Tensor, ...]:
+    """(1/K) Σ_k f′(z_k) and (1/K) Σ_k f′(z_k) ε_k."""
+    both = [over(sign * way(df_dz, eps, sigma)) for way in (in_mu, in_sigma)]
+    return both[order[0]], both[order[1]]
+
+
+def pathwise_gradient_inputs(rng: Rng) -> list[Probe]:
+    def draw(K: int, sigma: Any) -> tuple[Any, ...]:
+        eps = normal(rng, K) + 0.3
+        return 1.4 + 2.2 * sigma * eps + normal(rng, K, std=0.3), eps, sigma
+
+    return [
+        Probe(draw(3, dyadic(rng, 0.3, 0.6))),
+        Probe(draw(5, 0.4 + 0.1 * normal(rng).abs())),
+        Probe(draw(6, dyadic(rng, 1.5, 2.5))),
+        limit("a single draw, K = 1", *draw(1, 0.5)),
+        limit("ε = 0", normal(rng, 3), 0 * normal(rng, 3), 0.5),
+        limit("f flat", 0 * normal(rng, 3), normal(rng, 3), 0.5),
+        limit("σ = 1/128", *draw(3, 1 / 128)),
+    ]
+
+
+PATHWISE_GRADIENT = Exercise(
+    number="5.3",
+    name="pathwise_gradient",
+    stars=2,
+    minutes=10,
+    points=2,
+    signature="pathwise_gradient(df_dz, eps, sigma)",
+    variant=pathwise_gradient,
+    inputs=pathwise_gradient_inputs,
+    axes=(("K",), ("K",), ()),
+    fixed=("df_dz",),
+    outputs=2,
+    mistakes=mistakes_by_keyword(
+        in_sigma={
+            lambda df, e, s: df: ("missing ε", "z = μ + σ ε: what is dz/dσ?"),
+            lambda df, e, s: df * e * s: ("times σ", "is it d/dσ or d/d log σ?"),
+            lambda df, e, s: df * s: ("σ for ε", "z = μ + σ ε: what is dz/dσ?"),
+            lambda df, e, s: df * e / s: ("divided by σ", "z = μ + σ ε: what is dz/dσ?"),
+            lambda df, e, s: df * e**2: ("ε squared", "how often is ε in z = μ + σ ε?"),
+            lambda df, e, s: e: ("f′ forgotten in σ", "the chain rule has two factors"),
+            lambda df, e, s: df.mean() * e: ("product of the means", "the mean of what?"),
+        },
+        in_mu={
+            lambda df, e, s: df * e: ("ε in both", "z = μ + σ ε: what is dz/dμ?"),
+            lambda df, e, s: df * s: ("times σ in μ", "z = μ + σ ε: what is dz/dμ?"),
+            lambda df, e, s: df / s: ("divided by σ in μ", "z = μ + σ ε: what is dz/dμ?"),
+            lambda df, e, s: df * e / s: (
+                "the score's factor ε/σ in μ",
+                "which of two ways is it?",
+            ),
+        },
+        over=WRONG_MEANS,
+        sign={-1.0: ("sign", "f rises with z: does E f rise with μ?")},
+        order={
+            (1, 0): ("order swapped", "which of the two comes first?"),
+        },
+    ),
+    properties=(
+        Property(
+            "the sign of ε",
+            "with the sign of every ε turned d/dμ should stay and d/dσ turn; here they do not",
+            lambda rng: [
+                Probe((df, side * eps, 0.75))
+                for df, eps in [(normal(rng, 3), normal(rng, 3))]
+                for side in (1, -1)
+            ],
+            lambda out: all(
+                abs(a + sign * b).max() < 1e-9
+                for a, b, sign in zip(out[0].value, out[1].value, (-1, 1), strict=True)
+            ),
+        ),
+    ),
+)
+
+
+def optimal_baseline(
+    f_z: Tensor,
+    score: Tensor,
+    *,
+    way: Callable[[Tensor, Tensor], Tensor] = lambda f, s: (f * s**2).mean() / (s**2).mean(),
+    sign: float = 1.0,
+) -> Tensor:
+    """Σ f s² / Σ s²."""
+    return sign * way(f_z, score)
+
+
+def baseline_of_sample_covariance(f: Tensor, s: Tensor) -> Tensor:
+    return ((f * s - (f * s).mean()) * s).mean() / (s - s.mean()).square().mean()
+
+
+def optimal_baseline_inputs(rng: Rng) -> list[Probe]:
+    def draw(K: int) -> tuple[Tensor, Tensor]:
+        score = normal(rng, K, mean=0.4, std=1.6)
+        return 1.3 + 0.8 * score + 0.5 * score**2 + normal(rng, K), score
+
+    f_z, score = draw(4)
+    return [
+        Probe(draw(3)),
+        Probe(draw(5)),
+        Probe(draw(8)),
+        limit("f constant", torch.full_like(f_z, 2.5), score),
+        limit("a single draw, K = 1", *draw(1)),
+        limit("all scores of one size", f_z, numbers(1.5, -1.5, 1.5, 1.5)),
+        limit("a score of 0 among others", f_z, numbers(0.0, -1.0, 2.0, 0.5)),
+    ]
+
+
+F_AND_SCORE = numbers(1.5, -0.5, 3.0, 0.25), numbers(0.5, -1.0, 2.0, -0.25)
+
+
+def has_lowest_variance(out: list[Outcome]) -> bool:
+    f, s = F_AND_SCORE
+    b = float(out[0].value[0])
+    left = [float((((f - c) * s) ** 2).mean()) for c in (b, b - 0.01, b + 0.01)]
+    return left[0] <= min(left)
+
+
+OPTIMAL_BASELINE = Exercise(
+    number="5.4",
+    name="optimal_baseline",
+    stars=3,
+    minutes=30,
+    points=3,
+    signature="optimal_baseline(f_z, score)",
+    variant=optimal_baseline,
+    inputs=optimal_baseline_inputs,
+    axes=(("K",), ("K",)),
+    fixed=("f_z", "score"),
+    mistakes=mistakes_by_keyword(
+        way={
+            lambda f, s: f.mean(): ("mean of f only", "do all draws count alike, whatever s is?"),
+            lambda f, s: (f * s).mean() / s.mean(): ("s for s²", "what is squared in a variance?"),
+            lambda f, s: (f * s.abs()).mean() / s.abs().mean(): ("|s| for s²", "what is squared?"),
+            lambda f, s: (f * s).mean() / (s**2).mean(): ("s for s² above", "which power of s?"),
+            lambda f, s: (f * s**2).mean(): ("not divided by E[s²]", "is b a value as f has them?"),
+            lambda f, s: (f * s**2).sum(): ("not divided by Σ s²", "is b a value as f has them?"),
+            lambda f, s: (f * s).mean(): ("the gradient itself", "which b makes a variance small?"),
+            lambda f, s: (f * s**2).mean() / s.mean() ** 2: ("E[s]² for E[s²]", "which is first?"),
+            lambda f, s: (f * s**2).sum() / (s**2).mean(): ("sum over mean", "K times too large?"),
+            lambda f, s: (f * s**2).mean() / (s**2).sum(): ("mean over sum", "K times too small?"),
+            lambda f, s: (s**2).mean() / (f * s**2).mean(): ("upside down", "set dVar/db to 0"),
+            lambda f, s: (f**2 * s).mean() / (f**2).mean(): ("f and s exchanged", "which weighs?"),
+            lambda f, s: f.mean() * (s**2).mean(): ("product of the means", "the mean of what?"),
+            baseline_of_sample_covariance: (
+                "sample covariance",
+                "E[s] = 0 is known: what is left of it then?",
+            ),
+            lambda f, s: (f * s**2) / (s**2).mean(): ("no mean", "one number is asked for"),
+        },
+        sign={-1.0: ("sign", "f − b is small where b is like f")},
+    ),
+    properties=(
+        Property(
+            "f constant",
+            "where f is constant, b should be that constant; here it is not",
+            lambda rng: [Probe((numbers(2.5, 2.5, 2.5), normal(rng, 3)))],
+            lambda out: bool(abs(out[0].value[0] - 2.5).max() < 1e-9),
+        ),
+        Property(
+            "smallest variance",
+            "a slightly different b makes the mean of ((f − b) s)² smaller than yours does",
+            lambda rng: [Probe(F_AND_SCORE)],
+            has_lowest_variance,
+        ),
+    ),
+)
+
+
+EXERCISES = (REPARAMETERISE, SCORE_FUNCTION_GRADIENT, PATHWISE_GRADIENT, OPTIMAL_BASELINE)

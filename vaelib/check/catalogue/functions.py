@@ -1,4 +1,4 @@
-"""Functions that exercises hand to a student's: of tensors, arrays and numbers alike, picklable."""
+"""Functions that are arguments of exercises: for tensors, arrays and numbers, and picklable."""
 
 import math
 from dataclasses import dataclass
@@ -8,9 +8,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-WEIGHT = np.array(
+DECODER_WEIGHT = np.array(
     [[0.5, -1.0, 2.0, 0.25, 1.5], [1.0, 0.75, -0.5, 2.0, -1.25], [-2.0, 1.0, 0.5, 1.0, 0.75]]
 )
+
+
+def as_tensor(value: Any) -> Tensor:
+    """A tensor unchanged, anything else as a tensor in double precision."""
+    return value if isinstance(value, Tensor) else torch.as_tensor(value, dtype=torch.float64)
 
 
 @dataclass(frozen=True)
@@ -24,6 +29,17 @@ class LogNormal:
         return -0.5 * ((z - self.mu) / self.sigma) ** 2 - math.log(
             self.sigma * math.sqrt(2 * math.pi)
         )
+
+
+@dataclass(frozen=True)
+class LogLaplace:
+    """z ↦ log of the Laplace density with centre mu and scale b, elementwise."""
+
+    mu: float
+    b: float
+
+    def __call__(self, z: Any) -> Any:
+        return -abs(z - self.mu) / self.b - math.log(2 * self.b)
 
 
 @dataclass(frozen=True)
@@ -48,33 +64,12 @@ class Exponential:
         return (self.rate * z).exp() if isinstance(z, Tensor) else np.exp(self.rate * np.asarray(z))
 
 
-def as_tensor(value: Any) -> Tensor:
-    """A tensor as it is, anything else in double precision."""
-    return value if isinstance(value, Tensor) else torch.as_tensor(value, dtype=torch.float64)
-
-
-def uniform(rng: Any, low: float, high: float, *shape: int) -> Tensor:
-    """Draws from [low, high] in double precision."""
-    return torch.as_tensor(rng.uniform(low, high, shape), dtype=torch.float64)
-
-
-@dataclass(frozen=True)
-class LogLaplace:
-    """z ↦ log of the Laplace density with centre mu and scale b, elementwise."""
-
-    mu: float
-    b: float
-
-    def __call__(self, z: Any) -> Any:
-        return -abs(z - self.mu) / self.b - math.log(2 * self.b)
-
-
 @dataclass(frozen=True)
 class LinearDecoder:
-    """z (…, D) ↦ z W + 1, (…, 5): five pixels that let z be read off again."""
+    """z (…, D) ↦ z W + 1, (…, 5): five pixels, from which z can be computed."""
 
     dims: int
 
     def __call__(self, z: Any) -> Tensor:
         z = as_tensor(z)
-        return z @ torch.as_tensor(WEIGHT[: self.dims], dtype=z.dtype) + 1
+        return z @ torch.as_tensor(DECODER_WEIGHT[: self.dims], dtype=z.dtype) + 1

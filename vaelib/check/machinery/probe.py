@@ -1,4 +1,4 @@
-"""Where the student's function is called: one guarded call, and plain data of what came of it."""
+"""Where the student's function is called: one guarded call, and its outcome as plain data."""
 
 import linecache
 import re
@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vaelib.check._limits import Late, Stopped, guarded, run_limited
+from vaelib.check.machinery.limits import Late, Stopped, guarded, run_limited
 
 LARGEST = 1_000_000  # numbers in a result that is kept
 LIBRARIES = tuple(str(Path(str(module.__file__)).parent) for module in (torch, np))
@@ -21,7 +21,7 @@ LIBRARIES = tuple(str(Path(str(module.__file__)).parent) for module in (torch, n
 
 @dataclass(frozen=True)
 class Seeded:
-    """Stands for `torch.Generator().manual_seed(seed)`, which is made when the call is."""
+    """Stands for `torch.Generator().manual_seed(seed)`, which is made for each call."""
 
     seed: int
 
@@ -30,8 +30,8 @@ class Seeded:
 class Probe:
     """One call to make: its arguments, and what to look at besides its value.
 
-    `gradients` are the indices of the tensors with respect to which the gradient of the sum of
-    fixed weights times the output is wanted; `limit` marks what is no ordinary input.
+    `gradients` holds the indices of the arguments in which a gradient is wanted: that of the
+    output's sum, weighted by `weights`. `limit` marks a limiting case, and `label` describes it.
     """
 
     args: tuple[Any, ...]
@@ -42,10 +42,10 @@ class Probe:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of one call, in plain data only, so that it can cross a process border unpickled.
+    """The outcome of one call, in plain data, so that another process can send it without pickle.
 
     `kind` is "value", "not attempted", "raised", "timeout", "exit", "recursion", "memory" or
-    "stopped" (by the user). A value that is no number or array of numbers has its `type` only.
+    "stopped" (by the user). A result without numbers in it leaves `value` empty; `type` names it.
     """
 
     kind: str
@@ -62,10 +62,10 @@ class Outcome:
 def call(
     function: Callable[..., Any], probe: Probe, seconds: float = 3.0, echo: int = 0
 ) -> Outcome:
-    """The function at the probe, for at most `seconds`, with the first `echo` characters printed.
+    """The function's outcome for the probe, within `seconds`; `echo` characters may be printed.
 
-    A function that raises because tensors (or Python's numbers) were given is given NumPy arrays
-    (or tensors) as well, unless gradients are asked for.
+    A function that raises is called again with tensors for Python's numbers, and then with NumPy
+    arrays for tensors, unless gradients are wanted.
     """
     first = _guarded_call(function, probe, seconds, echo, _fresh)
     if first.kind != "raised" or probe.gradients:
@@ -81,7 +81,7 @@ def call(
 def perform(
     function: Callable[..., Any], probe: Probe, convert: Callable[[Any], Any] | None = None
 ) -> Outcome:
-    """The call itself, unguarded: any exception but `Stopped` becomes an outcome."""
+    """The call itself, unguarded: every exception except `Stopped` becomes an outcome."""
     args = [(convert or _fresh)(a) for a in probe.args]
     for i in probe.gradients:
         args[i].requires_grad_()
@@ -107,7 +107,7 @@ def _guarded_call(
     convert: Callable[[Any], Any],
 ) -> Outcome:
     with guarded(echo, getattr(function, "__globals__", None)) as watch:
-        # A `torch.eye(D)` in an answer is to fit its input, whatever the lesson's default is.
+        # A `torch.eye(D)` in an answer should fit its input, whatever the lesson's default is.
         for dtype in [a.dtype for a in probe.args if isinstance(a, Tensor)][:1]:
             if dtype in (torch.float32, torch.float64):
                 torch.set_default_dtype(dtype)
@@ -145,7 +145,7 @@ def _to_numpy(argument: Any) -> Any:
 
 
 def _differ(a: Any, b: Any) -> bool:
-    """Whether an argument is not what it was."""
+    """Whether an argument was changed."""
     if isinstance(a, Tensor):
         same = a.shape == b.shape and a.dtype == b.dtype
         return not (same and np.array_equal(a.detach().numpy(), b.numpy(), equal_nan=True))
@@ -153,7 +153,7 @@ def _differ(a: Any, b: Any) -> bool:
 
 
 def _plain(value: Any) -> tuple[tuple[np.ndarray, ...], bool, str]:
-    """The arrays in a result, whether it was a tuple or a list, and the words for its type."""
+    """The arrays in a result, whether it is a tuple or a list, and its type in words."""
     if not isinstance(value, tuple | list):
         array, name = _array(value)
         return (() if array is None else (array,)), False, name
@@ -167,13 +167,15 @@ def _plain(value: Any) -> tuple[tuple[np.ndarray, ...], bool, str]:
 def _array(value: Any) -> tuple[np.ndarray | None, str]:
     name = type(value).__name__
     if isinstance(value, Tensor):
-        name, size = f"Tensor {str(value.dtype).removeprefix('torch.')}", value.numel()
+        name = f"Tensor {str(value.dtype).removeprefix('torch.')}"
+        size = value.numel()
         if value.is_complex():
             return None, name
         if size <= LARGEST:
             return np.array(value.detach().cpu().to(torch.float64).numpy()), name
     elif isinstance(value, np.ndarray | np.generic):
-        name, size = f"{'ndarray' if np.ndim(value) else 'number'} {value.dtype}", value.size
+        name = f"{'ndarray' if np.ndim(value) else 'number'} {value.dtype}"
+        size = value.size
         if value.dtype.kind not in "fiubO":
             return None, name
         if size <= LARGEST:
@@ -189,7 +191,7 @@ def _array(value: Any) -> tuple[np.ndarray | None, str]:
 
 
 def weights(shape: tuple[int, ...]) -> Tensor:
-    """Fixed and all different, so that a gradient that lands at the wrong element is seen."""
+    """Fixed weights, all different, so that a gradient at the wrong element is noticed."""
     count = int(np.prod(shape))
     return (1.5 + torch.arange(count, dtype=torch.float64).cos()).reshape(shape)
 
@@ -205,7 +207,7 @@ def _gradients(value: Any, leaves: list[Tensor]) -> tuple[np.ndarray | None, ...
 
 
 def _failure(error: BaseException, function: Callable[..., Any]) -> Outcome:
-    """An exception as an outcome: its text and the line of the student's code that it came from."""
+    """An exception as an outcome: its text and the line of the student's code that raised it."""
     frames = traceback.extract_tb(error.__traceback__)[1:]
     own = [f for f in frames if not f.filename.startswith(LIBRARIES)]
     file = getattr(getattr(function, "__code__", None), "co_filename", None)

@@ -1,11 +1,11 @@
-"""The mistakes that are made with every KL divergence, and what every one has."""
+"""The mistakes that students make with every KL divergence, and two properties that it has."""
 
 import math
 from typing import Any
 
 import torch
 
-from vaelib.check._probe import Outcome
+from vaelib.check.machinery.probe import Outcome
 
 OVER: dict[Any, tuple[str, str]] = {
     torch.sum: ("summed over the elements", "one KL for each element: is there a sum too many?"),
@@ -17,9 +17,9 @@ SIGN: dict[Any, tuple[str, str]] = {
 }
 
 
-def zero(outcomes: list[Outcome]) -> bool:
+def is_zero(outcomes: list[Outcome]) -> bool:
     return all(bool(abs(o.value[0]).max() < 1e-6) for o in outcomes)
 
 
-def not_negative(outcomes: list[Outcome]) -> bool:
+def is_not_negative(outcomes: list[Outcome]) -> bool:
     return all(bool(o.value[0].min() > -1e-6) for o in outcomes)

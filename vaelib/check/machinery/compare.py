@@ -1,24 +1,25 @@
-"""When two outcomes are the same: numbers up to rounding, shapes, gradients, what broke."""
+"""When two outcomes are the same: numbers up to rounding, shapes, gradients, errors."""
 
 import numpy as np
 
-from vaelib.check._probe import Outcome
+from vaelib.check.machinery.probe import Outcome
 
-DOUBLE, SINGLE = 1e-6, 2e-4  # relative
+DOUBLE = 1e-6  # relative tolerance of double precision
+SINGLE = 2e-4
 NEARLY_ZERO = {DOUBLE: 1e-9, SINGLE: 1e-5}
 
 
 def tolerance(outcome: Outcome) -> float:
-    """What rounding may do: more where the numbers did not come in double precision.
+    """The relative tolerance for rounding, larger where numbers are not in double precision.
 
-    Python's float may have been a single-precision tensor's `.item()`.
+    A Python float counts as single precision, since it may be a float32 tensor's `.item()`.
     """
     double = "float64" in outcome.type or "int" in outcome.type
     return DOUBLE if double and "float32" not in outcome.type else SINGLE
 
 
 def close(a: np.ndarray, b: np.ndarray, tol: float) -> np.ndarray:
-    """Elementwise, the same shape given; infinities must be equal, and NaN is close to NaN."""
+    """Elementwise, for equal shapes; infinities must be equal, and NaN is close to NaN."""
     finite = np.abs(b[np.isfinite(b)])
     scale = np.abs(b) + (finite.mean() if finite.size else 0.0)
     with np.errstate(invalid="ignore"):
@@ -37,7 +38,7 @@ def same_shapes(a: Outcome, b: Outcome) -> bool:
 
 
 def same_value(a: Outcome, b: Outcome, tol: float | None = None) -> bool:
-    """Whether the results agree; `b` is the one to be measured by."""
+    """Whether the results agree, up to a tolerance relative to `b`."""
     tol = tolerance(a) if tol is None else tol
     return same_shapes(a, b) and all(
         close(x, y, tol).all() for x, y in zip(a.value, b.value, strict=True)
@@ -53,7 +54,7 @@ def same_gradients(a: Outcome, b: Outcome) -> bool:
 
 
 def same(a: Outcome, b: Outcome) -> bool:
-    """The same behaviour: result, gradients and what was changed, or the same kind of error."""
+    """The same behaviour: result, gradients and changed inputs, or the same kind of error."""
     if a.kind != b.kind:
         return False
     if a.kind != "value":
@@ -62,7 +63,7 @@ def same(a: Outcome, b: Outcome) -> bool:
 
 
 def some_number(outcome: Outcome) -> bool:
-    """A result with a finite number in it."""
+    """A result with at least one finite number in it."""
     return any(np.isfinite(v).any() for v in outcome.value)
 
 
@@ -72,11 +73,11 @@ def finite(outcome: Outcome) -> bool:
 
 
 def alike(a: Outcome, b: Outcome) -> bool:
-    """The same behaviour at a limit, where NaN, an infinity and an arithmetic error are as one."""
-    return same(a, b) or (_off(a) and _off(b))
+    """The same behaviour at a limit, where NaN, infinity and an arithmetic error count as equal."""
+    return same(a, b) or (_not_a_number(a) and _not_a_number(b))
 
 
-def _off(outcome: Outcome) -> bool:
+def _not_a_number(outcome: Outcome) -> bool:
     if outcome.kind == "raised":
         return outcome.error.split(":")[0] in ("OverflowError", "ZeroDivisionError", "ValueError")
     return bool(outcome.value) and not finite(outcome)

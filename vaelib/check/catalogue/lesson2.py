@@ -7,10 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from vaelib.check._draw import catalogue, dyadic, limit, normal, numbers
-from vaelib.check._exercise import Exercise, Property, Rng
-from vaelib.check._gaussian import CONSTANT, EXPONENT, SIGMA, UNIT, Function, log_density
-from vaelib.check._probe import Outcome, Probe
+from vaelib.check.catalogue.gaussian import CONSTANT, EXPONENT, SIGMA, UNIT, Function, log_density
+from vaelib.check.catalogue.inputs import dyadic, limit, normal, numbers
+from vaelib.check.machinery.exercise import Exercise, Property, Rng, mistakes_by_keyword
+from vaelib.check.machinery.probe import Outcome, Probe
 
 
 def average_log_likelihood(
@@ -31,7 +31,8 @@ def average_log_likelihood_inputs(rng: Rng) -> list[Probe]:
     def draw(n: int, mu: float, sigma: float) -> Probe:
         return Probe((normal(rng, n, mean=mu + 0.7 * sigma, std=1.3 * sigma), mu, sigma))
 
-    mu, sigma = normal(rng, mean=-0.8, std=0.2), 0.4 + 0.1 * normal(rng).abs()
+    mu = normal(rng, mean=-0.8, std=0.2)
+    sigma = 0.4 + 0.1 * normal(rng).abs()
     return [
         Probe((normal(rng, 3, mean=0.4), mu, sigma)),
         draw(5, 1.5 + dyadic(rng, 0, 1), dyadic(rng, 0.25, 0.6)),
@@ -47,12 +48,17 @@ def halves(x: Tensor) -> tuple[Tensor, ...]:
 
 
 AVERAGE_LOG_LIKELIHOOD = Exercise(
-    *("2.1", "average_log_likelihood", 1, 5, 1, "average_log_likelihood(x, mu, sigma)"),
+    number="2.1",
+    name="average_log_likelihood",
+    stars=1,
+    minutes=5,
+    points=1,
+    signature="average_log_likelihood(x, mu, sigma)",
     variant=average_log_likelihood,
     inputs=average_log_likelihood_inputs,
     axes=(("N",), (), ()),
     fixed=("x",),
-    mistakes=catalogue(
+    mistakes=mistakes_by_keyword(
         over={
             torch.sum: ("sum for mean", "does an average grow with N?"),
             lambda a: a.exp().mean().log(): ("log of the mean", "logarithm, or average first?"),
@@ -89,7 +95,8 @@ def gaussian_mle(
     error: bool = False,
 ) -> tuple[Tensor, ...]:
     """μ = (1/N) Σ x_n, σ = √((1/N) Σ (x_n − μ)²)."""
-    n, mu = len(x), centre(x)
+    n = len(x)
+    mu = centre(x)
     total = ((x - about * mu).abs() ** power).sum()
     mean = total if sum_only else total / (n - less)
     sigma = (root(mean) if power == 2 else mean) / (math.sqrt(n) if error else 1)
@@ -109,22 +116,29 @@ def gaussian_mle_inputs(rng: Rng) -> list[Probe]:
 EXAMPLES = numbers(0.5, 2.0, -1.25, 4.0, 1.0)
 
 
-def is_highest(out: list[Outcome]) -> bool:
+def is_most_likely(out: list[Outcome]) -> bool:
     """Whether no (μ, σ) nearby makes the examples more likely."""
-    x, (mu, sigma) = EXAMPLES, (float(v.ravel()[0]) for v in out[0].value)
+    mu, sigma = (float(v.ravel()[0]) for v in out[0].value)
     near = [(mu + a, sigma * b) for a in (0, -0.05, 0.05) for b in (1, 0.95, 1.05)]
-    likely = [float(average_log_likelihood(x, m, s)) if s > 0 else -math.inf for m, s in near]
+    likely = [
+        float(average_log_likelihood(EXAMPLES, m, s)) if s > 0 else -math.inf for m, s in near
+    ]
     return likely[0] >= max(likely)
 
 
 GAUSSIAN_MLE = Exercise(
-    *("2.2", "gaussian_mle", 2, 10, 2, "gaussian_mle(x)"),
+    number="2.2",
+    name="gaussian_mle",
+    stars=2,
+    minutes=10,
+    points=2,
+    signature="gaussian_mle(x)",
     variant=gaussian_mle,
     inputs=gaussian_mle_inputs,
     axes=(("N",),),
     fixed=("x",),
     outputs=2,
-    mistakes=catalogue(
+    mistakes=mistakes_by_keyword(
         less={1.0: ("N−1 for N", "unbiased is not most likely; what is your function's default?")},
         root={
             torch.clone: ("variance for σ", "σ has the unit of x; has yours?"),
@@ -159,7 +173,7 @@ GAUSSIAN_MLE = Exercise(
             "no other is more likely",
             "a slightly different μ or σ makes examples more likely than yours",
             lambda rng: [Probe((EXAMPLES,))],
-            is_highest,
+            is_most_likely,
         ),
     ),
 )
@@ -205,12 +219,17 @@ def log_marginal_inputs(rng: Rng) -> list[Probe]:
 
 
 LOG_MARGINAL = Exercise(
-    *("2.3", "log_marginal", 2, 15, 2, "log_marginal(log_px_z)"),
+    number="2.3",
+    name="log_marginal",
+    stars=2,
+    minutes=15,
+    points=2,
+    signature="log_marginal(log_px_z)",
     variant=log_marginal,
     inputs=log_marginal_inputs,
     axes=(("K", "B"),),
     fixed=("log_px_z",),
-    mistakes=catalogue(
+    mistakes=mistakes_by_keyword(
         over={
             lambda a, c: a.mean(0): ("mean of logs", "logarithm first, or mean first?"),
             lambda a, c: a.sum(0): ("sum of logs", "is p(x) a product over the draws?"),
@@ -246,5 +265,6 @@ LOG_MARGINAL = Exercise(
         ),
     ),
 )
+
 
 EXERCISES = (AVERAGE_LOG_LIKELIHOOD, GAUSSIAN_MLE, LOG_MARGINAL)

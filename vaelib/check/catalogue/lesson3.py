@@ -1,4 +1,4 @@
-"""Lesson 3, Jensen's bound: the gap, the bound from one draw at a time, and from K at once."""
+"""Lesson 3, Jensen's bound: the gap, and bounds from log-densities and from importance weights."""
 
 from dataclasses import replace
 from typing import Any
@@ -6,12 +6,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from vaelib.check._draw import catalogue, limit, normal, numbers
-from vaelib.check._exercise import Exercise, Property, Rng
-from vaelib.check._functions import Exponential, Polynomial
-from vaelib.check._gaussian import UNIT, Function
-from vaelib.check._probe import Outcome, Probe
-from vaelib.check.lesson2 import LOG_MARGINAL
+from vaelib.check.catalogue.functions import Exponential, Polynomial
+from vaelib.check.catalogue.gaussian import UNIT, Function
+from vaelib.check.catalogue.inputs import limit, normal, numbers
+from vaelib.check.catalogue.lesson2 import LOG_MARGINAL
+from vaelib.check.machinery.exercise import Exercise, Property, Rng, mistakes_by_keyword
+from vaelib.check.machinery.probe import Probe
 
 
 def jensen_gap(
@@ -38,7 +38,8 @@ def jensen_gap_inputs(rng: Rng) -> list[Probe]:
         return f, normal(rng, n, mean=0.8, std=1.2), weights
 
     a, b, c = (float(t) for t in normal(rng, 3))
-    bowl, curve = Polynomial(1.5 + abs(a), b - 1.0, c + 0.75), Exponential(0.7)
+    bowl = Polynomial(1.5 + abs(a), b - 1.0, c + 0.75)
+    curve = Exponential(0.7)
     _, x, weights = draw(bowl, 4)
     return [
         Probe(draw(bowl, 3)),
@@ -52,20 +53,18 @@ def jensen_gap_inputs(rng: Rng) -> list[Probe]:
     ]
 
 
-UNEVEN = numbers(0.5, 0.3, 0.2)
-
-
-def not_negative(outcomes: list[Outcome]) -> bool:
-    return all(o.value[0] > -1e-9 for o in outcomes)
-
-
 JENSEN_GAP = Exercise(
-    *("3.1", "jensen_gap", 1, 5, 1, "jensen_gap(f, x, weights)"),
+    number="3.1",
+    name="jensen_gap",
+    stars=1,
+    minutes=5,
+    points=1,
+    signature="jensen_gap(f, x, weights)",
     variant=jensen_gap,
     inputs=jensen_gap_inputs,
     axes=((), ("N",), ("N",)),
     fixed=("weights",),
-    mistakes=catalogue(
+    mistakes=mistakes_by_keyword(
         signs={
             (-1, 1): ("sign", "for a bowl, which is higher: the chord, or the curve?"),
             (1, 1): ("added, not subtracted", "what is the gap of a straight line?"),
@@ -103,7 +102,7 @@ JENSEN_GAP = Exercise(
             lambda rng: [
                 Probe((Polynomial(1.0, 0.0, 0.0), normal(rng, 3), numbers(0.5, 0.3, 0.2)))
             ],
-            not_negative,
+            lambda out: bool(out[0].value[0] > -1e-9),
         ),
     ),
 )
@@ -123,8 +122,8 @@ def lower_bound(
     return over(log_w) / unit
 
 
-def of_mean(a: Tensor) -> Tensor:
-    """log of the mean over draws."""
+def log_mean(a: Tensor) -> Tensor:
+    """log of the mean over samples."""
     return a.logsumexp(0) - torch.tensor(float(len(a))).log().to(a.dtype)
 
 
@@ -146,11 +145,16 @@ def lower_bound_inputs(rng: Rng) -> list[Probe]:
 
 
 LOWER_BOUND = Exercise(
-    *("3.2", "lower_bound", 2, 10, 2, "lower_bound(log_px_z, log_pz, log_qz)"),
+    number="3.2",
+    name="lower_bound",
+    stars=2,
+    minutes=10,
+    points=2,
+    signature="lower_bound(log_px_z, log_pz, log_qz)",
     variant=lower_bound,
     inputs=lower_bound_inputs,
     axes=(("K", "B"),) * 3,
-    mistakes=catalogue(
+    mistakes=mistakes_by_keyword(
         signs={
             (1, 1, 1): ("+ log q", "z was drawn from q: is q above or below in the ratio?"),
             (1, 1, 0): ("log q forgotten", "z was drawn from q: where is that paid for?"),
@@ -163,7 +167,7 @@ LOWER_BOUND = Exercise(
             (-1, 1, -1): ("sign of log p(x|z)", "is a likely x good or bad for the bound?"),
         },
         over={
-            of_mean: ("log of mean", "E log w, or log E w: which of them needs no log of a sum?"),
+            log_mean: ("log of mean", "E log w, or log E w: which of them needs no log of a sum?"),
             lambda a: a.logsumexp(0): ("log of sum", "E log w is asked for"),
             lambda a: a.exp().mean(0): ("no logarithm", "E w, or E log w?"),
             lambda a: a.sum(0): ("sum for mean", "does a bound grow with the number of draws?"),
@@ -213,5 +217,6 @@ IMPORTANCE_WEIGHTED_BOUND = replace(
         )
     ),
 )
+
 
 EXERCISES = (JENSEN_GAP, LOWER_BOUND, IMPORTANCE_WEIGHTED_BOUND)

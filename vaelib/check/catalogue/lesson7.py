@@ -1,17 +1,17 @@
-"""Lesson 7, latent traversals: a row of pictures, and a whole sheet of them."""
+"""Lesson 7, latent traversals: one row of codes, a grid of them, and rank correlations."""
 
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
-from scipy import special
+from scipy import special, stats
 from torch import Tensor
 
-from vaelib.check._draw import catalogue, limit, normal, numbers
-from vaelib.check._exercise import Exercise, Property, Rng
-from vaelib.check._gaussian import Function
-from vaelib.check._probe import Outcome, Probe
+from vaelib.check.catalogue.gaussian import Function
+from vaelib.check.catalogue.inputs import limit, normal, numbers
+from vaelib.check.machinery.exercise import Exercise, Property, Rng, mistakes_by_keyword
+from vaelib.check.machinery.probe import Outcome, Probe
 
 Array = Any  # of NumPy
 
@@ -55,11 +55,16 @@ def traverse_inputs(rng: Rng) -> list[Probe]:
 
 CODE = numbers(0.5, -1.25, 2.0)
 TRAVERSE = Exercise(
-    *("7.1", "traverse", 1, 5, 1, "traverse(z, dim, values)"),
+    number="7.1",
+    name="traverse",
+    stars=1,
+    minutes=5,
+    points=1,
+    signature="traverse(z, dim, values)",
     variant=traverse,
     inputs=traverse_inputs,
     axes=(("D",), (), ("n",)),
-    mistakes=catalogue(
+    mistakes=mistakes_by_keyword(
         in_place={
             "rows": ("in place", "is z after the call what it was before?"),
             "one row": ("in place, and one row n times", "is each row a tensor of its own?"),
@@ -125,45 +130,53 @@ def manifold_grid_inputs(rng: Rng) -> list[Probe]:
     return [*(Probe((n,)) for n in sizes), limit("n = 1", 1), limit("n = 20", 20)]
 
 
-def grids(outcomes: list[Outcome], of: Callable[[Array], Array] = lambda v: v) -> list[Array]:
-    """The different values that the coordinates take, rising, where there are more than three."""
+def distinct_levels(
+    outcomes: list[Outcome], of: Callable[[Array], Array] = lambda v: v
+) -> list[Array]:
+    """For each outcome the distinct values of its coordinates, if more than three, in order."""
     every = [np.concatenate([v.ravel() for v in o.value]) for o in outcomes if o.value]
     found = [np.unique(of(values).round(5)) for values in every]
     return [levels for levels in found if len(levels) > 3 and np.isfinite(levels).all()]
 
 
-def even(levels: Array) -> bool:
+def evenly_spaced(levels: Array) -> bool:
     steps = np.diff(levels)
     return bool(np.ptp(steps) < 1e-3 * steps.max())
 
 
 def is_linear(probes: list[Probe], outcomes: list[Outcome]) -> bool:
-    found = grids(outcomes)
-    return bool(found) and all(even(levels) for levels in found)
+    found = distinct_levels(outcomes)
+    return bool(found) and all(evenly_spaced(levels) for levels in found)
 
 
 def is_probability(probes: list[Probe], outcomes: list[Outcome]) -> bool:
-    found = grids(outcomes)
+    found = distinct_levels(outcomes)
     return bool(found) and all(levels[0] >= 0 and levels[-1] <= 1 for levels in found)
 
 
 def has_other_levels(probes: list[Probe], outcomes: list[Outcome]) -> bool:
-    """Quantiles at even steps, but from none of the levels that have a name of their own."""
-    found = grids(outcomes, special.ndtr)
+    """Quantiles of evenly spaced levels, but not of levels that are a mistake with a name."""
+    found = distinct_levels(outcomes, special.ndtr)
     return bool(found) and all(
-        even(levels) and not np.isclose(levels[0] * np.array([n + 1, n, 2 * n]), 1, 0, 0.01).any()
+        evenly_spaced(levels)
+        and not np.isclose(levels[0] * np.array([n + 1, n, 2 * n]), 1, 0, 0.01).any()
         for levels in found
         for n in [len(levels)]
     )
 
 
 MANIFOLD_GRID = Exercise(
-    *("7.2", "manifold_grid", 2, 10, 2, "manifold_grid(n)"),
+    number="7.2",
+    name="manifold_grid",
+    stars=2,
+    minutes=10,
+    points=2,
+    signature="manifold_grid(n)",
     variant=manifold_grid,
     inputs=manifold_grid_inputs,
     float32=False,
     axes=((),),
-    mistakes=catalogue(
+    mistakes=mistakes_by_keyword(
         levels={
             lambda i, n: i / max(n - 1, 1): (
                 "0 and 1 included (infinite)",
@@ -225,9 +238,148 @@ MANIFOLD_GRID = Exercise(
             "equal shares",
             "between neighbouring quantiles N(0, 1) has equal shares; between yours it has not",
             lambda rng: [Probe((6,))],
-            lambda out: all(even(levels) for levels in grids(out, special.ndtr)),
+            lambda out: all(evenly_spaced(levels) for levels in distinct_levels(out, special.ndtr)),
         ),
     ),
 )
 
-EXERCISES = (TRAVERSE, MANIFOLD_GRID)
+
+Array = Any  # of NumPy
+
+
+def average_ranks(column: Array) -> Array:
+    return stats.rankdata(column)
+
+
+def correlation(a: Array, b: Array) -> float:
+    return np.corrcoef(a, b)[0, 1]
+
+
+def spearman_table(
+    mu: Tensor,
+    factors: Tensor,
+    *,
+    ranks: Callable[[Array], Array] = average_ranks,
+    ranked: tuple[bool, bool] = (True, True),
+    by_rows: bool = False,
+    measure: Callable[[Array, Array], float] = correlation,
+    give: Callable[[Array], Array] = lambda r: r,
+    transpose: bool = False,
+    full_table: bool = False,
+) -> Tensor:
+    """The correlations of the average ranks, (N, D), (N, F) -> (D, F)."""
+    a = mu.numpy()
+    b = factors.numpy()
+    if by_rows:
+        a = stats.rankdata(a, axis=1)
+        b = stats.rankdata(b, axis=1)
+    else:
+        both = zip(ranked, (a, b), strict=True)
+        a, b = (np.apply_along_axis(ranks, 0, c) if is_ranked else c for is_ranked, c in both)
+    if full_table:
+        a = b = np.concatenate([a, b], 1)
+    table = give(np.array([[measure(x, y) for y in b.T] for x in a.T]))
+    return torch.from_numpy(np.array(table.T if transpose else table))
+
+
+def spearman_shortcut(a: Array, b: Array) -> float:
+    return 1 - 6 * ((a - b) ** 2).sum() / (len(a) * (len(a) ** 2 - 1))
+
+
+def spearman_table_inputs(rng: Rng) -> list[Probe]:
+    def draw(N: int, D: int, F: int, ties: bool = True) -> tuple[Tensor, Tensor]:
+        """mu is a curved function of the factors; its ties are in other rows than theirs."""
+        factors = normal(rng, N, F)
+        mixed = factors @ normal(rng, F, D) + normal(rng, N, D, std=0.5)
+        if ties:
+            mixed = (2 * mixed).round() / 2
+            mixed[0] = -1.0
+            mixed[1] = 1.5
+            mixed[-1] = -1.0
+            factors = (2 * factors).round() / 2
+            factors[0] = 0.5
+            factors[1] = -1.0
+            factors[2] = -1.0
+        return mixed.exp(), factors
+
+    up = torch.arange(1.0, 7.0, dtype=torch.float64)[:, None]
+    return [
+        Probe(draw(5, 1, 2)),
+        Probe(draw(9, 3, 2)),
+        Probe(draw(12, 4, 3)),
+        limit("no ties", *draw(8, 2, 3, ties=False)),
+        limit("rising and falling along a curve", up**3, torch.cat([up, -up], 1)),
+        limit("a single dimension, D = 1", *draw(8, 1, 2)),
+        limit("a single factor, F = 1", *draw(8, 2, 1)),
+    ]
+
+
+# Each sort puts equal values in its own order.
+SORTS: tuple[Callable[[Array], Array], ...] = (
+    lambda c: c.argsort(kind="stable"),
+    lambda c: c.argsort(),
+    lambda c: torch.from_numpy(c).argsort().numpy(),
+)
+WITHOUT_AVERAGING = ("ranks without averaging", "which rank have two values that are equal?")
+SPEARMAN_TABLE = Exercise(
+    number="7.3",
+    name="spearman_table",
+    stars=3,
+    minutes=30,
+    points=3,
+    signature="spearman_table(mu, factors)",
+    variant=spearman_table,
+    inputs=spearman_table_inputs,
+    axes=(("N", "D"), ("N", "F")),
+    fixed=("mu", "factors"),
+    mistakes=mistakes_by_keyword(
+        ranks={
+            lambda c: c: ("Pearson", "what does your table do when exp is put on a column?"),
+            **{sort: ("argsort for ranks", "is argsort(z)[0] the rank of z[0]?") for sort in SORTS},
+            **{(lambda c, sort=sort: sort(sort(c))): WITHOUT_AVERAGING for sort in SORTS},
+            lambda c: stats.rankdata(c, "min"): ("lowest ranks for ties", "lowest, or average?"),
+            lambda c: stats.rankdata(c, "max"): ("highest ranks for ties", "highest, or average?"),
+            lambda c: stats.rankdata(c, "dense"): ("dense ranks", "the rank after two equal ones?"),
+        },
+        ranked={
+            (False, True): ("mu not ranked", "are both ranked, mu and factors?"),
+            (True, False): ("factors not ranked", "are both ranked, mu and factors?"),
+        },
+        by_rows={True: ("ranks along the wrong axis", "what is ranked, an example or a column?")},
+        measure={
+            spearman_shortcut: ("the shortcut 1 − 6Σd²/N(N² − 1)", "does it hold with ties?"),
+            lambda a, b: np.cov(a, b)[0, 1]: ("covariance", "by what is it to be divided?"),
+            lambda a, b: a @ b / np.sqrt(a @ a * (b @ b)): (
+                "not centred",
+                "what is taken off first?",
+            ),
+            lambda a, b: correlation(a, b) * (len(a) - 1) / len(a): (
+                "N−1 beside N",
+                "is the same number in the covariance and in the deviations?",
+            ),
+            lambda a, b: stats.kendalltau(a, b)[0]: ("Kendall", "which rank correlation is it?"),
+        },
+        give={
+            abs: ("sign lost", "does a falling relation look like a rising one?"),
+            np.square: ("squared", "does a falling relation look like a rising one?"),
+            lambda r: -r: ("sign turned", "does mu rise with the factor?"),
+        },
+        transpose={True: ("axes swapped", "which come first, dimensions or factors?")},
+        full_table={True: ("whole table, (D + F, D + F)", "which block of it is asked for?")},
+    ),
+    properties=(
+        Property(
+            "invariant under a rising function",
+            "exp on every mu leaves the ranks as they are; here the answer changes",
+            lambda rng: [
+                Probe((f(m), g))
+                for m, g in [(normal(rng, 6, 1), normal(rng, 6, 2))]
+                for f in (torch.clone, torch.exp)
+            ],
+            lambda out: bool(abs(out[0].value[0] - out[1].value[0]).max() < 1e-9),
+        ),
+    ),
+)
+
+
+EXERCISES = (TRAVERSE, MANIFOLD_GRID, SPEARMAN_TABLE)

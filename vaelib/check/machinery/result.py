@@ -1,4 +1,4 @@
-"""What a check answers, as text and as HTML that needs no colour."""
+"""The result of a check, as text and as HTML that needs no colour."""
 
 import html
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 class CheckResult:
     """Whether an answer is right and was attempted, the text for the student, the mistake's name.
 
-    The first line of `message` says the outcome; the lines after it, if any, say more.
+    The first line of `message` says whether it is right; further lines, if any, explain.
     """
 
     passed: bool

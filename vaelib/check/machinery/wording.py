@@ -1,13 +1,13 @@
-"""What is said to the student: the words for results, arguments and the ways an answer breaks."""
+"""The sentences that a student reads: results, arguments, and how an answer fails."""
 
 from typing import Any
 
 import numpy as np
 from torch import Tensor
 
-from vaelib.check._exercise import Exercise, Mistake
-from vaelib.check._probe import Outcome, Probe, Seeded
-from vaelib.check._result import CheckResult
+from vaelib.check.machinery.exercise import Exercise, Mistake
+from vaelib.check.machinery.probe import Outcome, Probe, Seeded
+from vaelib.check.machinery.result import CheckResult
 
 ENDED = {
     "timeout": (
@@ -21,7 +21,7 @@ ENDED = {
         "it asks for more memory than there is{1}: how large is its array?",
     ),
 }
-# What a result was of, where it was no number or array.
+# By the type of a result that is neither a number nor an array.
 TYPES = {
     "NoneType": ("returns None", "it returns nothing (None): is there a return at its end?"),
     "str": ("returns a string", "it returns a string (str); expected {}"),
@@ -49,7 +49,7 @@ def wrong(exercise: Exercise, name: str | None, headline: str, *more: str) -> Ch
 
 
 def ended(exercise: Exercise, got: Outcome, probe: Probe) -> CheckResult:
-    """For an outcome without a result and without an ordinary error."""
+    """For a call that gave neither a result nor an ordinary error."""
     if got.kind == "not attempted":
         text = f"– {exercise.number} {exercise.name}: not attempted yet"
         return CheckResult(False, False, text)
@@ -62,7 +62,7 @@ def ended(exercise: Exercise, got: Outcome, probe: Probe) -> CheckResult:
 
 
 def at(probe: Probe) -> str:
-    """Which input, if it is no ordinary one."""
+    """Names the input, if it is a limiting case."""
     return f" for the input “{probe.label}”" if probe.label else ""
 
 
@@ -96,7 +96,7 @@ def raised(exercise: Exercise, got: Outcome, probe: Probe, where: str = "") -> C
 
 
 def of_type(exercise: Exercise, got: Outcome, want: Outcome) -> CheckResult:
-    """For a result that is no number, array or tuple of these, or not as many as expected."""
+    """For a result that is not a number, an array or a tuple of these, or has the wrong length."""
     wanted = expectation(want)
     if want.several and not got.several and got.value:
         text = f"it returns one result ({got.type}); expected {wanted}"
@@ -117,7 +117,7 @@ def of_type(exercise: Exercise, got: Outcome, want: Outcome) -> CheckResult:
 
 
 def expectation(want: Outcome) -> str:
-    """What should have come: "a tensor of shape (5,)"."""
+    """The expected result in words: "a tensor of shape (5,)"."""
     parts = [f"shape {v.shape}" if v.ndim else "a scalar" for v in want.value]
     if want.several:
         return f"a tuple of {len(parts)} ({', '.join(parts)})"
@@ -125,7 +125,7 @@ def expectation(want: Outcome) -> str:
 
 
 def number(x: float, other: float | None = None) -> str:
-    """Six digits, or as many as it takes to be told from `other`."""
+    """Six digits, or as many as it takes to distinguish it from `other`."""
     for digits in (6, 9, 12, 17):
         text = f"{x:.{digits}g}"
         if other is None or text != f"{other:.{digits}g}":
@@ -134,7 +134,7 @@ def number(x: float, other: float | None = None) -> str:
 
 
 def show(value: Any) -> str:
-    """A small argument with its values, a large one by its shape."""
+    """A small argument with its values, a large one as its shape."""
     if isinstance(value, Tensor):
         value = value.detach().numpy()
     if isinstance(value, Seeded):
@@ -158,18 +158,20 @@ def arguments(exercise: Exercise, probe: Probe) -> str:
 def example(
     exercise: Exercise, probe: Probe, got: Outcome, want: Outcome, wrong_at: list[np.ndarray]
 ) -> str:
-    """Both numbers at the first place where they differ; `wrong_at` has a mask for each result."""
+    """Both numbers at the first place where they differ; `wrong_at` has one mask per result."""
     for j, mask in enumerate(wrong_at):
         if not mask.any():
             continue
         index = tuple(int(i) for i in np.argwhere(mask)[0])
-        yours, mine = float(got.value[j][index]), float(want.value[j][index])
+        yours = float(got.value[j][index])
+        expected = float(want.value[j][index])
         shapes = {np.shape(a) for a in probe.args}
         if exercise.elementwise and index and shapes == {mask.shape}:
-            probe, place = Probe(tuple(a[index] for a in probe.args)), ""
+            probe = Probe(tuple(a[index] for a in probe.args))
+            place = ""
         else:
             place = f" at {list(index)}" if mask.size > 1 else ""
         which = f" (result {j + 1} of {len(wrong_at)})" if len(wrong_at) > 1 else ""
-        numbers = f"yours {number(yours, mine)}, expected {number(mine, yours)}"
+        numbers = f"yours {number(yours, expected)}, expected {number(expected, yours)}"
         return f"for {arguments(exercise, probe)}{which}{place}: {numbers}"
     return ""

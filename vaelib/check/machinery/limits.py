@@ -1,4 +1,4 @@
-"""Running somebody else's code: stopped in time, kept quiet, and everything put back after it."""
+"""Running a student's code: it is stopped in time, kept quiet, and leaves no trace."""
 
 import builtins
 import ctypes
@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 import torch
 
-AGAIN = 0.05  # seconds from one attempt to stop a function to the next
-PATIENCE = 6  # attempts before the hard way
+RETRY_AFTER = 0.05  # seconds between two attempts to stop a function
+PATIENCE = 6  # attempts before every line of the function is interrupted
 
 
 class Stopped(BaseException):
@@ -27,22 +27,23 @@ class Stopped(BaseException):
 
 
 class Late(Exception):
-    """The function did not come back within its time."""
+    """The function did not return within its time."""
 
 
-# Its two arguments, and three that a trace function is called with and that C does not look at.
-_ask = ctypes.PYFUNCTYPE(None, ctypes.c_ulong, *(4 * [ctypes.py_object]))(
+# Two arguments that it uses, then the three of a trace function, which C does not look at.
+_raise_in_thread = ctypes.PYFUNCTYPE(None, ctypes.c_ulong, *(4 * [ctypes.py_object]))(
     ("PyThreadState_SetAsyncExc", ctypes.pythonapi)
 )
 
 
 class _Clock:
-    """Raises `Stopped` in the thread that made it, again and again, until it is switched off."""
+    """Raises `Stopped` repeatedly in the thread that made it, until it is switched off."""
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
         self.thread = threading.get_ident()
-        self.on, self.fired = True, 0
+        self.on = True
+        self.fired = 0
 
     def alarm(self, number: int, frame: FrameType | None) -> None:
         """The signal's handler."""
@@ -54,19 +55,19 @@ class _Clock:
         raise Stopped
 
     def insist(self, frame: FrameType | None) -> None:
-        """For a function that catches everything: each line of it asks for the exception anew.
+        """For a function that catches everything: each of its lines raises the exception again.
 
-        So it is raised again between a handler and the next round of the loop around it. The trace
-        function is C throughout, since one in Python would be hit by the exception itself.
+        So it is raised between an `except` and the next round of the loop around it. The trace
+        function is written in C, because the exception would stop one that is written in Python.
         """
-        ask = partial(_ask, self.thread, Stopped)
-        sys.settrace(ask)
+        trace = partial(_raise_in_thread, self.thread, Stopped)
+        sys.settrace(trace)
         while frame is not None and frame.f_code is not run_limited.__code__:
-            frame.f_trace = ask
+            frame.f_trace = trace
             frame = frame.f_back
 
     def watch(self, done: threading.Event) -> None:
-        """Where there is no such signal: another thread asks."""
+        """Used where there is no such signal: another thread raises the exception."""
         clock = self
 
         class Insisting(Stopped):
@@ -77,49 +78,52 @@ class _Clock:
             return
         while self.on:
             self.fired += 1
-            self.ask(Stopped if self.fired <= PATIENCE else Insisting)
-            done.wait(AGAIN)
+            self.raise_in_thread(Stopped if self.fired <= PATIENCE else Insisting)
+            done.wait(RETRY_AFTER)
 
-    def ask(self, exception: type[BaseException]) -> None:
+    def raise_in_thread(self, exception: type[BaseException]) -> None:
         ctypes.pythonapi.PyThreadState_SetAsyncExc(
             ctypes.c_ulong(self.thread), ctypes.py_object(exception)
         )
 
     def drain(self) -> None:
-        """Take what was asked for and has not come yet.
+        """Receive an exception that was requested and has not been raised yet.
 
-        To ask for None instead would leave the interpreter's flag set, and all that follows slow.
+        Cancelling it (by requesting None) would leave a flag of the interpreter set, and
+        everything after it would run slowly.
         """
         try:
-            self.ask(Stopped)
+            self.raise_in_thread(Stopped)
             while True:
                 pass
         except Stopped:
             pass
 
 
-def run_limited(work: Callable[[], Any], seconds: float) -> Any:
-    """work(), or `Late` if it takes more than `seconds`; whatever it raises is let through."""
-    clock, done, trace = _Clock(seconds), threading.Event(), sys.gettrace()
+def run_limited(function: Callable[[], Any], seconds: float) -> Any:
+    """function(), or `Late` if it takes more than `seconds`; whatever it raises is raised."""
+    clock = _Clock(seconds)
+    done = threading.Event()
+    trace = sys.gettrace()
     by_signal = (
         hasattr(signal, "setitimer") and threading.current_thread() is threading.main_thread()
     )
     started = time.monotonic()
     if by_signal:
         handler = signal.signal(signal.SIGALRM, clock.alarm)
-        timer = signal.setitimer(signal.ITIMER_REAL, seconds, AGAIN)
+        timer = signal.setitimer(signal.ITIMER_REAL, seconds, RETRY_AFTER)
     else:
         watcher = threading.Thread(target=clock.watch, args=(done,), daemon=True)
         watcher.start()
     try:
         try:
-            result = work()
+            result = function()
         finally:
             clock.on = False
     except Stopped:
         result = None
     finally:
-        # A `Stopped` that is still under way may hit these lines; they can all be run again.
+        # A `Stopped` that was requested earlier may interrupt these lines; they can be run twice.
         for _ in (1, 2):
             try:
                 sys.settrace(trace)
@@ -136,18 +140,20 @@ def run_limited(work: Callable[[], Any], seconds: float) -> Any:
         if clock.fired:
             clock.drain()
         if by_signal and timer[0] > 0:
-            left = timer[0] - (time.monotonic() - started)
-            signal.setitimer(signal.ITIMER_REAL, max(left, 1e-3), timer[1])
+            remaining = timer[0] - (time.monotonic() - started)
+            signal.setitimer(signal.ITIMER_REAL, max(remaining, 1e-3), timer[1])
     if clock.fired:
         raise Late
     return result
 
 
 class _Sink(io.TextIOBase):
-    """Counts what is written to it, and hands on the first `echo` characters."""
+    """Counts what is written to it, and passes on the first `echo` characters."""
 
-    def __init__(self, through: Any, echo: int) -> None:
-        self.through, self.echo, self.written = through, echo, 0
+    def __init__(self, stream: Any, echo: int) -> None:
+        self.stream = stream
+        self.echo = echo
+        self.written = 0
 
     def writable(self) -> bool:
         return True
@@ -156,13 +162,13 @@ class _Sink(io.TextIOBase):
         if not isinstance(text, str):
             raise TypeError(f"write() argument must be str, not {type(text).__name__}")
         if self.written < self.echo:
-            self.through.write(text[: self.echo - self.written])
+            self.stream.write(text[: self.echo - self.written])
         self.written += len(text)
         return len(text)
 
 
 class Watch:
-    """What the guarded block did besides its work."""
+    """What the guarded block did besides computing its result."""
 
     used_global_random: bool = False
     printed: int = 0
@@ -170,6 +176,15 @@ class Watch:
 
 def _random_states() -> tuple[Any, ...]:
     return torch.get_rng_state(), np.random.get_state(), random.getstate()
+
+
+def _same_random_states(a: tuple[Any, ...], b: tuple[Any, ...]) -> bool:
+    return (
+        torch.equal(a[0], b[0])
+        and a[1][2:] == b[1][2:]
+        and np.array_equal(a[1][1], b[1][1])
+        and a[2] == b[2]
+    )
 
 
 def _no_input(prompt: object = "") -> str:
@@ -182,40 +197,40 @@ def _exit(code: object = None) -> None:
 
 @contextmanager
 def guarded(echo: int = 0, namespace: dict[str, Any] | None = None) -> Iterator[Watch]:
-    """A block whose prints, warnings, questions and global settings stay its own.
+    """A block whose prints, warnings, input() and global settings have no effect outside it.
 
     `namespace`, the function's globals, may hold a notebook's own `exit`, which ends the kernel.
     """
     names = {} if namespace is None else namespace
     exits: dict[str, Any] = {name: names[name] for name in ("exit", "quit") if name in names}
     names.update(dict.fromkeys(exits, _exit))
-    watch, before = Watch(), _random_states()
+    watch = Watch()
+    random_states = _random_states()
     streams = sys.stdout, sys.stderr, sys.stdin
-    out, err = _Sink(sys.stdout, echo), _Sink(sys.stderr, 0)
-    asked, depth, dtype = builtins.input, sys.getrecursionlimit(), torch.get_default_dtype()
-    graph = torch.is_grad_enabled()
+    out = _Sink(sys.stdout, echo)
+    err = _Sink(sys.stderr, 0)
+    own_input = builtins.input
+    recursion_limit = sys.getrecursionlimit()
+    dtype = torch.get_default_dtype()
+    grad_enabled = torch.is_grad_enabled()
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
-        sys.stdout, sys.stderr, sys.stdin = out, err, io.StringIO()
+        sys.stdout = out
+        sys.stderr = err
+        sys.stdin = io.StringIO()
         builtins.input = _no_input
         torch.set_grad_enabled(True)
         try:
             yield watch
         finally:
             sys.stdout, sys.stderr, sys.stdin = streams
-            builtins.input = asked
+            builtins.input = own_input
             names.update(exits)
-            sys.setrecursionlimit(depth)
+            sys.setrecursionlimit(recursion_limit)
             torch.set_default_dtype(dtype)
-            torch.set_grad_enabled(graph)
-            after = _random_states()
+            torch.set_grad_enabled(grad_enabled)
             watch.printed = out.written + err.written
-            watch.used_global_random = not (
-                torch.equal(before[0], after[0])
-                and before[1][2:] == after[1][2:]
-                and np.array_equal(before[1][1], after[1][1])
-                and before[2] == after[2]
-            )
-            torch.set_rng_state(before[0])
-            np.random.set_state(before[1])
-            random.setstate(before[2])
+            watch.used_global_random = not _same_random_states(random_states, _random_states())
+            torch.set_rng_state(random_states[0])
+            np.random.set_state(random_states[1])
+            random.setstate(random_states[2])

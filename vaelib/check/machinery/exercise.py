@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from vaelib.check._probe import Outcome, Probe
-from vaelib.check._result import CheckResult
+from vaelib.check.machinery.probe import Outcome, Probe
+from vaelib.check.machinery.result import CheckResult
 
 Rng = np.random.Generator
 Run = Callable[[Probe], Outcome]
@@ -19,8 +19,8 @@ class Mistake:
     """A known mistake: `change` holds the keywords of the exercise's `variant` that make it.
 
     `name` is short and in the field's words; `hint` is a question or a pointer, never the solution.
-    Mistakes with different keywords are tried in pairs too. A mistake that leaves something open
-    (a grid over any range) may be recognised by `looks(probes, outcomes)` instead.
+    Mistakes with different keywords are tried in pairs too. A mistake that can be made in many
+    ways (a grid over any range) may be recognised by `looks(probes, outcomes)` instead.
     """
 
     name: str
@@ -31,7 +31,7 @@ class Mistake:
 
 @dataclass(frozen=True)
 class Property:
-    """Something that every right answer has: `holds` looks at what came of `probes`.
+    """A property of every right answer: `holds` decides from the outcomes of `probes`.
 
     `fails` is the sentence that a student reads where it does not hold.
     """
@@ -44,13 +44,14 @@ class Property:
 
 @dataclass(frozen=True, eq=False)  # hashed by identity: it holds dictionaries
 class Exercise:
-    """One row of the table: `variant(*args, **flags)` is the reference where no flag is given.
+    """One exercise: without keywords `variant(*args)` is the reference, with them a mistake.
 
-    `inputs` gives fresh random probes first, the smallest first, and then those with `limit=True`.
+    `inputs` gives fresh random probes, the smallest first, and then those with `limit=True`.
     `axes` names the axes of each argument, () for a scalar: (("B", "D"), ("B", "D")). `also` holds
-    the flags of variants that are right as well, `fixed` the arguments that cannot be set to 0 or 1
-    (weights that sum to 1), `errors` what an error betrays: (regular expression, name, hint).
-    Where no comparison of values can judge, `judge(exercise, run, seed)` does.
+    the keywords of variants that are right as well, `fixed` the arguments that cannot be set to
+    0 or 1 (weights that sum to 1), and `errors` which mistake an error message reveals:
+    (regular expression, name, hint). Where values cannot be compared with the reference's,
+    `judge(exercise, run, seed)` decides.
     """
 
     number: str
@@ -77,3 +78,19 @@ class Exercise:
         """The names in the signature: ("p", "q")."""
         inside = self.signature[self.signature.index("(") + 1 : self.signature.rindex(")")]
         return tuple(name.strip() for name in inside.split(",") if name.strip())
+
+
+def mistakes_by_keyword(**by_keyword: dict[Any, Any]) -> tuple[Mistake, ...]:
+    """One mistake for each value of a keyword of `variant`, from {value: (name, hint)}.
+
+    A third entry is the mistake's `looks`.
+
+    >>> sums = {"sum": ("sum for mean", "does an average grow with N?")}
+    >>> mistakes_by_keyword(over=sums)[0].change
+    {'over': 'sum'}
+    """
+    return tuple(
+        Mistake(name, hint, {keyword: value}, *looks)
+        for keyword, mistakes in by_keyword.items()
+        for value, (name, hint, *looks) in mistakes.items()
+    )

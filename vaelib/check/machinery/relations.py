@@ -1,16 +1,64 @@
-"""What wrong numbers have to do with the right ones, where no known mistake explains them."""
+"""How wrong numbers are related to the right ones, where no known mistake explains them."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
 from torch import Tensor
 
-from vaelib.check._compare import DOUBLE, close
-from vaelib.check._exercise import Exercise
-from vaelib.check._probe import Probe
-from vaelib.check._relation_words import CURVES, FACTORS, OFFSETS, SIZES, TERMS
+from vaelib.check.machinery.compare import DOUBLE, close
+from vaelib.check.machinery.exercise import Exercise
+from vaelib.check.machinery.probe import Probe
+
+LN2 = math.log(2)
+FACTORS = {
+    2: "exactly twice the expected one",
+    0.5: "exactly half the expected one",
+    -1: "the expected one with the opposite sign",
+    -2: "minus twice the expected one",
+    -0.5: "minus half the expected one",
+    LN2: "ln 2 times the expected one",
+    1 / LN2: "the expected one divided by ln 2: bits for nats?",
+    1 / math.log(10): "the expected one divided by ln 10: is it log10?",
+}
+FACTORS |= {-c: f"minus {FACTORS[c]}" for c in (LN2, 1 / LN2)}
+OFFSETS = {
+    0.5 * math.log(2 * math.pi): "½ log 2π",
+    math.log(2 * math.pi): "log 2π",
+    LN2: "log 2",
+}
+SIZES: dict[str, Callable[[int], float]] = {
+    "{}": lambda n: n,
+    "1/{}": lambda n: 1 / n,
+    "√{}": lambda n: math.sqrt(n),
+    "1/√{}": lambda n: 1 / math.sqrt(n),
+    "{0}/({0} − 1)": lambda n: n / (n - 1) if n > 1 else math.nan,
+    "({0} − 1)/{0}": lambda n: (n - 1) / n,
+    "√({0}/({0} − 1))": lambda n: math.sqrt(n / (n - 1)) if n > 1 else math.nan,
+    "√(({0} − 1)/{0})": lambda n: math.sqrt((n - 1) / n),
+}
+CURVES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "the square of the expected one": np.square,
+    "the square root of the expected one": np.sqrt,
+    "the exponential of the expected one: is a log missing?": np.exp,
+    "the logarithm of the expected one: is there a log too many?": np.log,
+    "one over the expected one": lambda v: 1 / v,
+    "one minus the expected one": lambda v: 1 - v,
+    "the expected one without its sign": np.abs,
+    "the expected one, rounded to whole numbers": np.round,
+    "the expected one, cut to whole numbers": np.floor,
+    "the expected one, but 0 where that is negative": lambda v: np.maximum(v, 0),
+}
+TERMS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "{}": lambda a: a,
+    "{}²": np.square,
+    "log {}": np.log,
+    "exp {}": np.exp,
+    "exp 2 {}": lambda a: np.exp(2 * a),
+    "1/{}": lambda a: 1 / a,
+    "1/{}²": lambda a: 1 / a**2,
+}
 
 
 class Case(NamedTuple):
@@ -26,7 +74,7 @@ class Case(NamedTuple):
 
 
 def relation(exercise: Exercise, cases: list[Case]) -> tuple[str, str] | None:
-    """The name of the relation and what is said of "your result", if one holds in all the cases."""
+    """The relation's name and its words ("your result is …"), if it holds in all the cases."""
     if sum(case.want.size for case in cases) < 2:
         return None
     with np.errstate(all="ignore"):
@@ -38,23 +86,24 @@ def relation(exercise: Exercise, cases: list[Case]) -> tuple[str, str] | None:
 
 
 def factor(exercise: Exercise, cases: list[Case]) -> str:
-    """What is said where the result is a multiple of the right one; else nothing."""
+    """The words for a result that is a multiple of the right one; else nothing."""
     with np.errstate(all="ignore"):
         found = _factor(exercise, cases) if sum(case.want.size for case in cases) > 1 else None
     return f"(your result is {found[1]})" if found else ""
 
 
 def _constant(values: list[float]) -> float | None:
-    """The number that all of them are, up to rounding."""
+    """The number to which all of them are equal, up to rounding."""
     if not values or not all(map(math.isfinite, values)):
         return None
-    low, high = min(values), max(values)
+    low = min(values)
+    high = max(values)
     middle = float(low + high) / 2
     return middle if high - middle <= 1e-5 * max(abs(middle), 1e-3) else None
 
 
 def _constants(arrays: list[np.ndarray]) -> list[float]:
-    """For each array the number that all its elements are; NaN where there is none."""
+    """For each array the number to which its elements are equal; NaN where they differ."""
     found = [_constant(list(a[np.isfinite(a)])) if a.size else None for a in arrays]
     return [math.nan if c is None else c for c in found]
 
@@ -74,7 +123,7 @@ def _sizes(exercise: Exercise, cases: list[Case]) -> Iterator[tuple[str, list[in
 def _of_size(
     exercise: Exercise, cases: list[Case], numbers: list[float]
 ) -> tuple[str, float] | None:
-    """A size that the numbers follow, as "{size} × constant"."""
+    """The size of an axis, in words, to which the numbers are proportional, and the constant."""
     for label, sizes in _sizes(exercise, cases):
         if len(set(sizes)) < 2:
             continue
@@ -111,12 +160,14 @@ def _factor(exercise: Exercise, cases: list[Case]) -> tuple[str, str] | None:
 
 def _offset(exercise: Exercise, cases: list[Case]) -> tuple[str, str] | None:
     shifts = _constants([np.asarray(case.got - case.want) for case in cases])
-    found, each = _constant(shifts), ""
+    found = _constant(shifts)
+    each = ""
     if found is None:
         size = _of_size(exercise, cases, shifts)
         if size is None:
             return None
-        each, found = f" × {size[0]}", size[1]
+        each = f" × {size[0]}"
+        found = size[1]
     if abs(found) < 1e-7:
         return None
     known = [text for c, text in OFFSETS.items() if abs(abs(found) - c) < 1e-5]
@@ -166,7 +217,7 @@ def _part(exercise: Exercise, cases: list[Case]) -> tuple[str, str] | None:
 
 
 def _where(exercise: Exercise, cases: list[Case]) -> tuple[str, str] | None:
-    """Right for a part of the elements only: those above or below something, if it can be told."""
+    """Right for some of the elements only: those above or below a bound, if there is one."""
     good = np.concatenate([close(c.got, c.want, c.tol).ravel() for c in cases])
     if good.all() or good.sum() < 2:
         return None
@@ -189,7 +240,7 @@ def _where(exercise: Exercise, cases: list[Case]) -> tuple[str, str] | None:
 
 
 def _term(exercise: Exercise, cases: list[Case]) -> tuple[str, str] | None:
-    """The difference is a multiple of one term: it is missing, there twice, or weighed wrongly."""
+    """The difference is a multiple of one term: it is missing, counted twice or badly weighted."""
     for i, name in enumerate(exercise.arguments):
         if not all(isinstance(case.probe.args[i], Tensor) for case in cases):
             continue
