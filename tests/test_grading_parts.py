@@ -13,7 +13,7 @@ import pytest
 from marking_bank import exercises
 
 from vaelib import _marking_find, _marking_folder, _marking_notebook, _marking_wire
-from vaelib.check._probe import Outcome
+from vaelib.check.machinery.probe import Outcome
 
 ROOT = Path(__file__).resolve().parents[1]
 NAMES = ["kl_bernoulli", "elbo", "traverse", "gaussian_log_likelihood"]

@@ -20,7 +20,14 @@ TEMPLATES = ROOT / "tools" / "handout"
 sys.path.insert(0, str(ROOT / "notebooks"))
 
 # Modules of vaelib.check that hold no answer; the others are packed.
-OPEN = {"__init__", "_result", "_probe", "_limits"}
+OPEN = {
+    "__init__",
+    "catalogue",
+    "machinery",
+    "machinery.result",
+    "machinery.probe",
+    "machinery.limits",
+}
 STAND_IN = b'''"""Packed: see _packed.py."""
 
 from vaelib.check._packed import load
@@ -51,13 +58,20 @@ def package() -> Files:
     """vaelib as students get it: without marking, and with the answers of the checks packed."""
     files = {n: b for n, b in tree(ROOT / "vaelib", "vaelib").items() if not LECTURERS.match(n)}
     modules = {}
-    for name in [n for n in files if n.startswith("vaelib/check/") and n.endswith(".py")]:
-        if Path(name).stem not in OPEN:
-            modules[Path(name).stem] = files[name].decode()
-            files[name] = STAND_IN
+    for path in [n for n in files if n.startswith("vaelib/check/") and n.endswith(".py")]:
+        name = module_in_check(path)
+        if name not in OPEN:
+            modules[name] = files[path].decode()
+            files[path] = STAND_IN
     files["vaelib/check/_packed.py"] = (TEMPLATES / "packed.py").read_bytes()
     packed = json.dumps(modules, sort_keys=True).encode()
     return files | {"vaelib/check/packed.bin": zlib.compress(packed, 9)}
+
+
+def module_in_check(path: str) -> str:
+    """`vaelib/check/a/b.py` is the module `a.b` of vaelib.check, and `a/__init__.py` is `a`."""
+    name = path.removeprefix("vaelib/check/").removesuffix(".py").replace("/", ".")
+    return name.removesuffix(".__init__")
 
 
 def data() -> Files:

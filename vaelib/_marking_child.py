@@ -53,7 +53,7 @@ def main(
     }
     hello = {"answers": found, "remarks": remarks, "limits": limits}
     connection.send_bytes(_marking_wire.pack(0, hello))
-    call = sys.modules["vaelib.check._probe"].call
+    call = sys.modules["vaelib.check.machinery.probe"].call
     function: Any = None
     while True:
         number, what, *rest = pickle.loads(connection.recv_bytes())
@@ -119,7 +119,7 @@ def find(
 def load(name: str, statements: list[Any]) -> tuple[Any, str]:
     """The function, from the statements it needs, and what was wrong if it is not there."""
     from vaelib._marking_find import code_of
-    from vaelib.check._limits import Late, guarded, run_limited
+    from vaelib.check.machinery.limits import Late, guarded, run_limited
 
     space: dict[str, Any] = {"__name__": "__main__"}
     errors: list[str] = []

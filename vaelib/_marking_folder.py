@@ -31,7 +31,7 @@ class Submission:
 def program() -> str:
     """A digest of the program that marks."""
     here = Path(__file__).parent
-    files = [*here.glob("_marking*.py"), *(here / "check").glob("*.*")]
+    files = [*here.glob("_marking*.py"), *(here / "check").rglob("*.py")]
     content = b"".join(file.read_bytes() for file in sorted(files) if file.is_file())
     return hashlib.sha256(content).hexdigest()
 

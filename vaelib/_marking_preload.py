@@ -37,10 +37,11 @@ def install() -> None:
     package = Inert("vaelib.check")
     package.__path__ = [str(Path(__file__).parent / "check")]
     sys.modules["vaelib.check"] = vaelib.check = package  # type: ignore[attr-defined]
-    for name in ("_limits", "_functions", "_probe"):
+    for name in ("machinery.limits", "catalogue.functions", "machinery.probe"):
         importlib.import_module(f"vaelib.check.{name}")
     importlib.import_module("vaelib._marking_wire")
-    package.__path__ = []
+    for name in ("vaelib.check", "vaelib.check.machinery", "vaelib.check.catalogue"):
+        sys.modules[name].__path__ = []
 
 
 if HERE in os.environ:

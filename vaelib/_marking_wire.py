@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from vaelib.check._probe import Outcome
+from vaelib.check.machinery.probe import Outcome
 
 LARGEST = 16 << 20  # bytes of one answer
 KINDS = {"value", "not attempted", "raised", "timeout", "exit", "recursion", "memory", "stopped"}

@@ -10,5 +10,5 @@ _MODULES = json.loads(zlib.decompress(Path(__file__).with_name("packed.bin").rea
 
 def load(space: dict[str, Any]) -> None:
     """Run the packed module in the name space of the one that stands for it."""
-    name = space["__name__"].rpartition(".")[2]
+    name = space["__name__"].removeprefix("vaelib.check.")
     exec(compile(_MODULES[name], f"<{name}>", "exec", dont_inherit=True, optimize=2), space)
