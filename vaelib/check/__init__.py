@@ -11,7 +11,15 @@ from typing import Any
 
 import torch
 
-from vaelib.check.catalogue import lesson1, lesson2, lesson3, lesson4, lesson5, lesson6, lesson7
+from vaelib.check.catalogue import (
+    lesson1,
+    lesson2,
+    lesson3,
+    lesson4,
+    lesson5,
+    lesson6,
+    lesson7,
+)
 from vaelib.check.catalogue.lesson6 import broken_vaes
 from vaelib.check.machinery import wording
 from vaelib.check.machinery.exercise import Exercise, Mistake, Property
@@ -59,7 +67,10 @@ class Check:
         return f"check.{self.exercise.name}"
 
     def __call__(
-        self, function: Callable[..., Any], seed: int | None = None, seconds: float = SECONDS
+        self,
+        function: Callable[..., Any],
+        seed: int | None = None,
+        seconds: float = SECONDS,
     ) -> CheckResult:
         """The result on fresh random inputs; each call of the function may take `seconds`."""
         if not callable(function):

@@ -119,9 +119,10 @@ def kl_gaussian(
     over: Function = torch.clone,
 ) -> Tensor:
     """½ (σ_q²/σ_p² + (μ_q − μ_p)²/σ_p² − 1) − log(σ_q/σ_p), elementwise."""
-    m, s, n, t = (as_tensor(a) for a in (mu_q, sigma_q, mu_p, sigma_p))
+    q_and_p = (mu_q, sigma_q, mu_p, sigma_p)
     if swap:
-        m, s, n, t = n, t, m, s
+        q_and_p = (mu_p, sigma_p, mu_q, sigma_q)
+    m, s, n, t = (as_tensor(a) for a in q_and_p)
     a, b, c = powers
     below: dict[str, Any] = {"sigma_p": t**c, "sigma_q": s**c, "both": s * t, "none": 1.0}
     away = {"linear": (m - n).abs() / t**c, "sum": (m + n) ** 2 / t**c, "forgotten": 0 * m}

@@ -244,9 +244,6 @@ MANIFOLD_GRID = Exercise(
 )
 
 
-Array = Any  # of NumPy
-
-
 def average_ranks(column: Array) -> Array:
     return stats.rankdata(column)
 

@@ -79,5 +79,9 @@ def alike(a: Outcome, b: Outcome) -> bool:
 
 def _not_a_number(outcome: Outcome) -> bool:
     if outcome.kind == "raised":
-        return outcome.error.split(":")[0] in ("OverflowError", "ZeroDivisionError", "ValueError")
+        return outcome.error.split(":")[0] in (
+            "OverflowError",
+            "ZeroDivisionError",
+            "ValueError",
+        )
     return bool(outcome.value) and not finite(outcome)

@@ -153,7 +153,10 @@ class Wrong:
     def _cases(self, j: int) -> list[Case]:
         return [
             Case(
-                self.got[i].value[j], self.want[i].value[j], self.probes[i], tolerance(self.got[i])
+                self.got[i].value[j],
+                self.want[i].value[j],
+                self.probes[i],
+                tolerance(self.got[i]),
             )
             for i in self._ordinary()
             if same_shapes(self.got[i], self.want[i])

@@ -79,7 +79,9 @@ def call(
 
 
 def perform(
-    function: Callable[..., Any], probe: Probe, convert: Callable[[Any], Any] | None = None
+    function: Callable[..., Any],
+    probe: Probe,
+    convert: Callable[[Any], Any] | None = None,
 ) -> Outcome:
     """The call itself, unguarded: every exception except `Stopped` becomes an outcome."""
     args = [(convert or _fresh)(a) for a in probe.args]

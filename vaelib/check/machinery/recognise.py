@@ -32,7 +32,10 @@ class Bench:
         self.probes = exercise.inputs(np.random.default_rng(seed))
         self.ordinary = [i for i, probe in enumerate(self.probes) if not probe.limit]
         self.limits = [i for i, probe in enumerate(self.probes) if probe.limit]
-        self.bases: tuple[dict[str, Any], ...] = ({}, *exercise.also)  # flags of right answers
+        self.bases: tuple[dict[str, Any], ...] = (
+            {},
+            *exercise.also,
+        )  # flags of right answers
         self._outcomes: dict[tuple[int, Mistakes, int], Outcome] = {}
 
     def outcome(self, i: int, mistakes: Mistakes = (), base: int = 0) -> Outcome:

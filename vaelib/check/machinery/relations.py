@@ -205,14 +205,23 @@ def _part(exercise: Exercise, cases: list[Case]) -> tuple[str, str] | None:
     good = [close(c.got, c.want, c.tol) for c in large]
     for at, word in ((0, "first"), (-1, "last")):
         if all(g[at].all() and not np.delete(g, at, 0).any() for g in good):
-            return f"the {word} only", f"right for the {word} one along the first axis only"
+            return (
+                f"the {word} only",
+                f"right for the {word} one along the first axis only",
+            )
     if all(np.ptp(c.got) < 1e-9 < np.ptp(c.want) for c in large):
-        return "one number for all", "one and the same number everywhere; expected one for each"
+        return (
+            "one number for all",
+            "one and the same number everywhere; expected one for each",
+        )
     wrong = sum(int((~g).sum()) for g in good)
     small = [c for c in cases if c.want.size == 1]
     if small and all(c.is_close(c.got, c.want) for c in small):
         if 3 * wrong > 2 * sum(g.size for g in good):
-            return "one number at a time", "right for a single number, wrong for several at once"
+            return (
+                "one number at a time",
+                "right for a single number, wrong for several at once",
+            )
     return None
 
 
@@ -231,11 +240,17 @@ def _where(exercise: Exercise, cases: list[Case]) -> tuple[str, str] | None:
             values[name] = [np.asarray(a) for a in args]
     for name, arrays in values.items():
         a = np.concatenate([array.ravel() for array in arrays])
-        for low, high, side in ((a[good], a[~good], "above"), (a[~good], a[good], "below")):
+        for low, high, side in (
+            (a[good], a[~good], "above"),
+            (a[~good], a[good], "below"),
+        ):
             if low.max() < high.min() and good.sum() > 2:
                 sign = low.max() < 0 < high.min()
                 at = "0" if sign else f"{(low.max() + high.min()) / 2:.2g} or so"
-                return f"where {name} is {side} a bound", f"wrong only where {name} is {side} {at}"
+                return (
+                    f"where {name} is {side} a bound",
+                    f"wrong only where {name} is {side} {at}",
+                )
     return "a part only", f"right in {int(good.sum())} of {good.size} places"
 
 

@@ -14,8 +14,14 @@ ENDED = {
         "never ends",
         "it did not come back within {0} s{1} and was stopped: does its loop end?",
     ),
-    "exit": ("calls exit", "it calls exit{1}: a function hands its result back with return"),
-    "recursion": ("endless recursion", "it calls itself without end{1}: where does that stop?"),
+    "exit": (
+        "calls exit",
+        "it calls exit{1}: a function hands its result back with return",
+    ),
+    "recursion": (
+        "endless recursion",
+        "it calls itself without end{1}: where does that stop?",
+    ),
     "memory": (
         "out of memory",
         "it asks for more memory than there is{1}: how large is its array?",
@@ -23,10 +29,19 @@ ENDED = {
 }
 # By the type of a result that is neither a number nor an array.
 TYPES = {
-    "NoneType": ("returns None", "it returns nothing (None): is there a return at its end?"),
+    "NoneType": (
+        "returns None",
+        "it returns nothing (None): is there a return at its end?",
+    ),
     "str": ("returns a string", "it returns a string (str); expected {}"),
-    "generator": ("returns a generator", "it returns a generator: is there a yield for a return?"),
-    "coroutine": ("returns a coroutine", "it returns a coroutine: is there an async before def?"),
+    "generator": (
+        "returns a generator",
+        "it returns a generator: is there a yield for a return?",
+    ),
+    "coroutine": (
+        "returns a coroutine",
+        "it returns a coroutine: is there an async before def?",
+    ),
     "function": (
         "returns a function",
         "it returns a function: are the brackets () after it missing?",
@@ -85,7 +100,9 @@ def raised(exercise: Exercise, got: Outcome, probe: Probe, where: str = "") -> C
         return wrong(exercise, "changes its inputs", text, error)
     if error.startswith("EOFError: input()"):
         return wrong(
-            exercise, "asks for input", "it waits for input(): all it needs is in its arguments"
+            exercise,
+            "asks for input",
+            "it waits for input(): all it needs is in its arguments",
         )
     if "positional argument" in error or "unexpected keyword" in error:
         hint = f"it is called as {exercise.signature}"
@@ -101,7 +118,10 @@ def of_type(exercise: Exercise, got: Outcome, want: Outcome) -> CheckResult:
     if want.several and not got.several and got.value:
         text = f"it returns one result ({got.type}); expected {wanted}"
         return wrong(
-            exercise, "one result for several", text, "return them as a tuple: return a, b"
+            exercise,
+            "one result for several",
+            text,
+            "return them as a tuple: return a, b",
         )
     if got.several and not want.several:
         if got.type.startswith("tuple of 1"):
@@ -156,7 +176,11 @@ def arguments(exercise: Exercise, probe: Probe) -> str:
 
 
 def example(
-    exercise: Exercise, probe: Probe, got: Outcome, want: Outcome, wrong_at: list[np.ndarray]
+    exercise: Exercise,
+    probe: Probe,
+    got: Outcome,
+    want: Outcome,
+    wrong_at: list[np.ndarray],
 ) -> str:
     """Both numbers at the first place where they differ; `wrong_at` has one mask per result."""
     for j, mask in enumerate(wrong_at):
