@@ -1,4 +1,7 @@
-"""The references of lessons 2, 4, 5 and 7 do what their exercises say, by independent means."""
+"""The references of lessons 2, 4, 5 and 7 against SciPy, quadrature, optimisers and sampling.
+
+The right answers are independent oracles of the other references.
+"""
 
 import numpy as np
 import pytest
@@ -17,7 +20,7 @@ def rng():
     return np.random.default_rng(7)
 
 
-def draws(rng, *shape):
+def normal(rng, *shape):
     return torch.from_numpy(rng.normal(size=shape))
 
 
@@ -26,7 +29,7 @@ def within(estimate, error, truth):
 
 
 def test_the_most_likely_gaussian_is_where_an_optimiser_finds_it(rng):
-    x = 3 + 0.4 * draws(rng, 9)
+    x = 3 + 0.4 * normal(rng, 9)
     average = reference("average_log_likelihood")
     found = optimize.minimize(
         lambda at: -average(x, at[0], np.exp(at[1])).item(), [2.0, 0.0], tol=1e-12
@@ -45,9 +48,9 @@ def test_the_average_log_likelihood_is_that_of_a_density():
 
 
 def test_the_log_marginal_is_near_the_exact_one(rng):
-    model = exact.LinearGaussian(draws(rng, 2, 1), draws(rng, 2), 0.8)
+    model = exact.LinearGaussian(normal(rng, 2, 1), normal(rng, 2), 0.8)
     x = model.sample(3, torch.Generator().manual_seed(1))[1]
-    z = draws(rng, 50_000, 1)
+    z = normal(rng, 50_000, 1)
     log_px_z = stats.norm.logpdf(x.numpy(), (z @ model.W.T + model.b)[:, None].numpy(), 0.8).sum(-1)
     weights = np.exp(log_px_z - model.log_px(x).numpy())
     error = weights.std(0) / len(z) ** 0.5
@@ -56,7 +59,8 @@ def test_the_log_marginal_is_near_the_exact_one(rng):
 
 
 def test_the_log_likelihood_of_a_picture_is_scipys(rng):
-    x, x_hat = draws(rng, 4, 2, 3), draws(rng, 4, 2, 3)
+    x = normal(rng, 4, 2, 3)
+    x_hat = normal(rng, 4, 2, 3)
     found = reference("gaussian_log_likelihood")(x, x_hat, 0.3)
     for a, b, value in zip(x.flatten(1), x_hat.flatten(1), found, strict=True):
         oracle = stats.multivariate_normal(b, 0.09 * np.eye(6)).logpdf(a)
@@ -64,10 +68,11 @@ def test_the_log_likelihood_of_a_picture_is_scipys(rng):
 
 
 def test_the_elbo_is_on_average_the_exact_one(rng):
-    model = exact.LinearGaussian(draws(rng, 3, 2), draws(rng, 3), 0.6)
-    x = draws(rng, 1, 3)
-    mu, log_sigma = draws(rng, 1, 2), 0.3 * draws(rng, 1, 2)
-    z = mu + log_sigma.exp() * draws(rng, 100_000, 2)
+    model = exact.LinearGaussian(normal(rng, 3, 2), normal(rng, 3), 0.6)
+    x = normal(rng, 1, 3)
+    mu = normal(rng, 1, 2)
+    log_sigma = 0.3 * normal(rng, 1, 2)
+    z = mu + log_sigma.exp() * normal(rng, 100_000, 2)
     many = (len(z), -1)
     each = reference("elbo")(
         x.expand(many), z @ model.W.T + model.b, mu.expand(many), log_sigma.expand(many), 0.6
@@ -76,7 +81,9 @@ def test_the_elbo_is_on_average_the_exact_one(rng):
 
 
 def test_the_posterior_is_that_of_a_sum_over_a_grid(rng):
-    x, W, b = draws(rng, 2, 3), draws(rng, 3, 2), draws(rng, 3)
+    x = normal(rng, 2, 3)
+    W = normal(rng, 3, 2)
+    b = normal(rng, 3)
     mean, covariance = reference("linear_gaussian_posterior")(x, W, b, 0.7)
     axis = torch.linspace(-7, 7, 701, dtype=torch.float64)
     z = torch.cartesian_prod(axis, axis)
@@ -89,8 +96,10 @@ def test_the_posterior_is_that_of_a_sum_over_a_grid(rng):
 
 def test_both_estimators_find_the_derivatives_of_a_mean_square(rng):
     """E z² = μ² + σ²."""
-    mu, sigma, K = 0.8, 0.5, 400_000
-    eps = draws(rng, K)
+    mu = 0.8
+    sigma = 0.5
+    K = 400_000
+    eps = normal(rng, K)
     z = mu + sigma * eps
     by_score = reference("score_function_gradient")(z**2, z, mu, sigma)
     error = (z**2 * eps / sigma).std() / K**0.5
@@ -103,7 +112,8 @@ def test_both_estimators_find_the_derivatives_of_a_mean_square(rng):
 
 
 def test_the_baseline_makes_the_variance_smallest(rng):
-    f, s = 1 + draws(rng, 12) ** 2, draws(rng, 12)
+    f = 1 + normal(rng, 12) ** 2
+    s = normal(rng, 12)
     left = optimize.minimize_scalar(lambda b: (((f - b) * s) ** 2).mean().item(), tol=1e-12)
     assert abs(reference("optimal_baseline")(f, s) - left.x) < 1e-6
 
@@ -116,7 +126,8 @@ def test_the_grid_cuts_the_normal_into_equal_shares():
 
 
 def test_the_table_has_the_sign_and_the_ties_of_scipy(rng):
-    mu, factors = draws(rng, 20, 3).round(), draws(rng, 20, 2).round()
+    mu = normal(rng, 20, 3).round()
+    factors = normal(rng, 20, 2).round()
     table = reference("spearman_table")(mu, factors)
     oracle = stats.spearmanr(mu, factors).statistic[:3, 3:]
     assert np.allclose(table, oracle) and (table < 0).any()
