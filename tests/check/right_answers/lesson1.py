@@ -19,7 +19,8 @@ def formula(p, q):
 
 @answer("kl_bernoulli")
 def numpy_log1p(p, q):
-    p, q = np.asarray(p), np.asarray(q)
+    p = np.asarray(p)
+    q = np.asarray(q)
     return p * (np.log(p) - np.log(q)) + (1 - p) * (np.log1p(-p) - np.log1p(-q))
 
 
@@ -71,7 +72,8 @@ def normals(mu_q, sigma_q, mu_p, sigma_p):
 
 @answer("kl_gaussian")
 def numpy_variances(mu_q, sigma_q, mu_p, sigma_p):
-    var_q, var_p = np.square(sigma_q), np.square(sigma_p)
+    var_q = np.square(sigma_q)
+    var_p = np.square(sigma_p)
     return 0.5 * (np.log(var_p / var_q) + (var_q + np.square(mu_q - mu_p)) / var_p - 1)
 
 
@@ -110,7 +112,8 @@ def two_loops(mu, log_sigma):
     out = np.zeros(len(mu))
     for b in range(mu.shape[0]):
         for d in range(mu.shape[1]):
-            m, s = float(mu[b, d]), float(log_sigma[b, d])
+            m = float(mu[b, d])
+            s = float(log_sigma[b, d])
             out[b] += (m * m + math.exp(2 * s) - 1) / 2 - s
     return out
 

@@ -28,7 +28,8 @@ def numpy_average(f, x, weights):
 def a_loop(f, x, weights):
     mean_f = mean_x = 0.0
     for x_n, w in zip(x, weights, strict=True):
-        mean_f, mean_x = mean_f + w * f(x_n), mean_x + w * x_n
+        mean_f = mean_f + w * f(x_n)
+        mean_x = mean_x + w * x_n
     return float(mean_f - f(mean_x))
 
 

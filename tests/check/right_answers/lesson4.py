@@ -20,7 +20,8 @@ def independent_normal(x, x_hat, sigma_x):
 def multivariate(x, x_hat, sigma_x):
     out = []
     for a, b in zip(x, x_hat, strict=True):
-        a, b = a.flatten().numpy(), b.flatten().numpy()
+        a = a.flatten().numpy()
+        b = b.flatten().numpy()
         out.append(stats.multivariate_normal(b, float(sigma_x) ** 2 * np.eye(len(b))).logpdf(a))
     return np.array(out)
 
@@ -35,7 +36,8 @@ def squared_error_and_constant(x, x_hat, sigma_x):
 
 @answer("gaussian_log_likelihood")
 def in_numpy(x, x_hat, sigma_x):
-    x, x_hat = np.array(x), np.array(x_hat)
+    x = np.array(x)
+    x_hat = np.array(x_hat)
     axes = tuple(range(1, x.ndim))
     each = -0.5 * ((x - x_hat) / sigma_x) ** 2 - 0.5 * np.log(2 * np.pi) - np.log(sigma_x)
     return each.sum(axis=axes)
@@ -44,7 +46,8 @@ def in_numpy(x, x_hat, sigma_x):
 @answer("elbo")
 def from_distributions(x, x_hat, mu, log_sigma, sigma_x):
     p_x = Normal(x_hat, sigma_x)
-    q, prior = Normal(mu, log_sigma.exp()), Normal(torch.zeros_like(mu), torch.ones_like(mu))
+    q = Normal(mu, log_sigma.exp())
+    prior = Normal(torch.zeros_like(mu), torch.ones_like(mu))
     return p_x.log_prob(x).flatten(1).sum(1) - kl_divergence(q, prior).sum(1)
 
 
@@ -59,10 +62,12 @@ def written_out(x, x_hat, mu, log_sigma, sigma_x):
 
 @answer("elbo")
 def example_by_example(x, x_hat, mu, log_sigma, sigma_x):
-    sigma_x, out = float(sigma_x), []
+    sigma_x = float(sigma_x)
+    out = []
     for n in range(len(x)):
         log_px_z = stats.norm.logpdf(x[n].numpy(), x_hat[n].numpy(), sigma_x).sum()
-        m, s = mu[n].numpy(), np.exp(log_sigma[n].numpy())
+        m = mu[n].numpy()
+        s = np.exp(log_sigma[n].numpy())
         out.append(log_px_z - 0.5 * (m @ m + s @ s - len(m) - 2 * np.log(s).sum()))
     return torch.tensor(out, dtype=x.dtype)
 
@@ -75,7 +80,8 @@ def from_the_precision(x, W, b, sigma_x):
 
 @answer("linear_gaussian_posterior")
 def bishops_M(x, W, b, sigma_x):
-    W, s = np.asarray(W), float(sigma_x)
+    W = np.asarray(W)
+    s = float(sigma_x)
     M = W.T @ W + s**2 * np.eye(W.shape[1])
     return np.linalg.solve(M, W.T @ np.asarray(x - b).T).T, s**2 * np.linalg.inv(M)
 

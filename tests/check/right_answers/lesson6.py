@@ -19,7 +19,8 @@ def of_distributions(x, x_hat, mu, log_sigma, sigma_x, beta):
 
 @answer("vae_loss")
 def by_hand(x, x_hat, mu, log_sigma, sigma_x, beta):
-    P, M = x[0].numel(), len(x)
+    P = x[0].numel()
+    M = len(x)
     squares = ((x - x_hat) ** 2).sum() / (2 * sigma_x**2) / M
     constant = P * (math.log(float(sigma_x)) + 0.5 * math.log(2 * math.pi))
     kl = -0.5 * (1 + 2 * log_sigma - mu**2 - (2 * log_sigma).exp()).sum() / M

@@ -36,7 +36,8 @@ def numpy_tile(z, dim, values):
 
 @answer("traverse")
 def put_back_afterwards(z, dim, values):
-    before, rows = z[dim].clone(), []
+    before = z[dim].clone()
+    rows = []
     for v in values:
         z[dim] = v
         rows.append(z.clone())
@@ -99,5 +100,6 @@ def ranks_by_counting(mu, factors):
 
 @answer("spearman_table")
 def rankdata_and_corrcoef(mu, factors):
-    a, b = stats.rankdata(mu, axis=0), stats.rankdata(factors, axis=0)
+    a = stats.rankdata(mu, axis=0)
+    b = stats.rankdata(factors, axis=0)
     return np.corrcoef(a, b, rowvar=False)[: a.shape[1], a.shape[1] :]

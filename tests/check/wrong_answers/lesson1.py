@@ -9,12 +9,14 @@ from wrong_answers.densities import prior_terms
 
 
 def bernoulli(p, q, log=torch.log):
-    p, q = torch.as_tensor(p), torch.as_tensor(q)
+    p = torch.as_tensor(p)
+    q = torch.as_tensor(q)
     return p * log(p / q) + (1 - p) * log((1 - p) / (1 - q))
 
 
 def gaussian(m, s, n, t, half=0.5, end=0.5, sign=1):
-    s, t = torch.as_tensor(s), torch.as_tensor(t)
+    s = torch.as_tensor(s)
+    t = torch.as_tensor(t)
     return sign * torch.log(t / s) + half * (s**2 + (m - n) ** 2) / t**2 - end
 
 

@@ -32,7 +32,8 @@ def grid(q):
 
 
 def correlations(a, b, change=lambda r: r):
-    a, b = np.asarray(a), np.asarray(b)
+    a = np.asarray(a)
+    b = np.asarray(b)
     return change(np.corrcoef(a, b, rowvar=False)[: a.shape[1], a.shape[1] :])
 
 
