@@ -59,7 +59,7 @@ def main(
     }
     hello = {"answers": found, "remarks": remarks, "limits": limits}
     connection.send_bytes(wire.pack(0, hello))
-    call = sys.modules["vaelib.check._probe"].call
+    call = sys.modules["vaelib.check.machinery.probe"].call
     function: Any = None
     while True:
         number, what, *rest = pickle.loads(connection.recv_bytes())
@@ -124,7 +124,7 @@ def find(
 
 def load(name: str, statements: list[Statement]) -> tuple[Any, str]:
     """The function, from the statements it needs, and what was wrong if it is not there."""
-    from vaelib.check._limits import Late, guarded, run_limited
+    from vaelib.check.machinery.limits import Late, guarded, run_limited
 
     space: dict[str, Any] = {"__name__": "__main__"}
     errors: list[str] = []

@@ -42,11 +42,13 @@ def install() -> None:
     package.__path__ = [str(Path(vaelib.__file__).parent / "check")]
     sys.modules["vaelib.check"] = package
     vaelib.check = package  # type: ignore[attr-defined]
-    for name in ("_limits", "_functions", "_probe"):
+    for name in ("machinery.limits", "catalogue.functions", "machinery.probe"):
         importlib.import_module(f"vaelib.check.{name}")
     for name in ("wire", "find"):
         importlib.import_module(f"course.marking.{name}")
-    package.__path__ = []  # no other module of the checks can be imported from here on
+    # No other module of the checks can be imported from here on.
+    for name in ("vaelib.check", "vaelib.check.machinery", "vaelib.check.catalogue"):
+        sys.modules[name].__path__ = []
 
 
 if INSTALL_ON_IMPORT in os.environ:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from vaelib.check._probe import Outcome
+from vaelib.check.machinery.probe import Outcome
 
 LARGEST = 16 << 20  # bytes of one answer
 # Of the parts of an outcome that are neither arrays nor lists.

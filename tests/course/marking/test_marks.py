@@ -79,7 +79,7 @@ def test_the_process_finds_no_reference(tmp_path):
         "    from vaelib.check import EXERCISES\n    return EXERCISES['kl_bernoulli'].variant(p, q)"
     )
     assert one(tmp_path, f"def kl_bernoulli(p, q):\n{body}")[0]["kl_bernoulli"].points == 0
-    body = "    from vaelib.check.lesson1 import kl_bernoulli as it\n    return it(p, q)"
+    body = "    from vaelib.check.catalogue.lesson1 import kl_bernoulli as it\n    return it(p, q)"
     mark = one(tmp_path, f"def kl_bernoulli(p, q):\n{body}")[0]["kl_bernoulli"]
     assert mark.points == 0 and "ModuleNotFoundError" in mark.message
 
