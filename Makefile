@@ -31,11 +31,11 @@ test: setup ## everything: lint, unit tests, notebooks, solutions, browser tests
 	@$(MAKE) --no-print-directory lint unit nbval solutions browser
 	@echo "✓ make test: lint, unit tests, notebooks, solutions and browser tests are all done."
 
-lint: setup ## ruff on code and notebook sources, mypy on vaelib, no stale notebook
+lint: setup ## ruff on code and notebook sources, mypy on vaelib and course, no stale notebook
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
-	$(PY) notebooks/build.py --check
+	$(PY) -m notebooks.build --check
 
 unit: setup ## the unit tests and the examples in vaelib's docstrings
 	$(PYTEST) -n 2 --dist worksteal --doctest-modules --ignore=tests/browser tests vaelib
@@ -44,13 +44,13 @@ nbval: setup ## run every notebook and compare what it prints with what is store
 	$(NBVAL) $(NOTEBOOKS)
 
 solutions: setup ## build the solution notebooks into build/solutions and run them
-	@echo $(LESSONS) | xargs -n 1 -P 2 $(PY) notebooks/build.py --solutions
+	@echo $(LESSONS) | xargs -n 1 -P 2 $(PY) -m notebooks.build --solutions
 
 browser: setup ## the explorer and the lessons in a real browser
 	$(PYTEST) -rfE -n 2 --dist loadfile tests/browser
 
 notebooks: setup ## build notebooks/*.ipynb from notebooks/source
-	$(PY) notebooks/build.py
+	$(PY) -m notebooks.build
 
 site: setup ## the lessons as web pages, explorer and labs live, in build/site
 	@$(PY) tools/make_site.py
@@ -59,14 +59,14 @@ slides: setup ## each lesson as a deck of slides, in build/slides
 	@$(PY) tools/make_site.py --slides
 
 nbgrader: setup ## build the instructor's set for nbgrader into build/nbgrader
-	$(PY) notebooks/build.py --nbgrader
+	$(PY) -m notebooks.build --nbgrader
 
 handout: setup ## build the students' zip into build/handout
-	@$(PY) tools/handout.py
+	@$(PY) -m course.handout
 
 grade: setup ## mark a folder of submissions (SUBMISSIONS=, SEED=, OUT=)
 	@$(if $(SUBMISSIONS),,echo "✗ Which folder? make grade SUBMISSIONS=folder SEED=7" >&2; exit 1)
-	@$(PY) -m vaelib.grading "$(SUBMISSIONS)" $(if $(SEED),--seed "$(SEED)") --out "$(or $(OUT),build/marks)"
+	@$(PY) -m course.marking "$(SUBMISSIONS)" $(if $(SEED),--seed "$(SEED)") --out "$(or $(OUT),build/marks)"
 
 lock: setup ## renew requirements.lock (TORCH= for another torch)
 	@sh tools/lock.sh

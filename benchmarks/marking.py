@@ -9,10 +9,10 @@ import tempfile
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
-from marking_damage import differences, generate  # noqa: E402
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "course" / "marking"))
+from damaged_submissions import differences, generate  # noqa: E402
 
-from vaelib.grading import grade  # noqa: E402
+from course.marking.command import grade  # noqa: E402
 
 MINUTES = 10
 

@@ -1,10 +1,10 @@
 """Build the lessons: notebooks/source/NN_name.py -> notebooks/NN_name.ipynb, one way.
 
-    python notebooks/build.py               the student set, executed, outputs stored
-    python notebooks/build.py 06 07         only these
-    python notebooks/build.py --solutions   the instructor's set, in build/solutions/
-    python notebooks/build.py --nbgrader    the same for nbgrader, in build/nbgrader/
-    python notebooks/build.py --check       fails where a stored notebook is not its source's
+    python -m notebooks.build               the student set, executed, outputs stored
+    python -m notebooks.build 06 07         only these
+    python -m notebooks.build --solutions   the instructor's set, in build/solutions/
+    python -m notebooks.build --nbgrader    the same for nbgrader, in build/nbgrader/
+    python -m notebooks.build --check       fails where a stored notebook is not its source's
 
 Sources are py:percent. A solution stands between `### BEGIN SOLUTION` and `### END SOLUTION`; the
 student set has `raise NotImplementedError` in its place (exercises.py says what belongs to an
@@ -27,17 +27,27 @@ from typing import Any
 
 import jupytext
 import nbformat
-from exercises import HEADING, HIDDEN, BuildError, first_lines, must_parse, pair, strip_solutions
-from leaks import must_not_bind, must_not_leak
-from lecture_map import lecture_map
-from stored import METADATA, WIDGET_VIEW, build, check
+
+from notebooks.exercises import (
+    HEADING,
+    HIDDEN,
+    BuildError,
+    first_lines,
+    must_parse,
+    pair,
+    strip_solutions,
+)
+from notebooks.leaks import must_not_bind, must_not_leak
+from notebooks.lecture_map import lecture_map
+from notebooks.stored import METADATA, WIDGET_VIEW, build, check
 
 __all__ = ["WIDGET_VIEW", "load_sources", "main", "read"]
 
 Notebook = Any  # nbformat.NotebookNode, which is untyped
 
 HERE = Path(__file__).resolve().parent
-CONFIG = """# Students find what `make notebooks` gives them: one line where a solution was.
+NBGRADER_CONFIG = """\
+# Students find what `make notebooks` gives them: one line in place of a solution.
 c = get_config()  # noqa: F821
 c.ClearSolutions.code_stub = {"python": "raise NotImplementedError"}
 c.ExecutePreprocessor.timeout = 600
@@ -45,38 +55,43 @@ c.ExecutePreprocessor.timeout = 600
 
 
 def read(path: Path, kind: str = "student", known: Mapping[str, Any] | None = None) -> Notebook:
-    """The cells that a source gives; the id of one does not depend on any other cell.
+    """The notebook of a source; the id of a cell does not depend on the other cells.
 
-    With `known`, the checks that there are, every exercise is paired with its check. `kind` is
-    "student", "solutions" or "nbgrader".
+    `kind` is "student", "solutions" or "nbgrader". With `known`, which are the checks by name, the
+    exercises are paired with their checks.
     """
     text = path.read_text(encoding="utf-8")
     stub, numbers = strip_solutions(text, path)
     must_parse(text, path, [*range(1, text.count("\n") + 2)], "the source")
     must_parse(stub, path, numbers, "the student set")
-    full, student = (jupytext.reads(t, fmt="py:percent") for t in (text, stub))
+    solved = jupytext.reads(text, fmt="py:percent")
+    student = jupytext.reads(stub, fmt="py:percent")
     seen: Counter[str] = Counter()
-    for whole, cell in zip(full.cells, student.cells, strict=True):
-        digest = hashlib.sha1(f"{whole.cell_type}\n{whole.source}".encode()).hexdigest()[:12]
+    for solved_cell, cell in zip(solved.cells, student.cells, strict=True):
+        content = f"{solved_cell.cell_type}\n{solved_cell.source}"
+        digest = hashlib.sha1(content.encode()).hexdigest()[:12]
         seen[digest] += 1
-        whole.id = cell.id = digest if seen[digest] == 1 else f"{digest}-{seen[digest]}"
+        cell.id = digest if seen[digest] == 1 else f"{digest}-{seen[digest]}"
+        solved_cell.id = cell.id
     if known is not None:
-        starts = first_lines(text, path, len(full.cells))
-        pairs = pair(path, starts, full.cells, student.cells, known)
-        must_not_leak(path, starts, full.cells, student.cells)
+        starts = first_lines(text, path, len(solved.cells))
+        pairs = pair(path, starts, solved.cells, student.cells, known)
+        must_not_leak(path, starts, solved.cells, student.cells)
         must_not_bind(path, starts, student.cells, pairs)
         if kind == "nbgrader":
             for name, exercise in pairs.items():
                 exercise.check.source += HIDDEN.format(name=name)
-    notebook = student if kind == "student" else full
+    notebook = student if kind == "student" else solved
     for before, cell in zip([None, *notebook.cells], notebook.cells, strict=False):
         cell.metadata.setdefault("slideshow", {"slide_type": slide_type(cell, before)})
-    notebook.metadata, notebook.nbformat, notebook.nbformat_minor = METADATA, 4, 5
+    notebook.metadata = METADATA
+    notebook.nbformat = 4
+    notebook.nbformat_minor = 5
     return notebook
 
 
 def slide_type(cell: Notebook, before: Notebook | None) -> str:
-    """A section begins a slide; below it each stretch of prose takes its first code cell along."""
+    """A section begins a slide. Below it, prose begins one too, and takes the next code along."""
     if cell.cell_type == "code":
         return "-" if before and before.cell_type == "markdown" else "subslide"
     return "slide" if re.match(r"##? ", cell.source) else "subslide"
@@ -85,24 +100,21 @@ def slide_type(cell: Notebook, before: Notebook | None) -> str:
 def load_sources(
     folder: Path, kind: str = "student", only: list[str] | None = None, known: Any = None
 ) -> dict[str, Notebook]:
-    """The lessons chosen, by name, with lesson 0's map of all of them filled in.
+    """The lessons chosen, by name; lesson 0's map of all lessons is filled in.
 
-    Raises BuildError at a lesson that is not there, and, when all are chosen, at a check without
-    an exercise.
+    Raises BuildError at a lesson that does not exist and, if all are chosen, at a check without an
+    exercise.
     """
     paths = {path.stem: path for path in sorted(folder.glob("[0-9][0-9]_*.py"))}
     chosen = [name for name in paths if name.startswith(tuple(only or [""]))]
     if not chosen:
         raise BuildError(f"no lesson {' '.join(only or [])}; there are {list(paths)}")
     known = known or {}
-    lessons = {n: read(p, kind, known if n in chosen else None) for n, p in paths.items()}
-    cells = (cell for notebook in lessons.values() for cell in notebook.cells)
-    asked = {found["name"] for cell in cells if (found := HEADING.match(cell.source))}
-    for name, exercise in known.items():
-        if not only and name not in asked:
-            lesson = exercise.number.partition(".")[0]
-            where = next((p for n, p in paths.items() if int(n[:2]) == int(lesson)), folder)
-            raise BuildError(f"{where}:1: check.{name} ({exercise.number}) has no exercise")
+    lessons = {
+        name: read(path, kind, known if name in chosen else None) for name, path in paths.items()
+    }
+    if not only:
+        every_check_has_an_exercise(lessons, paths, known, folder)
     minutes = {exercise.number: exercise.minutes for exercise in known.values()}
     for name in chosen:
         for cell in lessons[name].cells:
@@ -114,10 +126,24 @@ def load_sources(
     return {name: lessons[name] for name in chosen}
 
 
+def every_check_has_an_exercise(
+    lessons: dict[str, Notebook], paths: dict[str, Path], known: Mapping[str, Any], folder: Path
+) -> None:
+    """Raises BuildError at a check that no heading of an exercise names."""
+    cells = (cell for notebook in lessons.values() for cell in notebook.cells)
+    headings = (HEADING.match(cell.source) for cell in cells)
+    named = {heading["name"] for heading in headings if heading}
+    for name, exercise in known.items():
+        if name not in named:
+            lesson = int(exercise.number.partition(".")[0])
+            where = next((path for n, path in paths.items() if int(n[:2]) == lesson), folder)
+            raise BuildError(f"{where}:1: check.{name} ({exercise.number}) has no exercise")
+
+
 def release(into: Path, lessons: dict[str, Notebook]) -> int:
-    """Each lesson as an assignment of nbgrader's, under the lesson's name, not executed."""
+    """Write each lesson as an nbgrader assignment of the same name; nothing is executed."""
     into.mkdir(parents=True, exist_ok=True)
-    (into / "nbgrader_config.py").write_text(CONFIG, encoding="utf-8")
+    (into / "nbgrader_config.py").write_text(NBGRADER_CONFIG, encoding="utf-8")
     for name, notebook in lessons.items():
         path = into / "source" / name / f"{name}.ipynb"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -129,7 +155,7 @@ def release(into: Path, lessons: dict[str, Notebook]) -> int:
 def main(
     arguments: list[str] | None = None, here: Path = HERE, known: Mapping[str, Any] | None = None
 ) -> int:
-    """Returns the exit code. `known` are the checks that there are, by default `vaelib.check`'s."""
+    """Returns the exit code. `known` are the checks by name, by default those of `vaelib.check`."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])  # type: ignore[union-attr]
     parser.add_argument("lessons", nargs="*", help="only these: 06, 06_the_vae (default: all)")
     parser.add_argument("--check", action="store_true", help="compare with sources; run nothing")
@@ -152,7 +178,8 @@ def main(
         extra = {p.stem for p in into.glob("*.ipynb")} - set(chosen)
         wrong += [f"{into / name}.ipynb: has no source" for name in sorted(extra)]
     for number, (name, notebook) in enumerate(chosen.items(), start=1):
-        path, start = into / f"{name}.ipynb", time.perf_counter()
+        path = into / f"{name}.ipynb"
+        start = time.perf_counter()
         found = check(path, notebook) if options.check else build(path, notebook, here)
         wrong += found
         seconds = "" if options.check else f" in {time.perf_counter() - start:.1f} s"

@@ -1,4 +1,4 @@
-"""The exercises of a lesson: solutions taken out, paired with their checks, known to nbgrader.
+"""The exercises of a lesson: solutions taken out, checks found, nbgrader's metadata added.
 
 An exercise is a heading "### Exercise 1.1 `name`" whose metadata carries `exercise="1.1 ★"`, one
 cell that defines `name` with its solution between the markers, and after it the cell
@@ -16,7 +16,8 @@ from typing import Any
 
 Cell = Any  # nbformat.NotebookNode, which is untyped
 
-BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
+BEGIN = "### BEGIN SOLUTION"
+END = "### END SOLUTION"
 LIKE_A_MARKER = re.compile(r"#\W*(BEGIN|END)[\W_]{0,3}(SOL|HIDDEN)", re.IGNORECASE)
 HEADING = re.compile(r"### Exercise (?P<number>\d+\.\d+) `(?P<name>\w+)`\s*$", re.MULTILINE)
 HIDDEN = """
@@ -28,11 +29,14 @@ assert result.passed, result.message
 
 
 class BuildError(Exception):
-    """What is wrong, beginning with `file:line:` or the file."""
+    """What is wrong with a source; the message begins with `file:line:` or the file."""
 
 
 def strip_solutions(text: str, path: Path) -> tuple[str, list[int]]:
-    """The student's source, each solution one `raise`, and the line of `text` that each was."""
+    """The student's source, with one `raise` for each solution, and where its lines come from.
+
+    The second result has, for each line of the first, its number in `text`.
+    """
     kept: list[tuple[str, int]] = []
     begun: tuple[int, str] | None = None  # line and indentation of the open BEGIN
 
@@ -40,9 +44,10 @@ def strip_solutions(text: str, path: Path) -> tuple[str, list[int]]:
         return BuildError(f"{path}:{line}: {message}")
 
     for number, line in enumerate(text.splitlines(), start=1):
-        indentation, marker = line[: len(line) - len(line.lstrip())], line.strip()
+        marker = line.strip()
+        indentation = line[: len(line) - len(line.lstrip())]
         if LIKE_A_MARKER.search(line) and marker not in (BEGIN, END):
-            raise wrong(number, f"{marker!r} is no marker; write {BEGIN!r} or {END!r}")
+            raise wrong(number, f"{marker!r} is not a marker; write {BEGIN!r} or {END!r}")
         if begun and (marker == BEGIN or line.startswith("# %%")):
             raise wrong(begun[0], f"{BEGIN} has no {END} in its cell")
         if marker == BEGIN:
@@ -54,7 +59,7 @@ def strip_solutions(text: str, path: Path) -> tuple[str, list[int]]:
             if not begun:
                 raise wrong(number, f"{END} without a {BEGIN} before it in its cell")
             if indentation != begun[1]:
-                raise wrong(number, f"{END} is indented otherwise than its {BEGIN}")
+                raise wrong(number, f"{END} is not indented like its {BEGIN}")
             begun = None
         elif not begun:
             kept.append((line, number))
@@ -85,14 +90,15 @@ def first_lines(text: str, path: Path, cells: int) -> list[int]:
 def exercise_of(cell: Cell) -> tuple[str, str, str] | None:
     """Number, stars and name of the exercise that a heading begins, if any.
 
-    Raises ValueError at a heading that is one by half.
+    Raises ValueError if only the heading or only its metadata is that of an exercise.
     """
-    said, heading = cell.metadata.get("exercise"), HEADING.match(cell.source)
-    if said is None and not cell.source.startswith("### Exercise "):
+    metadata = cell.metadata.get("exercise")
+    heading = HEADING.match(cell.source)
+    if metadata is None and not cell.source.startswith("### Exercise "):
         return None
-    if said is None or not heading:
+    if metadata is None or not heading:
         raise ValueError('an exercise is headed "### Exercise 1.1 `name`", with exercise="1.1 ★"')
-    number, _, stars = said.partition(" ")
+    number, _, stars = metadata.partition(" ")
     if number != heading["number"]:
         raise ValueError(f"the heading says {heading['number']}, its metadata {number}")
     return number, stars, heading["name"]
@@ -100,7 +106,7 @@ def exercise_of(cell: Cell) -> tuple[str, str, str] | None:
 
 @dataclass
 class Pair:
-    """What has been seen of one exercise so far."""
+    """One exercise with the cells of its solution and its check, as far as they have been found."""
 
     number: str
     name: str
@@ -113,40 +119,42 @@ class Pair:
 
 
 def pair(
-    path: Path, starts: list[int], full: list[Cell], student: list[Cell], known: Mapping[str, Any]
+    path: Path, starts: list[int], solved: list[Cell], student: list[Cell], known: Mapping[str, Any]
 ) -> dict[str, Pair]:
     """Every exercise of a lesson, by name; its cells in both sets get nbgrader's metadata.
 
-    `known` has, for each check that there is, its number, stars and points. Raises BuildError at
-    an exercise that lacks its solution or its check, and at either without an exercise.
+    `known` has the number, stars and points of each check. Raises BuildError at an exercise that
+    lacks its solution or its check, and at a solution or a check without an exercise.
     """
     pairs: dict[str, Pair] = {}
-    now: Pair | None = None
-    for start, whole, cell in zip(starts, full, student, strict=True):
+    current: Pair | None = None
+    for start, solved_cell, cell in zip(starts, solved, student, strict=True):
         line = start
         try:
-            if whole.cell_type != "code":
-                if begun := exercise_of(whole):
-                    finish(now, path)
-                    now = begin(begun, start, pairs, known)
+            if solved_cell.cell_type != "code":
+                if found := exercise_of(solved_cell):
+                    must_be_complete(current, path)
+                    current = begin(*found, start, pairs, known)
                 continue
-            for name, at in checked(whole.source):
+            for name, at in checked(solved_cell.source):
                 line = start + at
-                now = take_check(now, name, whole, known)
-                mark(whole, cell, f"check_{name}", known[name].points)
-            lines = [text.strip() for text in whole.source.splitlines()]
+                current = take_check(current, name, solved_cell, known)
+                add_metadata(solved_cell, cell, f"check_{name}", known[name].points)
+            lines = [text.strip() for text in solved_cell.source.splitlines()]
             if BEGIN in lines:
                 line = start + lines.index(BEGIN) + 1
-                now = take_solution(now, whole, cell)
-                mark(whole, cell, now.name, None)
+                current = take_solution(current, solved_cell, cell)
+                add_metadata(solved_cell, cell, current.name, None)
         except ValueError as error:
             raise BuildError(f"{path}:{line}: {error}") from None
-    finish(now, path)
+    must_be_complete(current, path)
     return pairs
 
 
-def begin(said: tuple[str, str, str], line: int, pairs: dict, known: Mapping[str, Any]) -> Pair:
-    number, stars, name = said
+def begin(
+    number: str, stars: str, name: str, line: int, pairs: dict, known: Mapping[str, Any]
+) -> Pair:
+    """The exercise that a heading begins. Raises ValueError if it is not its check's, or twice."""
     if name not in known:
         raise ValueError(f"exercise {number} `{name}` has no check: there is no check.{name}")
     if (number, stars) != (known[name].number, "★" * known[name].stars):
@@ -158,7 +166,8 @@ def begin(said: tuple[str, str, str], line: int, pairs: dict, known: Mapping[str
     return pairs[name]
 
 
-def finish(pair: Pair | None, path: Path) -> None:
+def must_be_complete(pair: Pair | None, path: Path) -> None:
+    """Stop at an exercise that lacks its solution or its check."""
     if pair and pair.solution is None:
         raise BuildError(f"{path}:{pair.line}: {pair} has no solution between {BEGIN} and {END}")
     if pair and pair.check is None:
@@ -174,39 +183,45 @@ def checked(source: str) -> list[tuple[str, int]]:
     return [(method.attr, method.lineno) for method in of_check]
 
 
-def take_check(now: Pair | None, name: str, cell: Cell, known: Mapping[str, Any]) -> Pair:
+def take_check(current: Pair | None, name: str, cell: Cell, known: Mapping[str, Any]) -> Pair:
+    """The current exercise with its check. Raises ValueError if it does not belong there."""
     if name not in known:
         raise ValueError(f"check.{name} is unknown: there is no such check")
-    if now is None or now.name != name:
+    if current is None or current.name != name:
         raise ValueError(f"check.{name} has no exercise `{name}` above it")
     if ast.unparse(ast.parse(cell.source)) != f"check.{name}({name})":
         raise ValueError(f"the cell of a check is check.{name}({name}) and nothing else")
-    if now.solution is None:
-        raise ValueError(f"check.{name} stands before the solution of {now}")
-    if now.check is not None:
-        raise ValueError(f"{now} has a second check")
-    now.check = cell
-    return now
+    if current.solution is None:
+        raise ValueError(f"check.{name} stands before the solution of {current}")
+    if current.check is not None:
+        raise ValueError(f"{current} has a second check")
+    current.check = cell
+    return current
 
 
-def take_solution(now: Pair | None, whole: Cell, cell: Cell) -> Pair:
-    if now is None:
+def take_solution(current: Pair | None, solved_cell: Cell, cell: Cell) -> Pair:
+    """The current exercise with its solution. Raises ValueError if it does not belong there."""
+    if current is None:
         raise ValueError("a solution without the heading of an exercise above it")
-    if now.solution is not None:
-        raise ValueError(f"{now} has a second solution")
+    if current.solution is not None:
+        raise ValueError(f"{current} has a second solution")
     functions = {f.name: f for f in ast.parse(cell.source).body if isinstance(f, ast.FunctionDef)}
-    if now.name not in functions:
-        raise ValueError(f"the solution of {now} does not define {now.name}")
-    stub = [ast.unparse(n) for n in ast.walk(functions[now.name]) if isinstance(n, ast.Raise)]
-    if "raise NotImplementedError" not in stub:
-        raise ValueError(f"the solution of {now} is not inside {now.name}")
-    now.solution = whole
-    return now
+    name = current.name
+    if name not in functions:
+        raise ValueError(f"the solution of {current} does not define {name}")
+    raises = [ast.unparse(n) for n in ast.walk(functions[name]) if isinstance(n, ast.Raise)]
+    if "raise NotImplementedError" not in raises:
+        raise ValueError(f"the solution of {current} is not inside {name}")
+    current.solution = solved_cell
+    return current
 
 
-def mark(whole: Cell, cell: Cell, name: str, points: int | None) -> None:
+def add_metadata(solved_cell: Cell, cell: Cell, name: str, points: int | None) -> None:
     """nbgrader's metadata, in both sets: a solution to be written, or a test worth points."""
     test = points is not None
     data = {"schema_version": 3, "grade": test, "solution": not test, "locked": test}
-    data |= {"task": False, "grade_id": name} | ({"points": points} if test else {})
-    whole.metadata["nbgrader"], cell.metadata["nbgrader"] = dict(data), dict(data)
+    data |= {"task": False, "grade_id": name}
+    if test:
+        data["points"] = points
+    solved_cell.metadata["nbgrader"] = dict(data)
+    cell.metadata["nbgrader"] = dict(data)

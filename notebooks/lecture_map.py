@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 
 class Exercise(NamedTuple):
-    """Where an exercise is, and what it takes: stars and minutes."""
+    """Where an exercise is, and its effort: stars and minutes."""
 
     heading: Any
     link: str
@@ -31,10 +31,10 @@ def anchor(cell: Any) -> str:
 def lecture_map(body: str, lessons: dict[str, Any], minutes: dict[str, int]) -> str:
     """A table of the lessons, then slide ↔ section ↔ pseudo-code line ↔ exercise, then exercises.
 
-    `body` has a line a slide, `slide | number and title of its lesson`, in the deck's order;
-    `lessons` maps a notebook's name to its notebook; `minutes` says how long an exercise takes, by
-    number. A lesson that is not there yet is named without a link. Raises ValueError at a slide or
-    an exercise that nobody knows.
+    `body` has one line per slide, `slide | number and title of its lesson`, in the deck's order.
+    `lessons` maps a notebook's name to its notebook. `minutes` says how long an exercise takes, by
+    its number. A lesson that does not exist yet is named without a link. Raises ValueError at a
+    slide that the map lacks, and at an exercise that does not exist.
     """
     planned = [line.split("|") for line in body.splitlines() if line.strip()]
     if any(len(parts) != 2 for parts in planned):
@@ -52,6 +52,7 @@ def lecture_map(body: str, lessons: dict[str, Any], minutes: dict[str, int]) -> 
 
 
 def lesson_table(lesson_of: dict[str, str], lessons: dict[str, Any]) -> str:
+    """One row per lesson, with a link if it exists."""
     titles = {}
     for lesson in lesson_of.values():
         number, title = lesson.split(" ", 1)
@@ -66,6 +67,7 @@ def lesson_table(lesson_of: dict[str, str], lessons: dict[str, Any]) -> str:
 def slide_table(
     lesson_of: dict[str, str], cells: list[tuple[str, Any]], exercises: dict[str, Exercise]
 ) -> str:
+    """One row per slide and section that treats it."""
     for name, cell in cells:
         if (slide := cell.metadata.get("slide", "")) and slide not in lesson_of:
             raise ValueError(f"{name} has a section of a slide that the map lacks: {slide!r}")
@@ -86,7 +88,7 @@ def slide_table(
 
 
 def exercise_table(exercises: dict[str, Exercise]) -> str:
-    """A row a lesson: its exercises, each with its function, stars and minutes."""
+    """One row per lesson: its exercises, each with its function, stars and minutes."""
     rows: dict[str, list[str]] = {}
     for number, (cell, link, effort) in exercises.items():
         name = heading(cell).removeprefix("Exercise ")

@@ -1,4 +1,4 @@
-"""What the tests of the builder share."""
+"""What the tests of the build share."""
 
 import pytest
 import small_lesson

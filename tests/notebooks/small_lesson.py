@@ -1,14 +1,12 @@
-"""A notebooks/ folder with two small sources, for the tests of the builder."""
+"""A folder like notebooks/ with two small sources, for the tests of the build."""
 
-import sys
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
 import nbformat
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "notebooks"))
-import build  # noqa: E402
+from notebooks import build
 
 KNOWN = {"double": SimpleNamespace(number="1.1", name="double", stars=1, minutes=5, points=1)}
 CHECK = """

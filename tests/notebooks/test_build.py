@@ -1,8 +1,10 @@
-"""The builder on small sources of its own: one way, two sets, and every broken source stops it."""
+"""The build on small sources: two sets from one source, and every broken source stops it."""
 
 import nbformat
 import pytest
-from small_lesson import KNOWN, LESSON, START, build, main, make, stored, write
+from small_lesson import KNOWN, LESSON, START, main, make, stored, write
+
+from notebooks import build
 
 
 @pytest.fixture(scope="module")
@@ -81,10 +83,10 @@ def test_sections_begin_slides(here):
         ("    ### END SOLUTION\n", "", 18, "has no ### END SOLUTION"),
         ("    ### BEGIN SOLUTION\n", "", 20, "without a ### BEGIN SOLUTION"),
         ("    ### BEGIN SOLUTION\n", "    ### BEGIN SOLUTION\n" * 2, 18, "has no ### END"),
-        ("### BEGIN SOLUTION", "# BEGIN SOLUTION", 18, "is no marker"),
-        ("### END SOLUTION", "### end solution", 21, "is no marker"),
-        ("### END SOLUTION", "### END SOLUTON", 21, "is no marker"),
-        ("    ### END SOLUTION", "  ### END SOLUTION", 21, "indented otherwise"),
+        ("### BEGIN SOLUTION", "# BEGIN SOLUTION", 18, "is not a marker"),
+        ("### END SOLUTION", "### end solution", 21, "is not a marker"),
+        ("### END SOLUTION", "### END SOLUTON", 21, "is not a marker"),
+        ("    ### END SOLUTION", "  ### END SOLUTION", 21, "is not indented like"),
         ("    ### BEGIN SOLUTION", "### BEGIN SOLUTION", 18, "inside a function"),
         ("    twice = 2 * x", "    twice = = x", 19, "the source is not Python"),
         (

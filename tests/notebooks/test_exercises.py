@@ -4,7 +4,9 @@ from types import SimpleNamespace
 
 import nbformat
 import pytest
-from small_lesson import KNOWN, LESSON, build, main, write
+from small_lesson import KNOWN, LESSON, main, write
+
+from notebooks import build
 
 HEADING = '# %% [markdown] exercise="1.1 ★"\n# ### Exercise 1.1 `double`\n'
 SOLUTION = LESSON[LESSON.index("# %%\ndef double") : LESSON.rindex("# %%\n")]
@@ -36,8 +38,8 @@ NONE = "`double` has no solution between"
         (' exercise="1.1 ★"', ' exercise="1.1 ★★"', 12, "is 1.1 ★★ here, and 1.1 ★ in its check"),
         ("def double(x)", "def treble(x)", 18, "does not define double"),
         ("    ### BEGIN", "    pass\ndef b():\n    ### BEGIN", 20, "is not inside double"),
-        ("    ### BEGIN", "    return 2 * x  # BEGIN_SOLUTION\n    ### BEGIN", 18, "no marker"),
-        ("    ### BEGIN", "    # BEGIN HIDDEN TESTS\n    ### BEGIN", 18, "no marker"),
+        ("    ### BEGIN", "    return 2 * x  # BEGIN_SOLUTION\n    ### BEGIN", 18, "not a marker"),
+        ("    ### BEGIN", "    # BEGIN HIDDEN TESTS\n    ### BEGIN", 18, "is not a marker"),
     ],
 )
 def test_what_does_not_pair_stops_the_build_with_file_and_line(

@@ -1,0 +1,1 @@
+"""Builds the zip that students get: `python -m course.handout`."""

@@ -1,0 +1,1 @@
+"""The lessons and the program that builds them: `python -m notebooks.build`."""

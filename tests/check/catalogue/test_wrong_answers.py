@@ -1,0 +1,85 @@
+"""Wrong answers written by hand: the usual mistakes are named, and no wrong answer passes."""
+
+import pytest
+import wrong_answers
+from wrong_answers.densities import prior_terms
+from wrong_answers.lesson1 import ratios
+from wrong_answers.lesson6 import loss, pictures
+
+from vaelib import check
+
+listed = [
+    pytest.param(name, mistake, answer, id=f"{name}: {mistake}")
+    for name, cases in wrong_answers.LISTED.items()
+    for mistake, answer in cases
+]
+unlisted = [
+    pytest.param(name, *case, id=f"{name}-{i}")
+    for name, cases in wrong_answers.UNLISTED.items()
+    for i, case in enumerate(cases)
+]
+# In each lesson the largest number of unlisted wrong answers for which no mistake is named.
+UNNAMED = {1: 8, 2: 5, 3: 6, 4: 2, 5: 2, 6: 3, 7: 1}
+
+
+@pytest.mark.parametrize("name, mistake, answer", listed)
+def test_a_listed_mistake_is_named_on_every_seed(name, mistake, answer):
+    for seed in range(4):
+        result = getattr(check, name)(answer, seed=seed)
+        assert result.attempted and not result.passed, (seed, result)
+        assert result.misconception == mistake, (seed, result)
+
+
+@pytest.mark.parametrize("name, answer, text", unlisted)
+def test_an_unlisted_wrong_answer_does_not_pass_and_the_message_says_why(name, answer, text):
+    for seed in range(3):
+        result = getattr(check, name)(answer, seed=seed)
+        assert result.attempted and not result.passed, seed
+        assert "\n" in result.message or "differs" not in result.message, (seed, result)
+        if text is None:
+            fails = [prop.fails for prop in check.EXERCISES[name].properties]
+            named = result.misconception or any(words in result.message for words in fails)
+            assert named, (seed, result)
+        else:
+            assert text in result.message, (seed, result)
+
+
+@pytest.mark.parametrize("lesson", UNNAMED)
+def test_most_unlisted_wrong_answers_are_named(lesson):
+    cases = [p for p in unlisted if check.EXERCISES[p.values[0]].number[0] == str(lesson)]
+    results = [(p.id, getattr(check, p.values[0])(p.values[1], seed=1)) for p in cases]
+    unnamed = [name for name, result in results if result.misconception is None]
+    assert len(unnamed) <= UNNAMED[lesson], unnamed
+
+
+def test_every_exercise_has_its_share_of_wrong_answers():
+    names = [name for name in check.EXERCISES if name != "diagnose"]
+    assert list(wrong_answers.LISTED) == list(wrong_answers.UNLISTED) == names
+    assert all(len(answers) >= 5 for answers in wrong_answers.UNLISTED.values())
+
+
+def no_half_and_mean(mu, log_sigma):
+    return 2 * prior_terms(mu, 2 * log_sigma).mean(1)
+
+
+def mean_and_sign(x, x_hat, mu, log_sigma, sigma_x, beta):
+    log_px_z = pictures(x, x_hat, sigma_x).mean(1)
+    return -loss(x, x_hat, mu, log_sigma, sigma_x, beta, log_px_z=log_px_z)
+
+
+def swapped_and_no_root(log_q, log_p, z):
+    each, _ = ratios(log_p, log_q, z)
+    return each.mean(), each.std()
+
+
+@pytest.mark.parametrize(
+    "name, answer, mistakes",
+    [
+        ("kl_to_standard_normal", no_half_and_mean, ["mean over D", "no ½"]),
+        ("vae_loss", mean_and_sign, ["mean over pixels", "sign"]),
+        ("kl_monte_carlo", swapped_and_no_root, ["arguments swapped", "std without √K"]),
+    ],
+)
+def test_of_two_mistakes_both_are_named(name, answer, mistakes):
+    result = getattr(check, name)(answer, seed=1)
+    assert sorted(result.misconception.split(" + ")) == mistakes

@@ -1,0 +1,84 @@
+"""The mistakes that students make with a Gaussian's log-density and with its KL divergence."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+Function = Callable[[Tensor], Tensor]
+Hints = dict[Any, tuple[str, str]]
+
+CONSTANT: Hints = {
+    (0, 1): ("constant dropped", "does the density have the integral 1?"),
+    (0, 0): ("constant dropped, log σ too", "what stands before a Gaussian's exp?"),
+    (0.5, 0): ("log σ forgotten", "is a wide Gaussian as high at its mean as a narrow one?"),
+    (0.5, 0.5): ("σ for σ² in the logarithm", "½ log of what?"),
+    (1, 2): ("no ½ in the constant", "2πσ², or its root?"),
+    (-0.5, -1): ("sign of the constant", "it divides; what does log make of that?"),
+}
+EXPONENT: Hints = {
+    (0.5, 2, 1): ("σ for σ² in the exponent", "by what is the square divided?"),
+    (1, 2, 2): ("no ½ in the exponent", "what stands before the square?"),
+    (0.5, 1, 1): ("no square in the exponent", "what is done to the distance from the mean?"),
+    (-0.5, 2, 2): ("sign of the exponent", "is an x far from the mean more likely?"),
+}
+SIGMA: Hints = {
+    0.5: ("σ for σ²", "is the argument a standard deviation, or a variance?"),
+    2.0: ("σ² for σ", "is the argument a standard deviation, or a variance?"),
+    0.0: ("σ ignored", "what if the noise is twice as large?"),
+}
+PIXELS: Hints = {
+    (-1, 0): ("mean over pixels", "is the log-density of independent pixels a mean, or a sum?"),
+    (-1, 1): ("mean over pixels in the squared error", "‖x − x̂‖² is what of its pixels?"),
+    (0, 0): ("constant of one pixel only", "how many Gaussians are multiplied?"),
+}
+BATCH: Hints = {
+    lambda a: a.mean(0): ("mean over batch", "one number an example is asked for"),
+    lambda a: a.sum(0): ("sum over batch", "one number an example is asked for"),
+}
+UNIT: Hints = {
+    -1.0: ("sign", "the log-likelihood is asked for, not a loss"),
+    math.log(2): ("log2 for log", "nats, or bits?"),
+}
+KL: Hints = {
+    (1, 2, 1): ("no ½ in KL", "in exercise 1.3, what stands in front?"),
+    (0.5, 1, 1): ("log σ taken for log σ² in KL", "log_sigma is the log of what? See its square"),
+    (0.5, 2, 0): ("−D forgotten in KL", "what is KL where q is the prior?"),
+    (0.5, 2, 1, -1): ("sign of log σ in KL", "can KL be negative? Try a small σ"),
+}
+
+
+def log_density(
+    x: Tensor,
+    mean: Any,
+    sigma: Any,
+    constant: tuple[float, float] = (0.5, 1.0),
+    exponent: tuple[float, int, int] = (0.5, 2, 2),
+    sigma_to_the: float = 1.0,
+) -> tuple[Tensor, Tensor]:
+    """The two parts of −log N(x; μ, σ²), elementwise: c |x − μ|^k / σ^m and a log 2π + b log σ."""
+    a, b = constant
+    c, k, m = exponent
+    sigma = torch.as_tensor(sigma, dtype=x.dtype) ** sigma_to_the
+    return c * (x - mean).abs() ** k / sigma**m, a * math.log(2 * math.pi) + b * sigma.log()
+
+
+def log_density_of_pixels(
+    x: Tensor, x_hat: Tensor, sigma_x: Any, pixels: tuple[int, int] = (0, 1), **changes: Any
+) -> Tensor:
+    """log N(x; x̂, σ_x²) of each pixel; `pixels` are powers of P, on the square and the constant."""
+    square, normaliser = log_density(x, x_hat, sigma_x, **changes)
+    P = float(x[0].numel())
+    return -square * P ** pixels[0] - normaliser * P ** (pixels[1] - 1)
+
+
+def kl_terms(
+    mu: Tensor, log_sigma: Tensor, kl: tuple[float, int, int] | tuple[float, int, int, int]
+) -> Tensor:
+    """c (μ² + exp(e log σ) − o − e log σ): the terms of KL(N(μ, diag σ²) ‖ N(0, I)), (B, D)."""
+    c, e, one, sign = (*kl, 1)[:4]
+    power = e * log_sigma
+    grown = torch.expm1(power) if one else power.exp()
+    return c * (mu**2 + grown - sign * power)

@@ -1,0 +1,270 @@
+"""Lesson 2, maximum likelihood: the average log-likelihood, its maximum, and log p(x)."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from vaelib.check.catalogue.gaussian import CONSTANT, EXPONENT, SIGMA, UNIT, Function, log_density
+from vaelib.check.catalogue.inputs import dyadic, limit, normal, numbers
+from vaelib.check.machinery.exercise import Exercise, Property, Rng, mistakes_by_keyword
+from vaelib.check.machinery.probe import Outcome, Probe
+
+
+def average_log_likelihood(
+    x: Tensor,
+    mu: Any,
+    sigma: Any,
+    *,
+    over: Function = torch.mean,
+    unit: float = 1.0,
+    **changes: Any,
+) -> Tensor:
+    """(1/N) Σ_n log N(x_n; μ, σ²), nats."""
+    square, normaliser = log_density(x, mu, sigma, **changes)
+    return over(-square - normaliser) / unit
+
+
+def average_log_likelihood_inputs(rng: Rng) -> list[Probe]:
+    def draw(n: int, mu: float, sigma: float) -> Probe:
+        return Probe((normal(rng, n, mean=mu + 0.7 * sigma, std=1.3 * sigma), mu, sigma))
+
+    mu = normal(rng, mean=-0.8, std=0.2)
+    sigma = 0.4 + 0.1 * normal(rng).abs()
+    return [
+        Probe((normal(rng, 3, mean=0.4), mu, sigma)),
+        draw(5, 1.5 + dyadic(rng, 0, 1), dyadic(rng, 0.25, 0.6)),
+        draw(7, -dyadic(rng, 1, 2), dyadic(rng, 1.5, 2.5)),
+        limit("a single example, N = 1", numbers(1.5), 1.0, 0.25),
+        limit("every example at μ", numbers(1.5, 1.5, 1.5), 1.5, 2.0),
+        limit("examples 59 σ from μ", normal(rng, 4, mean=60.0, std=0.1), 1.0, 1.0),
+    ]
+
+
+def halves(x: Tensor) -> tuple[Tensor, ...]:
+    return x, *x.chunk(2)
+
+
+AVERAGE_LOG_LIKELIHOOD = Exercise(
+    number="2.1",
+    name="average_log_likelihood",
+    stars=1,
+    minutes=5,
+    points=1,
+    signature="average_log_likelihood(x, mu, sigma)",
+    variant=average_log_likelihood,
+    inputs=average_log_likelihood_inputs,
+    axes=(("N",), (), ()),
+    fixed=("x",),
+    mistakes=mistakes_by_keyword(
+        over={
+            torch.sum: ("sum for mean", "does an average grow with N?"),
+            lambda a: a.exp().mean().log(): ("log of the mean", "logarithm, or average first?"),
+            lambda a: a.exp().mean(): ("no logarithm", "is it the density, or its logarithm?"),
+            lambda a: a.exp().log().mean(): ("underflow", "far from μ exp gives 0: is it needed?"),
+            torch.clone: ("no average", "one number for all: what is done over the N examples?"),
+        },
+        constant=CONSTANT,
+        exponent=EXPONENT,
+        sigma_to_the=SIGMA,
+        unit=UNIT,
+    ),
+    properties=(
+        Property(
+            "an average",
+            "the average over two groups of three is the mean of the groups' own; here it is not",
+            lambda rng: [Probe((x, 0.5, 0.75)) for x in halves(normal(rng, 6))],
+            lambda out: bool(abs(out[0].value[0] - sum(o.value[0] for o in out[1:]) / 2) < 1e-9),
+        ),
+    ),
+)
+
+
+def gaussian_mle(
+    x: Tensor,
+    *,
+    centre: Function = torch.mean,
+    about: float = 1.0,
+    power: int = 2,
+    less: float = 0.0,
+    sum_only: bool = False,
+    root: Function = torch.sqrt,
+    order: tuple[int, int] = (0, 1),
+    error: bool = False,
+) -> tuple[Tensor, ...]:
+    """μ = (1/N) Σ x_n, σ = √((1/N) Σ (x_n − μ)²)."""
+    n = len(x)
+    mu = centre(x)
+    total = ((x - about * mu).abs() ** power).sum()
+    mean = total if sum_only else total / (n - less)
+    sigma = (root(mean) if power == 2 else mean) / (math.sqrt(n) if error else 1)
+    return (mu, sigma)[order[0]], (mu, sigma)[order[1]]
+
+
+def gaussian_mle_inputs(rng: Rng) -> list[Probe]:
+    return [
+        Probe((normal(rng, 4, mean=0.9, std=1.6) ** 2 + 0.5,)),
+        Probe((normal(rng, 5, mean=1.7, std=0.4),)),
+        Probe((normal(rng, 8, mean=-3.0, std=2.6),)),
+        limit("examples that are all equal", numbers(-0.5, -0.5, -0.5, -0.5)),
+        limit("a single example, N = 1", numbers(1.5)),
+    ]
+
+
+EXAMPLES = numbers(0.5, 2.0, -1.25, 4.0, 1.0)
+
+
+def is_most_likely(out: list[Outcome]) -> bool:
+    """Whether no (μ, σ) nearby makes the examples more likely."""
+    mu, sigma = (float(v.ravel()[0]) for v in out[0].value)
+    near = [(mu + a, sigma * b) for a in (0, -0.05, 0.05) for b in (1, 0.95, 1.05)]
+    likely = [
+        float(average_log_likelihood(EXAMPLES, m, s)) if s > 0 else -math.inf for m, s in near
+    ]
+    return likely[0] >= max(likely)
+
+
+GAUSSIAN_MLE = Exercise(
+    number="2.2",
+    name="gaussian_mle",
+    stars=2,
+    minutes=10,
+    points=2,
+    signature="gaussian_mle(x)",
+    variant=gaussian_mle,
+    inputs=gaussian_mle_inputs,
+    axes=(("N",),),
+    fixed=("x",),
+    outputs=2,
+    mistakes=mistakes_by_keyword(
+        less={1.0: ("N−1 for N", "unbiased is not most likely; what is your function's default?")},
+        root={
+            torch.clone: ("variance for σ", "σ has the unit of x; has yours?"),
+            torch.log: ("log σ² for σ", "can a standard deviation be negative?"),
+            lambda v: v.log() / 2: ("log σ for σ", "can a standard deviation be negative?"),
+            torch.reciprocal: ("1/σ² for σ", "should it grow with the spread?"),
+        },
+        about={0.0: ("not centred", "what happens to your σ when 100 is added to every x?")},
+        power={1: ("|x − μ| for (x − μ)²", "set the derivative in σ to zero: what is there?")},
+        sum_only={True: ("sum for mean in σ", "does σ grow with N?")},
+        error={True: ("standard error for σ", "the spread of x, or that of its mean?")},
+        centre={
+            torch.sum: ("sum for mean in μ", "is μ somewhere among the examples?"),
+            torch.median: ("median for mean", "which derivative is zero at the median?"),
+        },
+        order={
+            (1, 0): ("order swapped", "which of the two comes first?"),
+            (0, 0): ("μ twice", "look at the second of the two"),
+        },
+    ),
+    properties=(
+        Property(
+            "invariant under a shift",
+            "with 3 added to every example μ should rise by 3, and σ should not change",
+            lambda rng: [Probe((x + by,)) for x in [normal(rng, 5)] for by in (0.0, 3.0)],
+            lambda out: all(
+                abs(b - a - by) < 1e-9
+                for a, b, by in zip(out[0].value, out[1].value, (3, 0), strict=True)
+            ),
+        ),
+        Property(
+            "no other is more likely",
+            "a slightly different μ or σ makes examples more likely than yours",
+            lambda rng: [Probe((EXAMPLES,))],
+            is_most_likely,
+        ),
+    ),
+)
+
+
+def log_marginal(
+    log_px_z: Tensor,
+    *,
+    over: Callable[[Tensor, float], Tensor] = lambda a, c: a.logsumexp(0) - c,
+    axis: Function = torch.clone,
+    count: Callable[[int, int], float] = lambda K, B: math.log(K),
+    unit: float = 1.0,
+) -> Tensor:
+    """log (1/K) Σ_k p(x|z_k) from log p(x|z_k), (K, B) -> (B,)."""
+    log_px_z = axis(log_px_z)
+    return over(log_px_z, count(*log_px_z.shape)) / unit
+
+
+def exp_first(a: Tensor, c: float) -> Tensor:
+    return a.exp().sum(0).log() - c
+
+
+def one_shift(a: Tensor, c: float) -> Tensor:
+    return exp_first(a - a.max(), c) + a.max()
+
+
+def no_shift_back(a: Tensor, c: float) -> Tensor:
+    return exp_first(a - a.max(0).values, c)
+
+
+def log_marginal_inputs(rng: Rng) -> list[Probe]:
+    deep = normal(rng, 4, 2, std=3.0)
+    return [
+        Probe((normal(rng, 3, 2, mean=-2.0, std=1.5),)),
+        Probe((normal(rng, 5, 3, mean=0.7, std=1.2),)),
+        Probe((normal(rng, 4, 6, mean=-6.0, std=2.5),)),
+        limit("a single draw, K = 1", normal(rng, 1, 3, mean=-2.0)),
+        limit("a single example, B = 1", normal(rng, 4, 1, mean=-2.0)),
+        limit("log-densities near −2000, where exp gives 0", deep - 2000),
+        limit("log-densities near 900, where exp gives infinity", deep + 900),
+        limit("one x at −1500, one at −1", deep - numbers(1500, 1)),
+    ]
+
+
+LOG_MARGINAL = Exercise(
+    number="2.3",
+    name="log_marginal",
+    stars=2,
+    minutes=15,
+    points=2,
+    signature="log_marginal(log_px_z)",
+    variant=log_marginal,
+    inputs=log_marginal_inputs,
+    axes=(("K", "B"),),
+    fixed=("log_px_z",),
+    mistakes=mistakes_by_keyword(
+        over={
+            lambda a, c: a.mean(0): ("mean of logs", "logarithm first, or mean first?"),
+            lambda a, c: a.sum(0): ("sum of logs", "is p(x) a product over the draws?"),
+            exp_first: ("overflow: exp before log", "exp(−2000) is 0; what can be taken out?"),
+            one_shift: ("overflow: one maximum for all", "has each x its own largest term?"),
+            no_shift_back: ("maximum not added back", "what was taken out has to come back"),
+            lambda a, c: (a.logsumexp(0) - c).exp(): ("no logarithm", "p(x), or its logarithm?"),
+        },
+        axis={
+            torch.t: ("wrong axis", "which dimension counts the draws?"),
+            lambda a: a.reshape(-1, 1): ("mean over B too", "one number an example is asked for"),
+        },
+        count={
+            lambda K, B: 0.0: ("no log K", "a mean over draws: what does log make of 1/K?"),
+            lambda K, B: -math.log(K): ("+ log K for − log K", "is a mean larger than a sum?"),
+            lambda K, B: 2 * math.log(K): ("log K twice", "is it a mean before you divide?"),
+            lambda K, B: math.log(B): ("log B for log K", "which size counts the draws?"),
+        },
+        unit=UNIT,
+    ),
+    properties=(
+        Property(
+            "shift",
+            "with 2 added to every log-density the answer should rise by 2; it does not",
+            lambda rng: [Probe((x + by,)) for x in [normal(rng, 3, 2)] for by in (0.0, 2.0)],
+            lambda out: bool(abs(out[1].value[0] - out[0].value[0] - 2).max() < 1e-9),
+        ),
+        Property(
+            "equal draws",
+            "where all draws are equal the answer should be their value; here it is not",
+            lambda rng: [Probe((numbers(-1.5, 0.5).expand(4, 2).clone(),))],
+            lambda out: bool(abs(out[0].value[0] - [-1.5, 0.5]).max() < 1e-9),
+        ),
+    ),
+)
+
+
+EXERCISES = (AVERAGE_LOG_LIKELIHOOD, GAUSSIAN_MLE, LOG_MARGINAL)

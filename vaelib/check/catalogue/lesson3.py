@@ -1,0 +1,222 @@
+"""Lesson 3, Jensen's bound: the gap, and bounds from log-densities and from importance weights."""
+
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from vaelib.check.catalogue.functions import Exponential, Polynomial
+from vaelib.check.catalogue.gaussian import UNIT, Function
+from vaelib.check.catalogue.inputs import limit, normal, numbers
+from vaelib.check.catalogue.lesson2 import LOG_MARGINAL
+from vaelib.check.machinery.exercise import Exercise, Property, Rng, mistakes_by_keyword
+from vaelib.check.machinery.probe import Probe
+
+
+def jensen_gap(
+    f: Any,
+    x: Tensor,
+    weights: Tensor,
+    *,
+    signs: tuple[int, int] = (1, -1),
+    weigh: tuple[bool, bool] = (True, True),
+    inside: bool = False,
+    over: Function = torch.sum,
+    last: Function = torch.clone,
+) -> Tensor:
+    """Σ w f(x) − f(Σ w x)."""
+    even = torch.full_like(weights, 1 / len(weights))
+    first, second = (weights if weighted else even for weighted in weigh)
+    mean_of_f = over(f(first * x) if inside else first * f(x))
+    return last(signs[0] * mean_of_f + signs[1] * f(over(second * x)))
+
+
+def jensen_gap_inputs(rng: Rng) -> list[Probe]:
+    def draw(f: Any, n: int) -> tuple[Any, ...]:
+        weights = torch.from_numpy(rng.dirichlet([1.5] * n))
+        return f, normal(rng, n, mean=0.8, std=1.2), weights
+
+    a, b, c = (float(t) for t in normal(rng, 3))
+    bowl = Polynomial(1.5 + abs(a), b - 1.0, c + 0.75)
+    curve = Exponential(0.7)
+    _, x, weights = draw(bowl, 4)
+    return [
+        Probe(draw(bowl, 3)),
+        Probe(draw(curve, 4)),
+        Probe(draw(Polynomial(-1.25, a, 2.0), 5)),
+        limit("f is a straight line", Polynomial(0.0, 2.0, -0.5), x, weights),
+        limit("all points are the same", bowl, torch.full_like(x, 1.5), weights),
+        limit("one point has all the weight", curve, x, numbers(0, 0, 1, 0)),
+        limit("a single point", bowl, numbers(1.5), numbers(1)),
+        limit("equal weights", curve, x, numbers(0.25, 0.25, 0.25, 0.25)),
+    ]
+
+
+JENSEN_GAP = Exercise(
+    number="3.1",
+    name="jensen_gap",
+    stars=1,
+    minutes=5,
+    points=1,
+    signature="jensen_gap(f, x, weights)",
+    variant=jensen_gap,
+    inputs=jensen_gap_inputs,
+    axes=((), ("N",), ("N",)),
+    fixed=("weights",),
+    mistakes=mistakes_by_keyword(
+        signs={
+            (-1, 1): ("sign", "for a bowl, which is higher: the chord, or the curve?"),
+            (1, 1): ("added, not subtracted", "what is the gap of a straight line?"),
+            (1, 0): ("f(E x) forgotten", "the gap lies between two numbers: which?"),
+            (0, -1): ("E f(x) forgotten", "the gap lies between two numbers: which?"),
+            (0, 1): ("f(E x) only", "the gap lies between two numbers: which?"),
+        },
+        weigh={
+            (False, False): ("unweighted", "is every point as probable as any other?"),
+            (False, True): ("unweighted in E f(x)", "are both expectations the same one?"),
+            (True, False): ("unweighted in E x", "are both expectations the same one?"),
+        },
+        inside={True: ("weights inside f", "is it f(x) that is averaged, or x?")},
+        over={
+            torch.mean: ("mean of the weighted", "do the weights sum to 1, or to N?"),
+            torch.clone: ("no sum", "one number is asked for: E is a sum over the points"),
+        },
+        last={
+            torch.abs: ("absolute value", "what is the gap of a hill, −x² say?"),
+            torch.square: ("squared", "is it the difference itself that is asked for?"),
+        },
+    ),
+    properties=(
+        Property(
+            "zero for a straight line",
+            "for a straight line it should be 0; it is not",
+            lambda rng: [
+                Probe((Polynomial(0.0, 1.5, 0.5), normal(rng, 3), numbers(0.5, 0.3, 0.2)))
+            ],
+            lambda out: bool(abs(out[0].value[0]) < 1e-9),
+        ),
+        Property(
+            "never negative for a bowl",
+            "for a convex f it should not be negative; here it is",
+            lambda rng: [
+                Probe((Polynomial(1.0, 0.0, 0.0), normal(rng, 3), numbers(0.5, 0.3, 0.2)))
+            ],
+            lambda out: bool(out[0].value[0] > -1e-9),
+        ),
+    ),
+)
+
+
+def lower_bound(
+    log_px_z: Tensor,
+    log_pz: Tensor,
+    log_qz: Tensor,
+    *,
+    signs: tuple[int, int, int] = (1, 1, -1),
+    over: Function = lambda a: a.mean(0),
+    unit: float = 1.0,
+) -> Tensor:
+    """(1/K) Σ_k log p(x|z_k) + log p(z_k) − log q(z_k), (K, B) each -> (B,)."""
+    log_w = signs[0] * log_px_z + signs[1] * log_pz + signs[2] * log_qz
+    return over(log_w) / unit
+
+
+def log_mean(a: Tensor) -> Tensor:
+    """log of the mean over samples."""
+    return a.logsumexp(0) - torch.tensor(float(len(a))).log().to(a.dtype)
+
+
+def lower_bound_inputs(rng: Rng) -> list[Probe]:
+    def draw(K: int, B: int) -> tuple[Tensor, ...]:
+        means = ((-3.0, 1.5), (-1.7, 0.6), (-0.4, 0.8))
+        return tuple(normal(rng, K, B, mean=m, std=s) for m, s in means)
+
+    log_px_z, log_pz, log_qz = draw(4, 2)
+    return [
+        Probe(draw(3, 2)),
+        Probe(draw(5, 3)),
+        Probe(draw(4, 6)),
+        limit("a single draw, K = 1", *draw(1, 3)),
+        limit("a single example, B = 1", *draw(4, 1)),
+        limit("q is the prior", log_px_z, log_pz, log_pz.clone()),
+        limit("log-densities near −2000", log_px_z - 2000, log_pz, log_qz),
+    ]
+
+
+LOWER_BOUND = Exercise(
+    number="3.2",
+    name="lower_bound",
+    stars=2,
+    minutes=10,
+    points=2,
+    signature="lower_bound(log_px_z, log_pz, log_qz)",
+    variant=lower_bound,
+    inputs=lower_bound_inputs,
+    axes=(("K", "B"),) * 3,
+    mistakes=mistakes_by_keyword(
+        signs={
+            (1, 1, 1): ("+ log q", "z was drawn from q: is q above or below in the ratio?"),
+            (1, 1, 0): ("log q forgotten", "z was drawn from q: where is that paid for?"),
+            (1, 0, -1): ("no prior term", "p(x, z) is a product of two"),
+            (1, 0, 0): ("log p(x|z) only", "p(x, z) is a product of two, and z comes from q"),
+            (0, 1, -1): ("log p(x|z) forgotten", "where has x gone?"),
+            (1, -1, -1): ("− log p(z)", "p(x, z) is a product of two"),
+            (1, -1, 1): ("KL with the wrong sign", "is log p(z)/q(z) added, or taken off?"),
+            (-1, -1, 1): ("sign", "the bound is asked for, not a loss"),
+            (-1, 1, -1): ("sign of log p(x|z)", "is a likely x good or bad for the bound?"),
+        },
+        over={
+            log_mean: ("log of mean", "E log w, or log E w: which of them needs no log of a sum?"),
+            lambda a: a.logsumexp(0): ("log of sum", "E log w is asked for"),
+            lambda a: a.exp().mean(0): ("no logarithm", "E w, or E log w?"),
+            lambda a: a.sum(0): ("sum for mean", "does a bound grow with the number of draws?"),
+            lambda a: a.mean(1): ("wrong axis", "which dimension counts the draws?"),
+            lambda a: a.sum(1): ("sum over the wrong axis", "which dimension counts the draws?"),
+            torch.mean: ("mean over B too", "one number an example is asked for"),
+            torch.sum: ("sum over everything", "one number an example is asked for"),
+            torch.clone: ("no mean", "one number an example: what is done over the K draws?"),
+            lambda a: a[0]: ("the first draw only", "what are the other K − 1 for?"),
+            lambda a: a.amax(0): ("the largest draw", "is it the mean that is asked for?"),
+        },
+        unit=UNIT,
+    ),
+    properties=(
+        Property(
+            "an average over draws",
+            "with every draw twice the bound should stay what it was; it does not",
+            lambda rng: [
+                Probe(tuple(t.repeat(n, 1) for t in terms))
+                for terms in [lower_bound_inputs(rng)[0].args]
+                for n in (1, 2)
+            ],
+            lambda out: bool(abs(out[0].value[0] - out[1].value[0]).max() < 1e-9),
+        ),
+    ),
+)
+
+IMPORTANCE_WEIGHTED_BOUND = replace(
+    LOG_MARGINAL,
+    number="3.3",
+    name="importance_weighted_bound",
+    signature="importance_weighted_bound(log_w)",
+    mistakes=tuple(
+        replace(mistake, hint=hint)
+        for mistake, hint in zip(
+            LOG_MARGINAL.mistakes,
+            [
+                "this is the ELBO: logarithm first, or mean first?",
+                "are the weights multiplied, or averaged?",
+                "exp(−2000) is 0; what can be taken out?",
+                "has each x its own largest weight?",
+                "what was taken out has to come back",
+                "the mean weight, or its logarithm?",
+                *(mistake.hint for mistake in LOG_MARGINAL.mistakes[6:]),
+            ],
+            strict=True,
+        )
+    ),
+)
+
+
+EXERCISES = (JENSEN_GAP, LOWER_BOUND, IMPORTANCE_WEIGHTED_BOUND)

@@ -1,0 +1,435 @@
+"""Lesson 5, reparameterisation: z = T(ε), both gradient estimators, and the best baseline."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from vaelib.check.catalogue.gaussian import Function, Hints
+from vaelib.check.catalogue.inputs import dyadic, limit, normal, numbers
+from vaelib.check.machinery.exercise import Exercise, Property, Rng, mistakes_by_keyword
+from vaelib.check.machinery.probe import Outcome, Probe
+
+BOTH = (0, 1)  # the gradients in mu and log_sigma
+
+
+def reparameterise(
+    mu: Tensor,
+    log_sigma: Tensor,
+    eps: Tensor,
+    *,
+    scale: Function = torch.exp,
+    noise: Function = torch.clone,
+    combine: Callable[[Tensor, Tensor, Tensor], Tensor] = lambda m, s, e: m + s * e,
+    keep: tuple[bool, bool] = (True, True),
+) -> Tensor:
+    """z = μ + σ ε, with gradients in μ and log σ."""
+    sigma = scale(log_sigma)
+    mu, sigma = (a if kept else a.detach() for a, kept in zip((mu, sigma), keep, strict=True))
+    return combine(mu, sigma, noise(eps))
+
+
+def reparameterise_inputs(rng: Rng) -> list[Probe]:
+    def draw(*shape: int) -> Probe:
+        mu = normal(rng, *shape, mean=0.8)
+        log_sigma = normal(rng, *shape, mean=-0.6, std=0.5)
+        return Probe((mu, log_sigma, normal(rng, *shape)), gradients=BOTH)
+
+    mu, log_sigma, eps = draw(2, 3).args
+    low = torch.full((2, 3), -30.0, dtype=torch.float64)
+    return [
+        draw(2, 3),
+        draw(4, 2),
+        draw(3, 2, 4),
+        limit("ε = 0", mu, log_sigma, 0 * eps, gradients=BOTH),
+        limit("log σ = −30: σ is 0, nearly", mu, low, eps, gradients=BOTH),
+        limit("a single example in one dimension", *draw(1, 1).args, gradients=BOTH),
+    ]
+
+
+MU = numbers(1.25, -0.5)
+GRAPH = "can autograd follow z back to μ and log σ?"
+ONE_FOR_ALL = ("one ε for all", "has each element its own draw?")
+ONE_FOR_DIMENSIONS = ("one ε for all dimensions", "has each dimension its own draw?")
+REPARAMETERISE = Exercise(
+    number="5.1",
+    name="reparameterise",
+    stars=1,
+    minutes=5,
+    points=1,
+    signature="reparameterise(mu, log_sigma, eps)",
+    variant=reparameterise,
+    inputs=reparameterise_inputs,
+    axes=(("B", "D"), ("B", "D"), ("B", "D")),
+    errors=((r"Can't call numpy\(\)|Tensor that requires grad", "graph cut", GRAPH),),
+    mistakes=mistakes_by_keyword(
+        scale={
+            torch.clone: ("log σ as σ", "can a standard deviation be negative? Which function?"),
+            lambda s: (s / 2).exp(): ("half log σ", "log_sigma is log σ; is it log σ² for you?"),
+            lambda s: (2 * s).exp(): ("σ² for σ", "how far from μ is z where ε = 1?"),
+            lambda s: (-s).exp(): ("1/σ for σ", "does the spread grow with log σ?"),
+            torch.nn.functional.softplus: ("softplus for exp", "log_sigma is the logarithm of σ"),
+        },
+        combine={
+            lambda m, s, e: (e + m) * s: ("(ε + μ)σ", "what is z where ε = 0?"),
+            lambda m, s, e: s + m * e: ("μ and σ in each other's place", "what is z where ε = 0?"),
+            lambda m, s, e: m - s * e: ("− for +", "is z above μ where ε is positive?"),
+            lambda m, s, e: m + s: ("ε forgotten", "where is the noise?"),
+            lambda m, s, e: s * e: ("μ forgotten", "what is z where ε = 0?"),
+            lambda m, s, e: m + e: ("σ forgotten", "how far from μ is z where ε = 1?"),
+            lambda m, s, e: m + s + e: ("σ added", "what is z where ε = 0?"),
+            lambda m, s, e: m + s * e**2: ("ε squared", "can z be below μ?"),
+        },
+        noise={
+            lambda e: e[:1].expand_as(e): ("one ε for all examples", "has each its own draw?"),
+            lambda e: e[..., :1].expand_as(e): ONE_FOR_DIMENSIONS,
+            lambda e: e[:, :1].expand_as(e): ONE_FOR_DIMENSIONS,
+            lambda e: e.flatten()[0].expand(e.shape): ONE_FOR_ALL,
+            lambda e: e.mean().expand(e.shape): ONE_FOR_ALL,
+            lambda e: e.mean(0).expand(e.shape): ("mean of ε over batch", "has each its own draw?"),
+        },
+        keep={
+            (False, False): ("graph cut", GRAPH),
+            (False, True): ("graph cut at μ", "can autograd follow z back to μ?"),
+            (True, False): ("graph cut at log σ", "can autograd follow z back to log σ?"),
+        },
+    ),
+    properties=(
+        Property(
+            "z = μ where ε = 0",
+            "where ε = 0, z should be μ; here it is not",
+            lambda rng: [Probe((MU, normal(rng, 2), 0 * MU))],
+            lambda out: bool(abs(out[0].value[0] - MU.numpy()).max() < 1e-9),
+        ),
+        Property(
+            "a straight line in ε",
+            "twice the ε should take z twice as far from μ; here it does not",
+            lambda rng: [Probe((0 * MU, MU, by * e)) for e in [normal(rng, 2)] for by in (1, 2)],
+            lambda out: bool(abs(out[1].value[0] - 2 * out[0].value[0]).max() < 1e-9),
+        ),
+        Property(
+            "each element its own ε",
+            "another ε in one element should leave the other elements; here it does not",
+            lambda rng: [Probe((MU, MU, numbers(e, 0.5))) for e in (1.0, -1.0)],
+            lambda out: bool(abs(out[1].value[0] - out[0].value[0])[1] < 1e-9),
+        ),
+    ),
+)
+
+
+def score_function_gradient(
+    f_z: Tensor,
+    z: Tensor,
+    mu: Any,
+    sigma: Any,
+    *,
+    score: Callable[[Any, Any, Any], Any] = lambda z, m, s: (z - m) / s**2,
+    each: Callable[[Tensor, Tensor], Tensor] = lambda f_z, score: f_z * score,
+    over: Function = torch.mean,
+    slope: tuple[Callable[[Tensor, Tensor], Tensor], bool] | None = None,
+    sign: float = 1.0,
+) -> Tensor:
+    """(1/K) Σ_k f(z_k) (z_k − μ)/σ²."""
+    if slope is None:
+        return over(sign * each(f_z, score(z, mu, sigma)))
+    way, times_score = slope
+    return over(sign * way(f_z, z) * (score(z, mu, sigma) if times_score else 1))
+
+
+def slope_of_parabola(f_z: Tensor, z: Tensor) -> Tensor:
+    """f′(z) of the parabola through the values."""
+    powers = torch.stack([z**2, z, torch.ones_like(z)], -1)
+    a, b, _ = torch.linalg.lstsq(powers, f_z).solution
+    return 2 * a * z + b
+
+
+def slope_of_differences(f_z: Tensor, z: Tensor) -> Tensor:
+    """f′(z) by finite differences."""
+    return torch.gradient(f_z, spacing=(z,))[0]
+
+
+def slope_of_square(f_z: Tensor, z: Tensor) -> Tensor:
+    """f′(z) if f(z) were z²."""
+    return 2 * z
+
+
+def score_function_gradient_inputs(rng: Rng) -> list[Probe]:
+    def draw(K: int, mu: Any, sigma: Any) -> tuple[Any, ...]:
+        z = mu + sigma * (normal(rng, K) + 0.3)
+        a, b, c = rng.normal((1.2, -0.7, 0.9), 0.2)
+        return a * z**2 + b * z + c, z, mu, sigma
+
+    f_z, z, *_ = draw(4, 0.5, 0.5)
+    return [
+        Probe(draw(4, dyadic(rng, 0.5, 1.5), dyadic(rng, 0.3, 0.6))),
+        Probe(draw(6, normal(rng, mean=-0.8, std=0.1), 0.4 + 0.1 * normal(rng).abs())),
+        Probe(draw(7, -dyadic(rng, 0.5, 1.5), dyadic(rng, 1.5, 2.5))),
+        limit("a single draw, K = 1", *draw(1, 0.5, 0.5)),
+        limit("f constant", torch.full_like(z, 2.0), z, 0.5, 0.5),
+        limit("every draw at μ", f_z, torch.full_like(z, 0.5), 0.5, 0.5),
+        limit("σ = 1/128", *draw(3, 0.5, 1 / 128)),
+    ]
+
+
+WRONG_MEANS: Hints = {
+    torch.sum: ("sum for mean", "does the estimate grow with K?"),
+    torch.clone: ("no mean", "one number is asked for: what is done over the K draws?"),
+    lambda a: a.sum() / (len(a) - 1): ("K−1 for K", "by what is a sum of K numbers divided?"),
+}
+GRADIENT = ("gradient of f used", "f is known by its values only: whose derivative is taken?")
+SCORE_FUNCTION_GRADIENT = Exercise(
+    number="5.2",
+    name="score_function_gradient",
+    stars=2,
+    minutes=10,
+    points=2,
+    signature="score_function_gradient(f_z, z, mu, sigma)",
+    variant=score_function_gradient,
+    inputs=score_function_gradient_inputs,
+    axes=(("K",), ("K",), (), ()),
+    fixed=("f_z", "z"),
+    errors=((r"does not require grad|not have been used in the graph", *GRADIENT),),
+    mistakes=mistakes_by_keyword(
+        score={
+            lambda z, m, s: (z - m) / s: ("σ for σ²", "d/dμ of (z − μ)²/2σ² is what?"),
+            lambda z, m, s: (z - m) / s**4: ("σ² for σ", "is `sigma` the variance already?"),
+            lambda z, m, s: z - m: ("1/σ² forgotten", "d/dμ of (z − μ)²/2σ² is what?"),
+            lambda z, m, s: (z - m) / s**2 / 2: ("½ left over", "what becomes of the ½?"),
+            lambda z, m, s: 2 * (z - m) / s**2: ("2 left over", "what becomes of the ½?"),
+            lambda z, m, s: z / s**2: ("μ forgotten", "what is the score at z = μ?"),
+            lambda z, m, s: ((z - m) ** 2 / s**2 - 1) / s: (
+                "derivative in σ, not in μ",
+                "which of the two parameters is it for?",
+            ),
+            lambda z, m, s: -((z - m) ** 2) / (2 * s**2): (
+                "log q for its derivative",
+                "what is the derivative of log q in μ?",
+            ),
+        },
+        each={
+            lambda f_z, score: f_z: ("score forgotten", "which derivative has been taken?"),
+            lambda f_z, score: score: ("f forgotten", "where are the values of f?"),
+            lambda f_z, score: f_z.mean() * score: (
+                "product of the means",
+                "is it the mean of the products?",
+            ),
+            lambda f_z, score: (f_z - f_z.mean()) * score: (
+                "baseline subtracted",
+                "a good idea, but the plain estimator is asked for",
+            ),
+        },
+        slope={
+            (way, times_score): GRADIENT
+            for way in (slope_of_parabola, slope_of_differences, slope_of_square)
+            for times_score in (False, True)
+        },
+        over=WRONG_MEANS,
+        sign={-1.0: ("sign", "does log q rise or fall with μ for a z above μ?")},
+    ),
+    properties=(
+        Property(
+            "a mirror at μ",
+            "with every z mirrored at μ and the same f(z) the sign should turn; here it does not",
+            lambda rng: [
+                Probe((f, 0.5 + side * away, 0.5, 0.75))
+                for f, away in [(normal(rng, 4), normal(rng, 4))]
+                for side in (1, -1)
+            ],
+            lambda out: bool(abs(out[0].value[0] + out[1].value[0]).max() < 1e-9),
+        ),
+        Property(
+            "proportional to f",
+            "twice the f should give twice the estimate; here it does not",
+            lambda rng: [
+                Probe((by * f, z, 0.5, 0.75))
+                for f, z in [(normal(rng, 4), normal(rng, 4))]
+                for by in (1, 2)
+            ],
+            lambda out: bool(abs(2 * out[0].value[0] - out[1].value[0]).max() < 1e-9),
+        ),
+    ),
+)
+
+
+def pathwise_gradient(
+    df_dz: Tensor,
+    eps: Tensor,
+    sigma: Any,
+    *,
+    in_mu: Callable[[Tensor, Tensor, Any], Tensor] = lambda df, e, s: df,
+    in_sigma: Callable[[Tensor, Tensor, Any], Tensor] = lambda df, e, s: df * e,
+    over: Function = torch.mean,
+    sign: float = 1.0,
+    order: tuple[int, int] = (0, 1),
+) -> tuple[Tensor, ...]:
+    """(1/K) Σ_k f′(z_k) and (1/K) Σ_k f′(z_k) ε_k."""
+    both = [over(sign * way(df_dz, eps, sigma)) for way in (in_mu, in_sigma)]
+    return both[order[0]], both[order[1]]
+
+
+def pathwise_gradient_inputs(rng: Rng) -> list[Probe]:
+    def draw(K: int, sigma: Any) -> tuple[Any, ...]:
+        eps = normal(rng, K) + 0.3
+        return 1.4 + 2.2 * sigma * eps + normal(rng, K, std=0.3), eps, sigma
+
+    return [
+        Probe(draw(3, dyadic(rng, 0.3, 0.6))),
+        Probe(draw(5, 0.4 + 0.1 * normal(rng).abs())),
+        Probe(draw(6, dyadic(rng, 1.5, 2.5))),
+        limit("a single draw, K = 1", *draw(1, 0.5)),
+        limit("ε = 0", normal(rng, 3), 0 * normal(rng, 3), 0.5),
+        limit("f flat", 0 * normal(rng, 3), normal(rng, 3), 0.5),
+        limit("σ = 1/128", *draw(3, 1 / 128)),
+    ]
+
+
+PATHWISE_GRADIENT = Exercise(
+    number="5.3",
+    name="pathwise_gradient",
+    stars=2,
+    minutes=10,
+    points=2,
+    signature="pathwise_gradient(df_dz, eps, sigma)",
+    variant=pathwise_gradient,
+    inputs=pathwise_gradient_inputs,
+    axes=(("K",), ("K",), ()),
+    fixed=("df_dz",),
+    outputs=2,
+    mistakes=mistakes_by_keyword(
+        in_sigma={
+            lambda df, e, s: df: ("missing ε", "z = μ + σ ε: what is dz/dσ?"),
+            lambda df, e, s: df * e * s: ("times σ", "is it d/dσ or d/d log σ?"),
+            lambda df, e, s: df * s: ("σ for ε", "z = μ + σ ε: what is dz/dσ?"),
+            lambda df, e, s: df * e / s: ("divided by σ", "z = μ + σ ε: what is dz/dσ?"),
+            lambda df, e, s: df * e**2: ("ε squared", "how often is ε in z = μ + σ ε?"),
+            lambda df, e, s: e: ("f′ forgotten in σ", "the chain rule has two factors"),
+            lambda df, e, s: df.mean() * e: ("product of the means", "the mean of what?"),
+        },
+        in_mu={
+            lambda df, e, s: df * e: ("ε in both", "z = μ + σ ε: what is dz/dμ?"),
+            lambda df, e, s: df * s: ("times σ in μ", "z = μ + σ ε: what is dz/dμ?"),
+            lambda df, e, s: df / s: ("divided by σ in μ", "z = μ + σ ε: what is dz/dμ?"),
+            lambda df, e, s: df * e / s: (
+                "the score's factor ε/σ in μ",
+                "which of two ways is it?",
+            ),
+        },
+        over=WRONG_MEANS,
+        sign={-1.0: ("sign", "f rises with z: does E f rise with μ?")},
+        order={
+            (1, 0): ("order swapped", "which of the two comes first?"),
+        },
+    ),
+    properties=(
+        Property(
+            "the sign of ε",
+            "with the sign of every ε turned d/dμ should stay and d/dσ turn; here they do not",
+            lambda rng: [
+                Probe((df, side * eps, 0.75))
+                for df, eps in [(normal(rng, 3), normal(rng, 3))]
+                for side in (1, -1)
+            ],
+            lambda out: all(
+                abs(a + sign * b).max() < 1e-9
+                for a, b, sign in zip(out[0].value, out[1].value, (-1, 1), strict=True)
+            ),
+        ),
+    ),
+)
+
+
+def optimal_baseline(
+    f_z: Tensor,
+    score: Tensor,
+    *,
+    way: Callable[[Tensor, Tensor], Tensor] = lambda f, s: (f * s**2).mean() / (s**2).mean(),
+    sign: float = 1.0,
+) -> Tensor:
+    """Σ f s² / Σ s²."""
+    return sign * way(f_z, score)
+
+
+def baseline_of_sample_covariance(f: Tensor, s: Tensor) -> Tensor:
+    return ((f * s - (f * s).mean()) * s).mean() / (s - s.mean()).square().mean()
+
+
+def optimal_baseline_inputs(rng: Rng) -> list[Probe]:
+    def draw(K: int) -> tuple[Tensor, Tensor]:
+        score = normal(rng, K, mean=0.4, std=1.6)
+        return 1.3 + 0.8 * score + 0.5 * score**2 + normal(rng, K), score
+
+    f_z, score = draw(4)
+    return [
+        Probe(draw(3)),
+        Probe(draw(5)),
+        Probe(draw(8)),
+        limit("f constant", torch.full_like(f_z, 2.5), score),
+        limit("a single draw, K = 1", *draw(1)),
+        limit("all scores of one size", f_z, numbers(1.5, -1.5, 1.5, 1.5)),
+        limit("a score of 0 among others", f_z, numbers(0.0, -1.0, 2.0, 0.5)),
+    ]
+
+
+F_AND_SCORE = numbers(1.5, -0.5, 3.0, 0.25), numbers(0.5, -1.0, 2.0, -0.25)
+
+
+def has_lowest_variance(out: list[Outcome]) -> bool:
+    f, s = F_AND_SCORE
+    b = float(out[0].value[0])
+    left = [float((((f - c) * s) ** 2).mean()) for c in (b, b - 0.01, b + 0.01)]
+    return left[0] <= min(left)
+
+
+OPTIMAL_BASELINE = Exercise(
+    number="5.4",
+    name="optimal_baseline",
+    stars=3,
+    minutes=30,
+    points=3,
+    signature="optimal_baseline(f_z, score)",
+    variant=optimal_baseline,
+    inputs=optimal_baseline_inputs,
+    axes=(("K",), ("K",)),
+    fixed=("f_z", "score"),
+    mistakes=mistakes_by_keyword(
+        way={
+            lambda f, s: f.mean(): ("mean of f only", "do all draws count alike, whatever s is?"),
+            lambda f, s: (f * s).mean() / s.mean(): ("s for s²", "what is squared in a variance?"),
+            lambda f, s: (f * s.abs()).mean() / s.abs().mean(): ("|s| for s²", "what is squared?"),
+            lambda f, s: (f * s).mean() / (s**2).mean(): ("s for s² above", "which power of s?"),
+            lambda f, s: (f * s**2).mean(): ("not divided by E[s²]", "is b a value as f has them?"),
+            lambda f, s: (f * s**2).sum(): ("not divided by Σ s²", "is b a value as f has them?"),
+            lambda f, s: (f * s).mean(): ("the gradient itself", "which b makes a variance small?"),
+            lambda f, s: (f * s**2).mean() / s.mean() ** 2: ("E[s]² for E[s²]", "which is first?"),
+            lambda f, s: (f * s**2).sum() / (s**2).mean(): ("sum over mean", "K times too large?"),
+            lambda f, s: (f * s**2).mean() / (s**2).sum(): ("mean over sum", "K times too small?"),
+            lambda f, s: (s**2).mean() / (f * s**2).mean(): ("upside down", "set dVar/db to 0"),
+            lambda f, s: (f**2 * s).mean() / (f**2).mean(): ("f and s exchanged", "which weighs?"),
+            lambda f, s: f.mean() * (s**2).mean(): ("product of the means", "the mean of what?"),
+            baseline_of_sample_covariance: (
+                "sample covariance",
+                "E[s] = 0 is known: what is left of it then?",
+            ),
+            lambda f, s: (f * s**2) / (s**2).mean(): ("no mean", "one number is asked for"),
+        },
+        sign={-1.0: ("sign", "f − b is small where b is like f")},
+    ),
+    properties=(
+        Property(
+            "f constant",
+            "where f is constant, b should be that constant; here it is not",
+            lambda rng: [Probe((numbers(2.5, 2.5, 2.5), normal(rng, 3)))],
+            lambda out: bool(abs(out[0].value[0] - 2.5).max() < 1e-9),
+        ),
+        Property(
+            "smallest variance",
+            "a slightly different b makes the mean of ((f − b) s)² smaller than yours does",
+            lambda rng: [Probe(F_AND_SCORE)],
+            has_lowest_variance,
+        ),
+    ),
+)
+
+
+EXERCISES = (REPARAMETERISE, SCORE_FUNCTION_GRADIENT, PATHWISE_GRADIENT, OPTIMAL_BASELINE)

@@ -1,0 +1,382 @@
+"""Lesson 7, latent traversals: one row of codes, a grid of them, and rank correlations."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from scipy import special, stats
+from torch import Tensor
+
+from vaelib.check.catalogue.gaussian import Function
+from vaelib.check.catalogue.inputs import limit, normal, numbers
+from vaelib.check.machinery.exercise import Exercise, Property, Rng, mistakes_by_keyword
+from vaelib.check.machinery.probe import Outcome, Probe
+
+Array = Any  # of NumPy
+
+
+def traverse(
+    z: Tensor,
+    dim: int,
+    values: Tensor,
+    *,
+    base: Function = torch.clone,
+    put: Callable[[Tensor, Tensor], Tensor] = lambda old, new: new,
+    at: Callable[[int, int], Any] = lambda dim, D: dim,
+    rows: Function = torch.clone,
+    in_place: str = "",
+) -> Tensor:
+    """values.n codes, each z but for its dimension dim, (n, D)."""
+    codes = base(z).repeat(len(values), 1)
+    to = torch.zeros(len(z), dtype=torch.bool)
+    to[at(dim, len(z))] = True
+    codes = torch.where(to, put(codes, values[:, None]), codes)
+    if in_place:
+        z[dim] = values[-1]
+    return rows(z.repeat(len(values), 1) if in_place == "one row" else codes)
+
+
+def traverse_inputs(rng: Rng) -> list[Probe]:
+    def draw(D: int, dim: int, n: int) -> tuple[Any, ...]:
+        return normal(rng, D, mean=0.6), dim, normal(rng, n, std=2.0)
+
+    z, dim, values = draw(3, 1, 3)
+    return [
+        Probe(draw(3, 1, 2)),
+        Probe(draw(4, 0, 3)),
+        Probe(draw(5, 3, 7)),
+        limit("the last dimension", *draw(4, 3, 2)),
+        limit("a single value, n = 1", *draw(3, 1, 1)),
+        limit("a single dimension, D = 1", *draw(1, 0, 3)),
+        limit("as many values as dimensions", z, dim, values),
+    ]
+
+
+CODE = numbers(0.5, -1.25, 2.0)
+TRAVERSE = Exercise(
+    number="7.1",
+    name="traverse",
+    stars=1,
+    minutes=5,
+    points=1,
+    signature="traverse(z, dim, values)",
+    variant=traverse,
+    inputs=traverse_inputs,
+    axes=(("D",), (), ("n",)),
+    mistakes=mistakes_by_keyword(
+        in_place={
+            "rows": ("in place", "is z after the call what it was before?"),
+            "one row": ("in place, and one row n times", "is each row a tensor of its own?"),
+        },
+        put={
+            lambda old, new: old + new: ("adds for replaces", "what is z[dim] in row i to be?"),
+            lambda old, new: old + new.cumsum(0): ("adds up from row to row", "what is row 2?"),
+            lambda old, new: old * new: ("multiplies for replaces", "what is z[dim] in row i?"),
+            lambda old, new: old - new: ("subtracts for replaces", "what is z[dim] in row i?"),
+            lambda old, new: new[-1:]: ("last value in every row", "is each row its own tensor?"),
+            lambda old, new: new[:1]: ("first value in every row", "which value is for row i?"),
+        },
+        at={
+            lambda dim, D: slice(None): ("other dims moved", "which dimensions stay as in z?"),
+            lambda dim, D: slice(dim, None): ("dims after dim moved too", "which ones stay?"),
+            lambda dim, D: slice(0, dim + 1): ("dims before dim moved too", "which ones stay?"),
+            lambda dim, D: (dim + 1) % D: ("dim one too high", "does dim count from 0?"),
+            lambda dim, D: dim - 1: ("dim one too low", "does dim count from 0?"),
+        },
+        base={
+            torch.zeros_like: ("other dims set to 0", "where does the traversal start from?"),
+            lambda z: z.mean().expand(len(z)): ("other dims set to their mean", "where from?"),
+        },
+        rows={
+            torch.t: ("axes swapped", "is a row one code, or one dimension?"),
+            lambda a: a.flip(0): ("rows in reverse", "which value comes first?"),
+            lambda a: a[0]: ("first row only", "how many codes are asked for?"),
+        },
+    ),
+    properties=(
+        Property(
+            "the other dimensions",
+            "in dimensions other than dim each row should be z; here it is not",
+            lambda rng: [Probe((CODE, 1, normal(rng, 2)))],
+            lambda out: bool(abs(out[0].value[0] - CODE.numpy())[:, [0, 2]].max() < 1e-9),
+        ),
+        Property(
+            "dimension dim",
+            "column dim should hold the values as they are; here it does not",
+            lambda rng: [Probe((normal(rng, 2), 1, CODE))],
+            lambda out: bool(abs(out[0].value[0][:, 1] - CODE.numpy()).max() < 1e-9),
+        ),
+    ),
+)
+
+
+def manifold_grid(
+    n: int,
+    *,
+    levels: Callable[[Array, int], Array] = lambda i, n: (i + 0.5) / n,
+    inverse: Callable[[Array], Array] = special.ndtri,
+    pairs: Callable[[Array, Array], Array] = lambda slow, fast: np.stack([slow, fast], -1),
+    shape: Callable[[Array, int], Array] = lambda grid, n: grid,
+) -> Tensor:
+    """The n² pairs of Φ⁻¹((i + ½)/n), (n·n, 2), the first coordinate slowest."""
+    with np.errstate(all="ignore"):
+        q = inverse(levels(np.arange(n), n))
+    return torch.from_numpy(np.array(shape(pairs(np.repeat(q, n), np.tile(q, n)), n)))
+
+
+def manifold_grid_inputs(rng: Rng) -> list[Probe]:
+    sizes = [2, 3, int(rng.integers(4, 6)), int(rng.integers(6, 9))]
+    return [*(Probe((n,)) for n in sizes), limit("n = 1", 1), limit("n = 20", 20)]
+
+
+def distinct_levels(
+    outcomes: list[Outcome], of: Callable[[Array], Array] = lambda v: v
+) -> list[Array]:
+    """For each outcome the distinct values of its coordinates, if more than three, in order."""
+    every = [np.concatenate([v.ravel() for v in o.value]) for o in outcomes if o.value]
+    found = [np.unique(of(values).round(5)) for values in every]
+    return [levels for levels in found if len(levels) > 3 and np.isfinite(levels).all()]
+
+
+def evenly_spaced(levels: Array) -> bool:
+    steps = np.diff(levels)
+    return bool(np.ptp(steps) < 1e-3 * steps.max())
+
+
+def is_linear(probes: list[Probe], outcomes: list[Outcome]) -> bool:
+    found = distinct_levels(outcomes)
+    return bool(found) and all(evenly_spaced(levels) for levels in found)
+
+
+def is_probability(probes: list[Probe], outcomes: list[Outcome]) -> bool:
+    found = distinct_levels(outcomes)
+    return bool(found) and all(levels[0] >= 0 and levels[-1] <= 1 for levels in found)
+
+
+def has_other_levels(probes: list[Probe], outcomes: list[Outcome]) -> bool:
+    """Quantiles of evenly spaced levels, but not of levels that are a mistake with a name."""
+    found = distinct_levels(outcomes, special.ndtr)
+    return bool(found) and all(
+        evenly_spaced(levels)
+        and not np.isclose(levels[0] * np.array([n + 1, n, 2 * n]), 1, 0, 0.01).any()
+        for levels in found
+        for n in [len(levels)]
+    )
+
+
+MANIFOLD_GRID = Exercise(
+    number="7.2",
+    name="manifold_grid",
+    stars=2,
+    minutes=10,
+    points=2,
+    signature="manifold_grid(n)",
+    variant=manifold_grid,
+    inputs=manifold_grid_inputs,
+    float32=False,
+    axes=((),),
+    mistakes=mistakes_by_keyword(
+        levels={
+            lambda i, n: i / max(n - 1, 1): (
+                "0 and 1 included (infinite)",
+                "where is the 0-quantile of N(0, 1)?",
+            ),
+            lambda i, n: i / n: ("0 included (infinite)", "where is the 0-quantile of N(0, 1)?"),
+            lambda i, n: (i + 1) / n: ("1 included (infinite)", "where is the 1-quantile?"),
+            lambda i, n: (i + 1) / (n + 1): (
+                "(i + 1)/(n + 1)",
+                "cut (0, 1) into n equal parts: where are their middles?",
+            ),
+            lambda i, n: 0.05 + 0.9 * i / max(n - 1, 1): (
+                "other quantiles",
+                "cut (0, 1) into n equal parts: where are their middles?",
+                has_other_levels,
+            ),
+        },
+        inverse={
+            lambda u: u: (
+                "linear grid",
+                "equal steps of probability, or of z? Which function is missing?",
+                is_linear,
+            ),
+            special.ndtr: ("Φ for Φ⁻¹", "is z between 0 and 1, or any number?", is_probability),
+            lambda u: special.logit(u): ("logistic for normal", "whose quantiles are they?"),
+            lambda u: -special.ndtri(u): ("from high to low", "which quantile comes first?"),
+            lambda u: special.ndtri(u) ** 2: ("squared", "are there negative z?"),
+            lambda u: special.ndtri(u) / np.sqrt(2): (
+                "√2 forgotten",
+                "erf is Φ for a variance of ½: by what must z be multiplied?",
+            ),
+        },
+        pairs={
+            lambda a, b: np.stack([b, a], -1): ("order", "which coordinate changes slowest?"),
+            lambda a, b: np.stack([a, a], -1): ("one coordinate twice", "are all pairs there?"),
+            lambda a, b: np.stack([a, -b], -1): (
+                "second from high to low",
+                "from low to high?",
+            ),
+            lambda a, b: np.stack([-a, b], -1): (
+                "first from high to low",
+                "from low to high?",
+            ),
+        },
+        shape={
+            lambda g, n: g.reshape(n, n, 2): ("not flattened: (n, n, 2)", "how many rows?"),
+            lambda g, n: g.T: ("axes swapped", "is a row one code?"),
+            lambda g, n: g[:: n + 1]: ("n codes only", "how many pairs are there?"),
+        },
+    ),
+    properties=(
+        Property(
+            "symmetric",
+            "the quantiles lie symmetrically about 0; your codes do not",
+            lambda rng: [Probe((4,))],
+            lambda out: bool(abs(out[0].value[0].clip(-99, 99).sum(0)).max() < 1e-4),
+        ),
+        Property(
+            "equal shares",
+            "between neighbouring quantiles N(0, 1) has equal shares; between yours it has not",
+            lambda rng: [Probe((6,))],
+            lambda out: all(evenly_spaced(levels) for levels in distinct_levels(out, special.ndtr)),
+        ),
+    ),
+)
+
+
+def average_ranks(column: Array) -> Array:
+    return stats.rankdata(column)
+
+
+def correlation(a: Array, b: Array) -> float:
+    return np.corrcoef(a, b)[0, 1]
+
+
+def spearman_table(
+    mu: Tensor,
+    factors: Tensor,
+    *,
+    ranks: Callable[[Array], Array] = average_ranks,
+    ranked: tuple[bool, bool] = (True, True),
+    by_rows: bool = False,
+    measure: Callable[[Array, Array], float] = correlation,
+    give: Callable[[Array], Array] = lambda r: r,
+    transpose: bool = False,
+    full_table: bool = False,
+) -> Tensor:
+    """The correlations of the average ranks, (N, D), (N, F) -> (D, F)."""
+    a = mu.numpy()
+    b = factors.numpy()
+    if by_rows:
+        a = stats.rankdata(a, axis=1)
+        b = stats.rankdata(b, axis=1)
+    else:
+        both = zip(ranked, (a, b), strict=True)
+        a, b = (np.apply_along_axis(ranks, 0, c) if is_ranked else c for is_ranked, c in both)
+    if full_table:
+        a = b = np.concatenate([a, b], 1)
+    table = give(np.array([[measure(x, y) for y in b.T] for x in a.T]))
+    return torch.from_numpy(np.array(table.T if transpose else table))
+
+
+def spearman_shortcut(a: Array, b: Array) -> float:
+    return 1 - 6 * ((a - b) ** 2).sum() / (len(a) * (len(a) ** 2 - 1))
+
+
+def spearman_table_inputs(rng: Rng) -> list[Probe]:
+    def draw(N: int, D: int, F: int, ties: bool = True) -> tuple[Tensor, Tensor]:
+        """mu is a curved function of the factors; its ties are in other rows than theirs."""
+        factors = normal(rng, N, F)
+        mixed = factors @ normal(rng, F, D) + normal(rng, N, D, std=0.5)
+        if ties:
+            mixed = (2 * mixed).round() / 2
+            mixed[0] = -1.0
+            mixed[1] = 1.5
+            mixed[-1] = -1.0
+            factors = (2 * factors).round() / 2
+            factors[0] = 0.5
+            factors[1] = -1.0
+            factors[2] = -1.0
+        return mixed.exp(), factors
+
+    up = torch.arange(1.0, 7.0, dtype=torch.float64)[:, None]
+    return [
+        Probe(draw(5, 1, 2)),
+        Probe(draw(9, 3, 2)),
+        Probe(draw(12, 4, 3)),
+        limit("no ties", *draw(8, 2, 3, ties=False)),
+        limit("rising and falling along a curve", up**3, torch.cat([up, -up], 1)),
+        limit("a single dimension, D = 1", *draw(8, 1, 2)),
+        limit("a single factor, F = 1", *draw(8, 2, 1)),
+    ]
+
+
+# Each sort puts equal values in its own order.
+SORTS: tuple[Callable[[Array], Array], ...] = (
+    lambda c: c.argsort(kind="stable"),
+    lambda c: c.argsort(),
+    lambda c: torch.from_numpy(c).argsort().numpy(),
+)
+WITHOUT_AVERAGING = ("ranks without averaging", "which rank have two values that are equal?")
+SPEARMAN_TABLE = Exercise(
+    number="7.3",
+    name="spearman_table",
+    stars=3,
+    minutes=30,
+    points=3,
+    signature="spearman_table(mu, factors)",
+    variant=spearman_table,
+    inputs=spearman_table_inputs,
+    axes=(("N", "D"), ("N", "F")),
+    fixed=("mu", "factors"),
+    mistakes=mistakes_by_keyword(
+        ranks={
+            lambda c: c: ("Pearson", "what does your table do when exp is put on a column?"),
+            **{sort: ("argsort for ranks", "is argsort(z)[0] the rank of z[0]?") for sort in SORTS},
+            **{(lambda c, sort=sort: sort(sort(c))): WITHOUT_AVERAGING for sort in SORTS},
+            lambda c: stats.rankdata(c, "min"): ("lowest ranks for ties", "lowest, or average?"),
+            lambda c: stats.rankdata(c, "max"): ("highest ranks for ties", "highest, or average?"),
+            lambda c: stats.rankdata(c, "dense"): ("dense ranks", "the rank after two equal ones?"),
+        },
+        ranked={
+            (False, True): ("mu not ranked", "are both ranked, mu and factors?"),
+            (True, False): ("factors not ranked", "are both ranked, mu and factors?"),
+        },
+        by_rows={True: ("ranks along the wrong axis", "what is ranked, an example or a column?")},
+        measure={
+            spearman_shortcut: ("the shortcut 1 − 6Σd²/N(N² − 1)", "does it hold with ties?"),
+            lambda a, b: np.cov(a, b)[0, 1]: ("covariance", "by what is it to be divided?"),
+            lambda a, b: a @ b / np.sqrt(a @ a * (b @ b)): (
+                "not centred",
+                "what is taken off first?",
+            ),
+            lambda a, b: correlation(a, b) * (len(a) - 1) / len(a): (
+                "N−1 beside N",
+                "is the same number in the covariance and in the deviations?",
+            ),
+            lambda a, b: stats.kendalltau(a, b)[0]: ("Kendall", "which rank correlation is it?"),
+        },
+        give={
+            abs: ("sign lost", "does a falling relation look like a rising one?"),
+            np.square: ("squared", "does a falling relation look like a rising one?"),
+            lambda r: -r: ("sign turned", "does mu rise with the factor?"),
+        },
+        transpose={True: ("axes swapped", "which come first, dimensions or factors?")},
+        full_table={True: ("whole table, (D + F, D + F)", "which block of it is asked for?")},
+    ),
+    properties=(
+        Property(
+            "invariant under a rising function",
+            "exp on every mu leaves the ranks as they are; here the answer changes",
+            lambda rng: [
+                Probe((f(m), g))
+                for m, g in [(normal(rng, 6, 1), normal(rng, 6, 2))]
+                for f in (torch.clone, torch.exp)
+            ],
+            lambda out: bool(abs(out[0].value[0] - out[1].value[0]).max() < 1e-9),
+        ),
+    ),
+)
+
+
+EXERCISES = (TRAVERSE, MANIFOLD_GRID, SPEARMAN_TABLE)

@@ -1,0 +1,1 @@
+"""What asks, compares and says, for every exercise alike: no answer is in here."""

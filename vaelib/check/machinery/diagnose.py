@@ -1,0 +1,291 @@
+"""What is wrong with an answer: how it fails, how it is related to the right one, and where."""
+
+import math
+import re
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vaelib.check.machinery import wording
+from vaelib.check.machinery.compare import (
+    DOUBLE,
+    close,
+    finite,
+    same_gradients,
+    same_shapes,
+    same_value,
+    tolerance,
+)
+from vaelib.check.machinery.exercise import Exercise, Mistake, Reference, Run
+from vaelib.check.machinery.probe import Outcome, Probe, Seeded
+from vaelib.check.machinery.relations import Case, factor, relation
+from vaelib.check.machinery.result import CheckResult
+
+
+@dataclass(frozen=True)
+class Wrong:
+    """A wrong answer: its outcome for each probe, and the expected one."""
+
+    exercise: Exercise
+    run: Run
+    reference: Reference
+    seed: int
+    probes: list[Probe]
+    got: list[Outcome]
+    want: list[Outcome]
+
+    def known(self, mistakes: tuple[Mistake, ...]) -> CheckResult:
+        """For a mistake of the catalogue."""
+        return wording.known(self.exercise, mistakes, factor(self.exercise, self._wrong_cases()))
+
+    def unknown(self) -> CheckResult:
+        """For any other."""
+        for limit in (False, True):
+            for probe, got, want in zip(self.probes, self.got, self.want, strict=True):
+                if probe.limit == limit:
+                    found = self._broken(probe, got, want)
+                    if found:
+                        return found
+            if not limit and any(not self._same(i) for i in self._ordinary()):
+                return self._different()
+        return self._off_at_a_limit()
+
+    def _ordinary(self) -> list[int]:
+        return [i for i, probe in enumerate(self.probes) if not probe.limit]
+
+    def _same(self, i: int) -> bool:
+        return same_value(self.got[i], self.want[i])
+
+    def _broken(self, probe: Probe, got: Outcome, want: Outcome) -> CheckResult | None:
+        """What makes its numbers useless: an error, a type, a shape, NaN, side effects."""
+        exercise = self.exercise
+        where = wording.at(probe)
+        wrong = wording.wrong
+        if got.kind == "raised":
+            for pattern, name, hint in exercise.errors:
+                if re.search(pattern, got.error):
+                    return wrong(exercise, name, f"this looks like: {name}", hint, got.error)
+            return wording.raised(exercise, got, probe, where)
+        if got.changed:
+            names = " and ".join(exercise.arguments[i] for i in got.changed)
+            text = f"it changes its input {names} in place: make a new tensor (clone) instead"
+            return wrong(exercise, "changes its inputs", text)
+        if got.used_global_random and any(isinstance(a, Seeded) for a in probe.args):
+            text = "it uses the global random state: the generator it is given is not the only one"
+            return wrong(exercise, "global random state", text)
+        if not got.value or got.several != want.several or len(got.value) != len(want.value):
+            return wording.of_type(exercise, got, want)
+        if not same_shapes(got, want):
+            return self._shape(probe, got, want)
+        if finite(want) and not finite(got):
+            return self._not_finite(probe, got, where)
+        if got.used_global_random and not same_value(got, want):
+            text = "it draws random numbers of its own; its arguments alone should decide"
+            return wrong(exercise, "global random state", text)
+        if not same_value(got, want):
+            if "int" in got.type or "bool" in got.type:
+                text = f"it returns whole numbers ({got.type}); expected floating-point ones"
+                return wrong(exercise, "whole numbers", text, self._example(probe, got, want))
+            if "float16" in got.type:
+                return wrong(exercise, "half precision", f"{got.type} holds three digits only")
+            return None
+        return self._gradients(probe, got, want)
+
+    def _shape(self, probe: Probe, got: Outcome, want: Outcome) -> CheckResult:
+        for a, b in zip(got.value, want.value, strict=True):
+            if a.shape == b.shape:
+                continue
+            returned, expected = (
+                f"shape {v.shape}" if v.ndim else "a single number" for v in (a, b)
+            )
+            hints = [
+                f"its {name} over axis {axis} would be right: is that still to be done?"
+                for axis in range(a.ndim)
+                for name, total in (("sum", a.sum(axis)), ("mean", a.mean(axis)))
+                if total.shape == b.shape and np.allclose(total, b, rtol=1e-4)
+            ]
+            if a.size == b.size and np.allclose(a.ravel(), b.ravel(), rtol=1e-4):
+                hints.insert(0, "the numbers are right, the shape is not")
+            elif a.ndim == 0 and np.isclose(a, b.sum(), rtol=1e-4):
+                hints.insert(0, "it is the sum of what is expected: is there a sum too many?")
+            elif a.ndim == 0 and np.isclose(a, b.mean(), rtol=1e-4):
+                hints.insert(0, "it is the mean of what is expected: is there a mean too many?")
+            elif a.shape == b.T.shape and np.allclose(a.T, b, rtol=1e-4):
+                hints.insert(0, "it is transposed: which axis comes first?")
+            given = f"for {wording.arguments(self.exercise, probe)}"
+            text = f"it returns {returned}; expected {expected}"
+            return wording.wrong(self.exercise, "wrong shape", text, *hints[:1], given)
+        raise AssertionError("the shapes are the same")
+
+    def _not_finite(self, probe: Probe, got: Outcome, where: str) -> CheckResult:
+        bad = next(v for v in got.value if not np.isfinite(v).all())
+        name = "NaN" if np.isnan(bad).any() else "infinite"
+        many = f" in {int((~np.isfinite(bad)).sum())} of {bad.size} places" if bad.ndim else ""
+        ordinary = all(finite(self.got[i]) for i in self._ordinary())
+        start = "right on ordinary inputs, but " if ordinary else ""
+        start = start if all(self._same(i) for i in self._ordinary()) else ""
+        question = "a log or a root of something negative, 0/0, or an exp too large?"
+        given = f"for {wording.arguments(self.exercise, probe)}"
+        text = f"{start}it is {name}{many}{where}: {question}"
+        return wording.wrong(self.exercise, name, text, given)
+
+    def _gradients(self, probe: Probe, got: Outcome, want: Outcome) -> CheckResult | None:
+        """Wrong gradients of a right value."""
+        if same_gradients(got, want):
+            return None
+        names = [self.exercise.arguments[i] for i in probe.gradients]
+        both = list(zip(names, got.gradients, want.gradients, strict=True))
+        cut = [n for n, a, b in both if a is None and b is not None]
+        if cut:
+            text = f"the numbers are right, but no gradient reaches {' and '.join(cut)}"
+            hint = "what cuts a tensor from the graph: detach, .data, .item(), NumPy, a new tensor?"
+            return wording.wrong(self.exercise, "graph cut", text, hint)
+        off = [
+            n for n, a, b in both
+            if a is not None and b is not None and not np.allclose(a, b, rtol=1e-4, atol=1e-6)
+        ]  # fmt: skip
+        text = f"the numbers are right, but the gradient of {' and '.join(off or names)} is not"
+        return wording.wrong(self.exercise, "wrong gradient", text, "is a part of it detached?")
+
+    def _cases(self, j: int) -> list[Case]:
+        return [
+            Case(
+                self.got[i].value[j],
+                self.want[i].value[j],
+                self.probes[i],
+                tolerance(self.got[i]),
+            )
+            for i in self._ordinary()
+            if same_shapes(self.got[i], self.want[i])
+        ]
+
+    def _wrong_cases(self) -> list[Case]:
+        """All cases of the first result that is wrong."""
+        for j in range(len(self.want[0].value)):
+            cases = self._cases(j)
+            if not all(case.is_close(case.got, case.want) for case in cases):
+                return cases
+        return []
+
+    def _example(self, probe: Probe, got: Outcome, want: Outcome) -> str:
+        if not same_shapes(got, want):
+            return ""
+        return wording.example(self.exercise, probe, got, want, masks(got, want))
+
+    def _smallest(self) -> str:
+        """Both numbers, for the smallest input on which they differ."""
+        wrong = [i for i in range(len(self.probes)) if not self._same(i)]
+        sizes = {i: sum(math.prod(np.shape(a)) for a in self.probes[i].args) for i in wrong}
+        i = min(wrong, key=lambda i: (sizes[i], self.probes[i].limit))
+        return self._example(self.probes[i], self.got[i], self.want[i])
+
+    def _different(self) -> CheckResult:
+        """Wrong numbers of the right type and shape."""
+        which = ""
+        if len(self.want[0].value) > 1:
+            good = [
+                all(c.is_close(c.got, c.want) for c in self._cases(j))
+                for j in range(len(self.want[0].value))
+            ]
+            which = "; ".join(
+                f"result {j + 1} is {'right' if g else 'wrong'}" for j, g in enumerate(good)
+            )
+        found = relation(self.exercise, self._wrong_cases())
+        text = f"your result is {found[1]}" if found else ""
+        if found is None:
+            base = [self.probes[i] for i in self._ordinary() if not self._same(i)]
+            found = simpler(self.exercise, self.reference, self.run, base[-1])
+            text = found[1] if found else f"it differs from the expected result{self._right_at()}"
+        property_ = failing_property(self.exercise, self.run, self.seed)
+        name = found[0] if found else None
+        return wording.wrong(self.exercise, name, text, which, property_ or "", self._smallest())
+
+    def _right_at(self) -> str:
+        """The limiting cases in which the answer is right."""
+        both = zip(self.probes, self.got, self.want, strict=True)
+        labels = [f"“{probe.label}”" for probe, a, b in both if probe.limit and same_value(a, b)]
+        return f", but it is right for {' and '.join(labels)}" if labels else ""
+
+    def _off_at_a_limit(self) -> CheckResult:
+        wrong = [i for i in range(len(self.probes)) if not self._same(i)]
+        labels = " and ".join(dict.fromkeys(f"“{self.probes[i].label}”" for i in wrong))
+        text = f"right on ordinary inputs, wrong for {labels}"
+        return wording.wrong(self.exercise, f"wrong for {labels}", text, self._smallest())
+
+
+def single_precision(exercise: Exercise, probe: Probe, got: Outcome, want: Outcome) -> CheckResult:
+    """For an answer that is right for float64 and not for float32."""
+    text = "right in double precision, but not for float32 inputs"
+    hint = "is a dtype fixed somewhere? x.dtype is that of the input x"
+    name = "float32 inputs"
+    if got.kind == "raised":
+        return wording.wrong(exercise, name, f"{text}: it raises an error", got.error, hint)
+    if not same_shapes(got, want):
+        return wording.wrong(exercise, name, f"{text}: it returns {got.type}", hint)
+    example = wording.example(exercise, probe, got, want, masks(got, want))
+    return wording.wrong(exercise, name, text, example, hint)
+
+
+def _changed(probe: Probe, i: int, change: Any) -> Probe:
+    args = list(probe.args)
+    args[i] = change(args[i])
+    return replace(probe, args=tuple(args), gradients=())
+
+
+def _is_float(value: Any) -> bool:
+    return isinstance(value, float) or (isinstance(value, Tensor) and value.is_floating_point())
+
+
+def simpler(
+    exercise: Exercise, reference: Reference, run: Run, probe: Probe
+) -> tuple[str, str] | None:
+    """The argument that explains it: one that is not used, or the answer is right at 0 or 1."""
+    names = [
+        (i, name)
+        for i, name in enumerate(exercise.arguments)
+        if _is_float(probe.args[i]) and name not in exercise.fixed
+    ]
+    probe = replace(probe, gradients=())
+    for i, name in names:
+        nearby = _changed(probe, i, lambda a: 0.9 * a)
+        want = reference(nearby)
+        want_here = reference(probe)
+        got = run(nearby)
+        got_here = run(probe)
+        moved = same_shapes(want, want_here) and not same_value(want, want_here)
+        if moved and finite(want) and same_value(got, got_here, DOUBLE):
+            text = f"your result does not change when {name} does: where does {name} enter?"
+            return f"{name} not used", text
+    good: dict[str, str] = {}
+    for value in (0.0, 1.0):
+        for i, name in names:
+            special = _changed(probe, i, lambda a, v=value: _filled(a, v))
+            want = reference(special)
+            trivial = not want.value or not any(np.abs(v).max(initial=0) > 1e-9 for v in want.value)
+            if finite(want) and not trivial and same_value(run(special), want):
+                good.setdefault(name, f"{name} is {value:g}")
+    if not good or len(good) > 2:
+        return None
+    text = f"right where {' and where '.join(good.values())}, wrong elsewhere: "
+    return f"in {' or '.join(good)}", f"{text}look at how {' and '.join(good)} enter"
+
+
+def _filled(value: Any, constant: float) -> Any:
+    return torch.full_like(value, constant) if isinstance(value, Tensor) else constant
+
+
+def failing_property(exercise: Exercise, run: Run, seed: int) -> str | None:
+    """The sentence of the first property that does not hold."""
+    for prop in exercise.properties:
+        outcomes = [run(p) for p in prop.probes(np.random.default_rng(seed))]
+        if all(o.kind == "value" and o.value for o in outcomes) and not prop.holds(outcomes):
+            return prop.fails
+    return None
+
+
+def masks(got: Outcome, want: Outcome) -> list[np.ndarray]:
+    """For each result, where the two differ; they have the same shapes."""
+    return [~close(a, b, tolerance(got)) for a, b in zip(got.value, want.value, strict=True)]

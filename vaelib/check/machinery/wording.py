@@ -1,0 +1,201 @@
+"""The sentences that a student reads: results, arguments, and how an answer fails."""
+
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from vaelib.check.machinery.exercise import Exercise, Mistake
+from vaelib.check.machinery.probe import Outcome, Probe, Seeded
+from vaelib.check.machinery.result import CheckResult
+
+ENDED = {
+    "timeout": (
+        "never ends",
+        "it did not come back within {0} s{1} and was stopped: does its loop end?",
+    ),
+    "exit": (
+        "calls exit",
+        "it calls exit{1}: a function hands its result back with return",
+    ),
+    "recursion": (
+        "endless recursion",
+        "it calls itself without end{1}: where does that stop?",
+    ),
+    "memory": (
+        "out of memory",
+        "it asks for more memory than there is{1}: how large is its array?",
+    ),
+}
+# By the type of a result that is neither a number nor an array.
+TYPES = {
+    "NoneType": (
+        "returns None",
+        "it returns nothing (None): is there a return at its end?",
+    ),
+    "str": ("returns a string", "it returns a string (str); expected {}"),
+    "generator": (
+        "returns a generator",
+        "it returns a generator: is there a yield for a return?",
+    ),
+    "coroutine": (
+        "returns a coroutine",
+        "it returns a coroutine: is there an async before def?",
+    ),
+    "function": (
+        "returns a function",
+        "it returns a function: are the brackets () after it missing?",
+    ),
+}
+TYPES |= {
+    name: TYPES["function"]
+    for name in ("method", "builtin_function_or_method", "method_descriptor")
+}
+
+
+def right(exercise: Exercise, note: str = "") -> CheckResult:
+    return CheckResult(True, True, f"✓ {exercise.number} {exercise.name}: right{note}")
+
+
+def wrong(exercise: Exercise, name: str | None, headline: str, *more: str) -> CheckResult:
+    title = f"✗ {exercise.number} {exercise.name}: "
+    lines = [line for text in (headline, *more) if text for line in text.split("\n")]
+    return CheckResult(False, True, title + "\n  ".join(lines), name)
+
+
+def ended(exercise: Exercise, got: Outcome, probe: Probe) -> CheckResult:
+    """For a call that gave neither a result nor an ordinary error."""
+    if got.kind == "not attempted":
+        text = f"– {exercise.number} {exercise.name}: not attempted yet"
+        return CheckResult(False, False, text)
+    if got.kind == "stopped":
+        return wrong(exercise, None, "stopped by you before it came back")
+    name, sentence = ENDED[got.kind]
+    where = at(probe)
+    detail = got.error if got.kind == "memory" else ""
+    return wrong(exercise, name, sentence.format(got.error, where), detail)
+
+
+def at(probe: Probe) -> str:
+    """Names the input, if it is a limiting case."""
+    return f" for the input “{probe.label}”" if probe.label else ""
+
+
+def known(exercise: Exercise, mistakes: tuple[Mistake, ...], more: str) -> CheckResult:
+    name = " + ".join(m.name for m in mistakes)
+    looks = "this looks like" if len(mistakes) == 1 else "this looks like two mistakes at once"
+    return wrong(exercise, name, f"{looks}: {name}", *(m.hint for m in mistakes), more)
+
+
+def raised(exercise: Exercise, got: Outcome, probe: Probe, where: str = "") -> CheckResult:
+    """For an error in the student's code."""
+    error = got.error
+    if "requires grad" in error and "numpy" in error:
+        text = (
+            "it leaves PyTorch's graph (NumPy, .item() …), so that no gradient can reach its inputs"
+        )
+        return wrong(exercise, "graph cut", text, error)
+    if "in-place operation" in error and "leaf" in error:
+        text = "it changes one of its inputs in place: make a new tensor instead"
+        return wrong(exercise, "changes its inputs", text, error)
+    if error.startswith("EOFError: input()"):
+        return wrong(
+            exercise,
+            "asks for input",
+            "it waits for input(): all it needs is in its arguments",
+        )
+    if "positional argument" in error or "unexpected keyword" in error:
+        hint = f"it is called as {exercise.signature}"
+    else:
+        hint = f"with {arguments(exercise, probe)}"
+    name = f"raises {error.split(':')[0].split(chr(10))[0]}"
+    return wrong(exercise, name, f"it raises an error{where}", error, hint)
+
+
+def of_type(exercise: Exercise, got: Outcome, want: Outcome) -> CheckResult:
+    """For a result that is not a number, an array or a tuple of these, or has the wrong length."""
+    wanted = expectation(want)
+    if want.several and not got.several and got.value:
+        text = f"it returns one result ({got.type}); expected {wanted}"
+        return wrong(
+            exercise,
+            "one result for several",
+            text,
+            "return them as a tuple: return a, b",
+        )
+    if got.several and not want.several:
+        if got.type.startswith("tuple of 1"):
+            text = "it returns a tuple of one: is there a comma at the end of its return?"
+            return wrong(exercise, "a tuple of one", text)
+        text = f"it returns a {got.type}; expected {wanted}"
+        if got.type.startswith("list") and want.value[0].ndim:
+            hint = "torch.stack makes one tensor of several"
+            return wrong(exercise, "a list for a tensor", text, hint)
+        return wrong(exercise, "several results", text, "which of them is asked for?")
+    name, text = TYPES.get(got.type, ("wrong type", "it returns {type}; expected {}"))
+    return wrong(exercise, name, text.format(wanted, type=got.type))
+
+
+def expectation(want: Outcome) -> str:
+    """The expected result in words: "a tensor of shape (5,)"."""
+    parts = [f"shape {v.shape}" if v.ndim else "a scalar" for v in want.value]
+    if want.several:
+        return f"a tuple of {len(parts)} ({', '.join(parts)})"
+    return f"a tensor of {parts[0]}" if want.value[0].ndim else parts[0]
+
+
+def number(x: float, other: float | None = None) -> str:
+    """Six digits, or as many as it takes to distinguish it from `other`."""
+    for digits in (6, 9, 12, 17):
+        text = f"{x:.{digits}g}"
+        if other is None or text != f"{other:.{digits}g}":
+            break
+    return text.replace("-", "−") if "e" not in text else text
+
+
+def show(value: Any) -> str:
+    """A small argument with its values, a large one as its shape."""
+    if isinstance(value, Tensor):
+        value = value.detach().numpy()
+    if isinstance(value, Seeded):
+        return "a generator"
+    if isinstance(value, np.ndarray | int | float):
+        array = np.asarray(value, dtype=np.float64)
+        if array.size > 8:
+            return f"shape {array.shape}"
+        if array.ndim == 0:
+            return number(float(array))
+        return "[" + ", ".join(show(part) for part in array) + "]"
+    return repr(value)
+
+
+def arguments(exercise: Exercise, probe: Probe) -> str:
+    """ "mu = [0.1, 0.2], sigma_x = 0.5"."""
+    shown = zip(exercise.arguments, probe.args, strict=True)
+    return ", ".join(f"{name} = {show(value)}" for name, value in shown)
+
+
+def example(
+    exercise: Exercise,
+    probe: Probe,
+    got: Outcome,
+    want: Outcome,
+    wrong_at: list[np.ndarray],
+) -> str:
+    """Both numbers at the first place where they differ; `wrong_at` has one mask per result."""
+    for j, mask in enumerate(wrong_at):
+        if not mask.any():
+            continue
+        index = tuple(int(i) for i in np.argwhere(mask)[0])
+        yours = float(got.value[j][index])
+        expected = float(want.value[j][index])
+        shapes = {np.shape(a) for a in probe.args}
+        if exercise.elementwise and index and shapes == {mask.shape}:
+            probe = Probe(tuple(a[index] for a in probe.args))
+            place = ""
+        else:
+            place = f" at {list(index)}" if mask.size > 1 else ""
+        which = f" (result {j + 1} of {len(wrong_at)})" if len(wrong_at) > 1 else ""
+        numbers = f"yours {number(yours, expected)}, expected {number(expected, yours)}"
+        return f"for {arguments(exercise, probe)}{which}{place}: {numbers}"
+    return ""
