@@ -7,9 +7,10 @@ import torch
 
 from vaelib.divergences import kl_to_standard_normal_per_dim
 from vaelib.exact import Arc
-from vaelib.widgets.labs._controls import Slider
-from vaelib.widgets.labs._lab import INK, Lab, Mark, Panel, script
-from vaelib.widgets.labs._maths import Array, Scene, log_normal, reach
+from vaelib.widgets import bundle
+from vaelib.widgets.labs.controls import Slider
+from vaelib.widgets.labs.lab import INK, Lab, Mark, Panel
+from vaelib.widgets.labs.scene import Array, Scene, log_normal, reach
 
 ARC = Arc(sigma_x=0.2)
 SHOWN = slice(1500, 3301, 5)  # z from −4.5 to 4.5 of the arc's own grid, whose step is 0.005
@@ -131,4 +132,5 @@ class ElboLab(Lab):
         "ELBO = E log p(x|z) − KL(q‖p(z)) = {reconstruction:3} − {kl:3} nats.",
     )
     compute = staticmethod(compute)
-    _esm = script("elbo")
+    view = "labs/elbo"
+    _esm = bundle.module(view)

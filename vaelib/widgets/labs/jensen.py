@@ -5,9 +5,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from vaelib.widgets.labs._controls import Choice, Slider, Steps
-from vaelib.widgets.labs._lab import INK, Lab, Mark, Panel, script
-from vaelib.widgets.labs._maths import Array, Scene, reach
+from vaelib.widgets import bundle
+from vaelib.widgets.labs.controls import Choice, Slider, Steps
+from vaelib.widgets.labs.lab import INK, Lab, Mark, Panel
+from vaelib.widgets.labs.scene import Array, Scene, reach
 
 
 class Curve(NamedTuple):
@@ -163,4 +164,5 @@ class JensenLab(Lab):
         "For f = −log x the gap says by how many nats the log of such a mean is too low.",
     )
     compute = staticmethod(compute)
-    _esm = script("jensen")
+    view = "labs/jensen"
+    _esm = bundle.module(view)

@@ -4,9 +4,10 @@ import math
 
 import numpy as np
 
-from vaelib.widgets.labs._controls import Choice, Slider
-from vaelib.widgets.labs._lab import Lab, Mark, Panel, script
-from vaelib.widgets.labs._maths import Array, Scene, log_normal, reach
+from vaelib.widgets import bundle
+from vaelib.widgets.labs.controls import Choice, Slider
+from vaelib.widgets.labs.lab import Lab, Mark, Panel
+from vaelib.widgets.labs.scene import Array, Scene, log_normal, reach
 
 # Weight, mean and standard deviation of each bump of p.
 DENSITIES = {
@@ -99,4 +100,5 @@ class KLLab(Lab):
         "The areas are those over all z, also outside the picture.",
     )
     compute = staticmethod(compute)
-    _esm = script("kl")
+    view = "labs/kl"
+    _esm = bundle.module(view)

@@ -6,9 +6,10 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from vaelib.widgets.labs._controls import Slider, Steps
-from vaelib.widgets.labs._lab import INK, Lab, Mark, Panel, script
-from vaelib.widgets.labs._maths import LOG_2PI, Array, Scene, noise
+from vaelib.widgets import bundle
+from vaelib.widgets.labs.controls import Slider, Steps
+from vaelib.widgets.labs.lab import INK, Lab, Mark, Panel
+from vaelib.widgets.labs.scene import LOG_2PI, Array, Scene, noise
 
 # x = θ z + σ_x ε in every dimension, z ~ N(0, 1); the data were made with θ = 1.
 S2 = 0.25
@@ -175,4 +176,5 @@ class LikelihoodLab(Lab):
         "10^{needed:1} draws.",
     )
     compute = staticmethod(compute)
-    _esm = script("likelihood")
+    view = "labs/likelihood"
+    _esm = bundle.module(view)

@@ -5,9 +5,10 @@ from functools import cache
 
 import numpy as np
 
-from vaelib.widgets.labs._controls import Choice, Slider, Steps
-from vaelib.widgets.labs._lab import INK, Lab, Mark, Panel, script
-from vaelib.widgets.labs._maths import Array, Scene, histogram, noise, reach
+from vaelib.widgets import bundle
+from vaelib.widgets.labs.controls import Choice, Slider, Steps
+from vaelib.widgets.labs.lab import INK, Lab, Mark, Panel
+from vaelib.widgets.labs.scene import Array, Scene, histogram, noise, reach
 
 REPEATS = 1000
 MOST = 50
@@ -145,4 +146,5 @@ class ReparameterisationLab(Lab):
         "The score function needs {ratio:1} times as many draws for the same accuracy.",
     )
     compute = staticmethod(compute)
-    _esm = script("reparameterisation")
+    view = "labs/reparameterisation"
+    _esm = bundle.module(view)
