@@ -1,4 +1,4 @@
-"""Both terms of the ELBO, live while a model trains."""
+"""The terms of the ELBO, live while a model trains."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ SERIES = ("reconstruction", "kl", "elbo", "beta")
 
 
 def series(history: History) -> dict[str, list[float]]:
-    """The history's numbers, one an epoch (nats, but β), as fresh lists of plain floats."""
+    """The history's numbers, one per epoch (nats, except β), copied into lists of floats."""
     return {name: [float(value) for value in getattr(history, name)] for name in SERIES}
 
 
@@ -51,7 +51,7 @@ class TrainingCurves(Widget):
         return "TrainingCurves"
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
-        """The live view, and once there are epochs a still picture for where there is none."""
+        """The live view, and after the first epoch a still picture for where it cannot run."""
         data, metadata = super()._repr_mimebundle_(**kwargs) or ({}, {})
         if not self.values["elbo"]:
             return data, metadata

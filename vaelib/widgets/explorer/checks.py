@@ -1,4 +1,4 @@
-"""What the explorer is given: each function gives the value as it is kept, or an error."""
+"""The values that the explorer takes: each function returns the value to store, or raises."""
 
 import math
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from vaelib.models import VAE
 
 
 def code(value: Any, dims: int) -> list[float]:
-    """z: a list of finite numbers, one a dimension, from any list, array or tensor of them."""
+    """z: a list of finite numbers, one per dimension, from a list, an array or a tensor."""
     if hasattr(value, "tolist"):  # a tensor or an array
         value = value.tolist()
     if not isinstance(value, list | tuple) or len(value) != dims:
@@ -80,7 +80,7 @@ def images(vae: VAE, data: Data | Tensor | None) -> Tensor | None:
 
 
 def drawable(shape: tuple[int, ...]) -> None:
-    """Refuse examples that are no pictures."""
+    """Refuse a model whose examples are not pictures."""
     if len(shape) != 2 and not (len(shape) == 3 and shape[0] in (1, 3)):
         raise ValueError(
             f"the model's examples have shape {tuple(shape)}; the explorer draws pictures: "

@@ -1,4 +1,4 @@
-"""What the explorer says of a whole data set: where its images lie in z, and which dimension tells
+"""What the explorer shows of a data set: where its images lie in z, and which dimension encodes
 which factor."""
 
 from typing import Any
@@ -12,21 +12,21 @@ from vaelib.evaluation import factor_alignment
 from vaelib.models import VAE
 from vaelib.widgets.explorer import compute
 
-MOST = 1000  # dots: more hide each other
-LEVELS = 5  # of a factor
-MOST_CLASSES = 20
+MAX_DOTS = 1000  # more would hide each other
+N_LEVELS = 5  # of a factor
+MAX_CLASSES = 20
 
 
 def cloud(vae: VAE, images: Tensor | None, data: Data | None = None) -> dict[str, Any]:
-    """The posterior means of at most `MOST` images, evenly spread over the set, and their groups.
+    """The posterior means of at most `MAX_DOTS` images, evenly spread over the set, and their groups.
 
     `{count, of, means, colourings}`: means are float32 (count, D), row by row; a colouring is
-    `{name, groups, group}`, the names of its groups and one byte a dot. Dots that are no finite
-    numbers are left out; {} where none is left.
+    `{name, groups, group}`, the names of its groups and one byte per dot. Means that are not finite
+    are left out; {} where none is left.
     """
     if images is None:
         return {}
-    chosen = torch.linspace(0, len(images) - 1, min(MOST, len(images))).round().long()
+    chosen = torch.linspace(0, len(images) - 1, min(MAX_DOTS, len(images))).round().long()
     mu = compute.encode(vae, images[chosen])
     finite = mu.isfinite().all(1)
     chosen, mu = chosen[finite], mu[finite]
@@ -48,8 +48,8 @@ def cloud(vae: VAE, images: Tensor | None, data: Data | None = None) -> dict[str
 
 
 def _levels(values: np.ndarray) -> dict[str, Any]:
-    """Equal steps from the smallest to the largest value."""
-    edges = np.linspace(values.min(), values.max(), LEVELS + 1)
+    """Groups of equal width between the smallest and the largest value."""
+    edges = np.linspace(values.min(), values.max(), N_LEVELS + 1)
     group = np.searchsorted(edges[1:-1], values, side="right")
     pairs = zip(edges[:-1], edges[1:], strict=True)
     names = [f"{a:.2g} to {b:.2g}".replace("-", "−") for a, b in pairs]
@@ -58,7 +58,7 @@ def _levels(values: np.ndarray) -> dict[str, Any]:
 
 def _classes(labels: np.ndarray) -> dict[str, Any]:
     known, group = np.unique(labels, return_inverse=True)
-    if len(known) > MOST_CLASSES:
+    if len(known) > MAX_CLASSES:
         return _levels(labels.astype(float))
     names = [str(label) for label in known.tolist()]
     return {"kind": "class", "groups": names, "group": group.astype(np.uint8).tobytes()}
@@ -71,7 +71,7 @@ def factor_table(vae: VAE, data: Data | None) -> dict[str, Any]:
     with compute.resting(vae):
         try:
             table = factor_alignment(vae, data)
-        except ValueError:  # an encoder that gives NaN orders nothing
+        except ValueError:  # from an encoder that gives NaN
             return {}
     names = data.factor_names or [f"factor {i + 1}" for i in range(table.shape[1])]
     values = [[round(value, 3) for value in row] for row in table.tolist()]

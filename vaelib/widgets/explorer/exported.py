@@ -53,6 +53,6 @@ def _base64(data: bytes) -> str:
 
 
 def _rounded(values: Tensor | None) -> list[list[float | None]]:
-    """Rows of numbers. NaN and infinity become None: the page refuses to start from such an image."""
+    """Rows of numbers; for NaN and infinity None, and the page does not start from that image."""
     rows = [] if values is None else values.tolist()
     return [[round(n, 4) if abs(n) < 1e9 else None for n in row] for row in rows]

@@ -1,4 +1,4 @@
-"""The explorer as a still picture, for where no widget can be shown."""
+"""The explorer as a still picture, for where no widget can run."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,7 +14,7 @@ VALUES = np.linspace(-3.0, 3.0, 7)
 
 
 def snapshot(vae: VAE, z: Sequence[float], rows: list[dict[str, Any]], most: int = 4) -> AltFigure:
-    """G_θ(z), and beside it a strip for each of the first active dimensions, −3 to 3, others kept.
+    """G_θ(z), and a strip for each of the first active dimensions: from −3 to 3, the others fixed.
 
     `rows` are those of `slider_rows`. The figure carries its alternative text.
     """
@@ -23,7 +23,7 @@ def snapshot(vae: VAE, z: Sequence[float], rows: list[dict[str, Any]], most: int
     grid = here.repeat(len(shown), len(VALUES), 1)
     for i, row in enumerate(shown):
         grid[i, :, row["dim"]] = torch.from_numpy(VALUES)
-    # The first one is z itself; all go through the decoder at once.
+    # z itself comes first; one call decodes all pictures.
     pictures = _drawable(decode(vae, torch.cat([here[None], grid.flatten(0, 1)])))
     where = f"({', '.join(f'{value:.1f}' for value in z)})" if any(z) else "0"
     alt = (  # compared by strict notebook tests, so it names no dimension and few digits

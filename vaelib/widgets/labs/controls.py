@@ -30,7 +30,10 @@ class Slider(Control):
     def __init__(
         self, label: str, start: float, low: float, high: float, step: float = 0.05
     ) -> None:
-        self.label, self.low, self.high, self.step = label, low, high, step
+        self.label = label
+        self.low = low
+        self.high = high
+        self.step = step
         super().__init__(default_value=float(start))
         self.tag(sync=True)
 
@@ -41,7 +44,7 @@ class Slider(Control):
             value = value.item()
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise self.refuse(given, expected)
-        if not self.low - 1e-9 <= value <= self.high + 1e-9:  # NaN is not either
+        if not self.low - 1e-9 <= value <= self.high + 1e-9:  # NaN fails this too
             raise self.refuse(given, expected)
         return min(max(float(value), self.low), self.high)
 
@@ -56,10 +59,11 @@ class Slider(Control):
 
 
 class Steps(Control):
-    """A whole number out of a row of them, which the page's slider steps through."""
+    """One of several whole numbers, which the page's slider steps through."""
 
     def __init__(self, label: str, start: int, values: Sequence[int]) -> None:
-        self.label, self.values = label, tuple(values)
+        self.label = label
+        self.values = tuple(values)
         super().__init__(default_value=start)
         self.tag(sync=True)
 
@@ -76,10 +80,11 @@ class Steps(Control):
 
 
 class Choice(Control):
-    """One of several named things; `options` maps each value to what the page calls it."""
+    """One of several options; `options` maps each value to the page's words for it."""
 
     def __init__(self, label: str, start: str, options: Mapping[str, str]) -> None:
-        self.label, self.options = label, dict(options)
+        self.label = label
+        self.options = dict(options)
         super().__init__(default_value=start)
         self.tag(sync=True)
 

@@ -1,7 +1,7 @@
 """What every lab is: traits for its controls, a pure function of them, and two ways to draw it.
 
-A lab says once, in Python, which panels it has and what its text is; the page and the static twin
-draw the same marks from the same numbers. Its computation is written twice, here and in the page
+A lab defines its panels and its text once, in Python; the page and the static twin draw the same
+marks from the same numbers. Its computation is written twice, here and in the page
 (`static/labs/`), so that a slider's move never waits for the kernel; tests hold them together.
 """
 
@@ -20,16 +20,16 @@ from vaelib.widgets.bundle import Export
 from vaelib.widgets.labs.controls import Control
 from vaelib.widgets.labs.scene import Limits, Scene
 
-INK = 6  # the style of what is neither one thing nor the other: black, or white in a dark theme
+INK = 6  # the style of what has no colour of its own: black, or white in a dark theme
 
 
 @dataclass(frozen=True)
 class Mark:
-    """One thing drawn: "line", "area" (down to its base, or to 0) or "points", from a series.
+    """A series drawn as a "line", an "area" (down to its base, or to 0) or "points".
 
     `style` chooses colour, dashes and the shape of points together, an area may be hatched and a
-    line has its width, so that nothing is told apart by its colour alone. Without a name it is not
-    in the legend.
+    line has its width, so that colour is never the only difference. Without a name it is not in
+    the legend.
     """
 
     key: str
@@ -42,11 +42,11 @@ class Mark:
 
 @dataclass(frozen=True)
 class Panel:
-    """A plot: its axes, its marks, and in `alt` what is to be seen (a template, as the title is).
+    """A plot: its axes, its marks, and in `alt` a description (a template, as the title is).
 
-    `limits` is (left, right, bottom, top), or None where the scene gives them under `key`; `log`
-    and `ticks` name the axes that are logarithmic and that carry numbers; `equal` axes have one
-    scale.
+    `limits` is (left, right, bottom, top), or None where the scene gives them under `key`. `log`
+    and `ticks` name the axes that are logarithmic and that have numbers; axes that are `equal`
+    have the same scale.
     """
 
     key: str
@@ -69,7 +69,8 @@ def say(template: str, numbers: Mapping[str, Any]) -> str:
     """
 
     def fill(match: re.Match[str]) -> str:
-        value, digits = numbers[match[1]], match[2]
+        value = numbers[match[1]]
+        digits = match[2]
         if digits is None:
             return str(value)
         # Half up, as the page rounds: two texts of one number must not differ.
@@ -93,7 +94,8 @@ class Lab(Widget):
     def __init__(self, **state: Any) -> None:
         unknown = set(state) - set(self.controls())
         if unknown:
-            given, known = ", ".join(sorted(unknown)), ", ".join(self.controls())
+            given = ", ".join(sorted(unknown))
+            known = ", ".join(self.controls())
             raise TypeError(f"{type(self).__name__} has no {given}; it has {known}")
         spec = {
             "title": self.title,
@@ -106,13 +108,13 @@ class Lab(Widget):
     @classmethod
     def controls(cls) -> dict[str, Control]:
         """The controls by name, in the order in which the page has them."""
-        # Of all bases, since anywidget gives each widget a class of its own.
+        # Looked for in all bases, since anywidget makes a new class for each widget.
         found = (pair for base in reversed(cls.__mro__) for pair in vars(base).items())
         return {name: trait for name, trait in found if isinstance(trait, Control)}
 
     @property
     def state(self) -> dict[str, Any]:
-        """What the controls are at: the arguments of `compute`."""
+        """The values of the controls: the arguments of `compute`."""
         return {name: getattr(self, name) for name in self.controls()}
 
     @property
@@ -132,7 +134,7 @@ class Lab(Widget):
         return Export(name, state, bundle.standalone(name, self.view, "show"), str(self._css))
 
     def figure(self) -> AltFigure:
-        """The lab as it stands, as a static figure with its numbers and its alternative text."""
+        """The lab as it is now, as a static figure with its numbers and its alternative text."""
         from vaelib.widgets.labs.twin import draw
 
         return draw(self.title, self.panels, self.says, self.scene)
@@ -141,7 +143,7 @@ class Lab(Widget):
         return f"{type(self).__name__}: " + ", ".join(f"{k} = {v}" for k, v in self.state.items())
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
-        """The live view, and for where there is none the static twin and a line of text."""
+        """The live view, and the static twin and a line of text for where it cannot run."""
         data, metadata = super()._repr_mimebundle_(**kwargs) or ({}, {})
         picture, alt = self.figure()._repr_mimebundle_()
         return {**data, "image/png": picture["image/png"]}, {**metadata, **alt}

@@ -1,4 +1,4 @@
-"""What the labs' computations share; `static/maths.js` says the same in the page's language."""
+"""What the labs' computations share; `static/labs/maths.js` is the same in JavaScript."""
 
 import math
 from typing import NamedTuple
@@ -12,10 +12,10 @@ LOG_2PI = math.log(2 * math.pi)
 
 
 class Scene(NamedTuple):
-    """All that a lab shows in one state: what its marks are drawn from and what its text says.
+    """Everything that a lab shows in one state: the data of its marks, the numbers of its text.
 
-    `series` holds (x, y) or (x, y, base) a mark; NaN breaks a line. `limits` holds (left, right,
-    bottom, top) of the panels whose axes follow the state.
+    `series` holds (x, y) or (x, y, base) for each mark; NaN breaks a line. `limits` holds (left,
+    right, bottom, top) of the panels whose axes follow the state.
     """
 
     series: dict[str, tuple[Array, ...]]
@@ -29,7 +29,7 @@ def log_normal(z: Array, mu: float, sigma: float) -> Array:
 
 
 def reach(value: float | int, least: float = 0.1) -> float:
-    """The smallest of …, 1, 2, 5, 10, … that `value` and `least` do not pass: an axis that stays.
+    """The smallest of …, 1, 2, 5, 10, … that is at least `value` and `least`: a calm axis limit.
 
     >>> reach(3.2)
     5.0
@@ -55,9 +55,9 @@ def noise(seed: int, count: int) -> Array:
 
 
 def histogram(values: Array, low: float, high: float, bins: int) -> tuple[Array, Array]:
-    """The outline of the share of values in each of `bins` bins: (2 bins,) places and heights.
+    """The outline of a histogram of fractions, (2 bins,) places and heights.
 
-    What lies outside counts in the outermost bins.
+    Values outside [low, high] count in the outermost bins.
     """
     at = np.clip(np.floor((values - low) / (high - low) * bins), 0, bins - 1).astype(int)
     share = np.bincount(at, minlength=bins) / len(values)

@@ -1,4 +1,4 @@
-"""A lab's static twin: the panels that the page draws, drawn by matplotlib from the same scene."""
+"""A lab's static twin: the panels of the page, drawn by matplotlib from the same scene."""
 
 import re
 import textwrap
@@ -16,14 +16,14 @@ SMALL: Any = {"font.size": 12, "axes.titlesize": 13, "legend.fontsize": 11, "hat
 
 
 def draw(title: str, panels: Sequence[Panel], says: Sequence[str], scene: Scene) -> AltFigure:
-    """One axes a panel, each mark a line or a collection whose label is the mark's key."""
-    said = [say(template, scene.numbers) for template in says]
-    seen = [say(panel.alt, scene.numbers) for panel in panels]
+    """One axes per panel; each mark is a line or a collection whose gid is the mark's key."""
+    sentences = [say(template, scene.numbers) for template in says]
+    alts = [say(panel.alt, scene.numbers) for panel in panels]
     with rc_context({**STYLE, **SMALL}):
-        figure = AltFigure(" ".join([f"{title}.", *seen, *said]), (4.3 * len(panels), 4.6))
+        figure = AltFigure(" ".join([f"{title}.", *alts, *sentences]), (4.3 * len(panels), 4.6))
         for ax, panel in zip(figure.subplots(1, len(panels)), panels, strict=True):
             _panel(ax, panel, scene)
-        wrapped = [line for text in said for line in textwrap.wrap(text, 50 * len(panels))]
+        wrapped = [line for text in sentences for line in textwrap.wrap(text, 50 * len(panels))]
         figure.supxlabel(_rich("\n".join(wrapped)), x=0.01, ha="left", fontsize=12)
     return figure
 

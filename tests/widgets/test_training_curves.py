@@ -6,7 +6,7 @@ import torch
 
 from vaelib import models, training
 from vaelib.widgets import TrainingCurves
-from vaelib.widgets.curves import SERIES, series
+from vaelib.widgets.training_curves import SERIES, series
 
 
 def test_it_follows_fit_epoch_by_epoch():

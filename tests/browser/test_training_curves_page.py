@@ -23,7 +23,7 @@ Object.assign(window, { ticks, range });
 @pytest.fixture
 def curves(page):
     page.set_content(f"<style>{TrainingCurves._css}</style><main></main>")
-    script = bundle.script("dom", "curves", default=False)
+    script = bundle.joined(TrainingCurves.view)
     page.add_script_tag(content=script + SETUP, type="module")
     page.wait_for_function("() => Boolean(window.cleanup)")
     return page

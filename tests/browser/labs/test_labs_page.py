@@ -5,10 +5,11 @@ import re
 
 import numpy as np
 import pytest
-from labs_page import LABS, each_lab, show, states
+from lab_states import LABS, each_lab, states
+from labs_page import show
 
 from vaelib.widgets import KLLab
-from vaelib.widgets.labs._lab import say
+from vaelib.widgets.labs.lab import say
 
 pytestmark = pytest.mark.browser
 BOX = {"left": 54, "right": 348, "top": 10, "bottom": 208}  # of plot.js

@@ -1,8 +1,5 @@
 """The explorer's saved page in a real browser: its controls and what they do."""
 
-import re
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -10,7 +7,6 @@ from explorer_page import show
 from playwright.sync_api import expect
 
 from vaelib import models
-from vaelib.widgets import bundle
 
 pytestmark = pytest.mark.browser
 
@@ -150,14 +146,3 @@ def test_everything_has_a_name(shown):
       return problems;
     }""")
     assert problems == []
-
-
-def test_no_name_is_used_twice_where_all_scripts_share_one_scope():
-    script = bundle.script(*bundle.EXPLORER, "page", default=False)
-    names = re.findall(r"^(?:const|let|function|class|async function) (\w+)", script, re.M)
-    assert len(names) > 60 and len(set(names)) == len(names)
-
-
-def test_no_script_is_longer_than_it_should_be():
-    for path in Path(bundle.STATIC).iterdir():
-        assert len(path.read_text(encoding="utf-8").splitlines()) <= 250, path.name

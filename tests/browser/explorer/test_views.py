@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 
 from vaelib import models
 from vaelib.evaluation import factor_alignment
-from vaelib.widgets import compute
+from vaelib.widgets.explorer import compute
 
 pytestmark = pytest.mark.browser
 

@@ -6,7 +6,9 @@ from urllib.parse import unquote, urljoin
 
 import pytest
 from PIL import Image
-from site_pages import LESSONS, ROOT, built, open_page
+from site_pages import LESSONS, built, open_page
+
+from course.site import ROOT
 
 pytestmark = pytest.mark.browser
 

@@ -1,34 +1,20 @@
-"""The explorer's traits, what it shows where no widget can be shown, and the saved page's text."""
+"""The explorer's traits, its text and picture, and what it answers to the page."""
 
 import base64
-import json
-import re
 
 import numpy as np
 import pytest
 import torch
+from small_models import Sine, X, with_body
+from torch import nn
 from traitlets import TraitError
 
 from vaelib import models
 from vaelib.data import Data
+from vaelib.evaluation import kl_per_dim
 from vaelib.widgets import LatentExplorer
 
-X = torch.rand(40, 8, 8, generator=torch.Generator().manual_seed(0))
 WIDGET = "application/vnd.jupyter.widget-view+json"
-
-
-@pytest.fixture
-def vae():
-    return models.dense((8, 8), 3, hidden=(9,))
-
-
-@pytest.fixture
-def explorer(vae):
-    return LatentExplorer(vae, X)
-
-
-def saved_state(html):
-    return json.loads(re.search(r'<script type="application/json">(.*?)</script>', html, re.S)[1])
 
 
 def test_it_starts_at_zero(explorer):
@@ -179,42 +165,134 @@ def test_it_shows_a_picture_where_there_is_no_widget(explorer):
     assert "decoded at z = (0.5, 0.0, 0.0)" in metadata["image/png"]["alt"]
 
 
-def test_the_saved_page_holds_the_model_and_some_images(explorer, vae, tmp_path):
-    explorer.image_index = 3
-    path = explorer.save(tmp_path / "explorer.html")
-    state = saved_state(path.read_text(encoding="utf-8"))
-    numbers = sum(p.numel() for p in vae.decoder.body.parameters())
-    assert len(base64.b64decode(state["weights"])) == 2 * numbers
-    assert state["z"] == explorer.z and state["image_index"] == 3
-    assert state["spec"]["images"] == len(state["means"]) == 32
-    assert len(base64.b64decode(state["sources"])) == 32 * 64
-    np.testing.assert_allclose(state["means"][3], explorer.encoding["mu"], atol=1e-4)
-    explorer.image_index = 39  # not among those saved
-    assert saved_state(explorer.to_html())["image_index"] is None
+@pytest.mark.parametrize(
+    "name, good, bad, message",
+    [
+        ("mode", "manifold", "grid", r"expected one of \['traversal', 'manifold', 'interp"),
+        ("mode", "none", None, "mode is None"),
+        ("picture", "sample", "noise", r"expected one of \['mean', 'sample'\]"),
+        ("axes", [2, 0], [1, 1], "expected a list of 2 different dimensions, 0 to 2"),
+        ("axes", [0, 1], [0, 3], "expected a list of 2 different"),
+        ("axes", [0, 1], [0], "expected a list of 2 different"),
+        ("axes", [0, 1], [0, True], "expected a list of 2 different"),
+        ("locked", [1], [5], "locked is .5.; expected a list of different dimensions"),
+        ("locked", [], "0", "expected a list"),
+        ("between", [3, 3], [0, 40], "between is 40; expected 0 to 39"),
+        ("between", [3, 4], [1], "expected the numbers of two images"),
+        ("between", None, 3, "expected the numbers of two images"),
+    ],
+)
+def test_traits_take_what_they_should(explorer, name, good, bad, message):
+    setattr(explorer, name, good)
+    assert getattr(explorer, name) == good
+    with pytest.raises(TraitError, match=message):
+        setattr(explorer, name, bad)
+    assert getattr(explorer, name) == good
+    explorer.set_state({name: good})  # as the page sends it
 
 
-def test_the_saved_page_names_no_address(explorer):
-    html = explorer.to_html()
-    addresses = set(re.findall(r"https?://[^\s\"'<>)]*", html))
-    assert addresses <= {"http://www.w3.org/2000/svg"}  # the name of SVG, never asked for
-    assert "default-src 'none'" in html and " src=" not in html and "import " not in html
+def test_arrays_and_sets_of_dimensions(explorer):
+    explorer.locked = {2, 0}
+    assert explorer.locked == [0, 2]
+    explorer.axes = np.array([2, 1])
+    assert explorer.axes == [2, 1] and all(type(d) is int for d in explorer.axes)
 
 
-def test_text_of_the_page_cannot_end_the_script():
-    vae = models.dense((8, 8), 2)
+def test_what_cannot_be_is_not_offered():
+    flat = LatentExplorer(models.dense((8, 8), 1))
+    assert flat.spec["modes"] == ["traversal", "none"] and flat.axes == [0]
+    assert LatentExplorer(models.dense((8, 8), 2)).spec["modes"] == [
+        "traversal",
+        "manifold",
+        "none",
+    ]
+    with pytest.raises(TraitError, match="made without data"):
+        flat.between = [0, 0]
+
+
+def test_one_image_is_enough_and_none_is_refused(vae):
+    explorer = LatentExplorer(vae, X[:1])
+    explorer.image_index = 0
+    assert explorer.between == [0, 0] and any(explorer.z)
+    with pytest.raises(ValueError, match="data holds no images"):
+        LatentExplorer(vae, X[:0])
+
+
+def test_encoding_sends_sigma_and_leaves_what_is_locked(explorer, vae):
+    explorer.z = [1, 2, 3]
+    explorer.locked = [1]
+    explorer.image_index = 7
+    q = vae.posterior(X[7:8])
+    assert explorer.encoding["sigma"] == pytest.approx(q.sigma[0].tolist())
+    mu = q.mu[0].tolist()
+    assert explorer.z == pytest.approx([mu[0], 2.0, mu[2]])
+
+
+def test_the_two_to_go_between_are_encoded(explorer, vae):
+    explorer.between = [5, 2]
+    found = explorer.between_encoding
+    assert found["indices"] == [5, 2]
+    np.testing.assert_allclose(found["mu"], vae.posterior(X[[5, 2]]).mu.detach(), atol=1e-6)
+    assert [*found["source"]] == (X[[5, 2]] * 255).round().int().flatten().tolist()
+
+
+def test_rows_know_active_units_and_their_order(explorer, vae):
+    kl = kl_per_dim(vae, X).mean(0)
+    assert [row["dim"] for row in explorer.spec["rows"]] == kl.argsort(descending=True).tolist()
+    first = [row["dim"] for row in explorer.spec["rows"] if row["active"]]
+    assert explorer.axes[: len(first)] == first[:2]
+
+
+def ask(explorer, z, **more):
+    """What the explorer sends when the page asks for the pictures of z."""
+    sent = []
+    explorer.send = lambda content, buffers=None: sent.append((content, buffers))
+    content = {"ask": "decode", "view": "a", "id": 3, **more}
+    explorer._asked(explorer, content, [memoryview(np.asarray(z, "<f4").tobytes())])
+    return sent
+
+
+def test_python_decodes_for_the_page():
+    vae = with_body(nn.Linear(2, 64), Sine())
     explorer = LatentExplorer(vae, X)
-    explorer.spec = {**explorer.spec, "noun": "</script><b>"}
-    assert "</script><b>" not in explorer.to_html()
+    assert explorer.spec["runs"] == "kernel" and "is a Sine" in explorer.spec["why"]
+    z = torch.randn(5, 2)
+    ((answer, buffers),) = ask(explorer, z.numpy())
+    assert answer == {"view": "a", "id": 3}
+    found = np.frombuffer(buffers[0], "<f4").reshape(5, 8, 8)
+    np.testing.assert_array_equal(found, vae.decoder.mean(z).detach().numpy())
+    explorer.image_index = 3
+    assert explorer._repr_mimebundle_()[0]["image/png"]
+    with pytest.raises(ValueError, match="is a Sine, which the page cannot run"):
+        explorer.to_html()
 
 
-def test_the_view_and_the_page_are_one_script():
-    from vaelib.widgets import bundle
+def test_whatever_goes_wrong_in_python_is_answered():
+    explorer = LatentExplorer(with_body(nn.Linear(2, 64), Sine()))
+    ((answer, buffers),) = ask(explorer, [1.0, 2.0, 3.0])
+    assert answer["error"].startswith("ValueError") and answer["id"] == 3 and buffers == []
+    assert ask(explorer, [1.0, 2.0], ask="something else") == []
+    assert ask(explorer, [], ask="here") == [({"here": "a"}, None)]
 
-    assert LatentExplorer._esm.count("export default") == 1
-    page = bundle.script(*bundle.EXPLORER, "page", default=False)
-    for text in (LatentExplorer._esm, page):
-        assert not re.search(r"^import ", text, re.M)
-    assert "export" not in re.findall(r"^\w+", page, re.M)
+
+def test_nan_weights_make_a_widget_that_says_so(vae):
+    with torch.no_grad():
+        vae.decoder.body[0].weight[0, 0] = float("nan")
+    explorer = LatentExplorer(vae, X)
+    assert explorer.spec["runs"] == "kernel" and "NaN" in explorer.spec["why"]
+    ((_, buffers),) = ask(explorer, [[0.0, 0.0, 0.0]])
+    assert np.isnan(np.frombuffer(buffers[0], "<f4")).all()
+
+
+def test_an_encoder_of_nan_leaves_a_widget(vae):
+    with torch.no_grad():
+        vae.encoder.mu.weight.fill_(float("nan"))
+    explorer = LatentExplorer(vae, Data("faces", X, X, X[:, 0, :2], X[:, 0, :2], ("a", "b")))
+    assert [row["kl"] for row in explorer.spec["rows"]] == [None] * 3
+    assert explorer.dots == {} and explorer.spec["factors"] == {} and explorer.between is None
+    with pytest.raises(TraitError, match="the encoder gives NaN or infinity for test face 2"):
+        explorer.image_index = 2
+    assert explorer.image_index is None and explorer.z == [0.0] * 3
 
 
 def test_closed_explorers_leave_nothing_behind(vae):

@@ -3,17 +3,13 @@
 import numpy as np
 import pytest
 import torch
+from small_models import Brighter, with_body
 from torch import nn
 
 from vaelib import evaluation, models
-from vaelib.models import VAE, BernoulliDecoder, GaussianDecoder
-from vaelib.widgets import compute
-
-
-def with_body(*modules, shape=(8, 8), latent_dim=2):
-    """A VAE whose decoder's body is made of these modules."""
-    encoder = models.dense(shape, latent_dim, hidden=()).encoder
-    return VAE(encoder, GaussianDecoder(nn.Sequential(*modules), shape), latent_dim)
+from vaelib.models import BernoulliDecoder
+from vaelib.widgets import LatentExplorer
+from vaelib.widgets.explorer import compute
 
 
 @pytest.mark.parametrize("precision, dtype", [("float32", "<f4"), ("float16", "<f2")])
@@ -162,3 +158,34 @@ def test_encode_and_decode():
 def test_grey_levels_are_rounded_and_clipped():
     x = torch.tensor([[-1.0, 0.0, 0.499 / 255, 0.501 / 255, 1.0, 2.0]])
     assert [*compute.grey_levels(x)] == [0, 0, 0, 1, 255, 255]
+
+
+def test_a_decoder_that_does_more_than_its_body_is_left_to_python():
+    vae = models.dense((8, 8), 2)
+    vae.decoder = Brighter(vae.decoder.body, (8, 8))
+    with pytest.raises(compute.CannotRunError, match="the Brighter's mean is not what its body"):
+        compute.export_decoder(vae)
+    assert LatentExplorer(vae).spec["runs"] == "kernel"
+
+
+def test_a_module_used_twice_runs_twice():
+    act = nn.Tanh()
+    vae = with_body(nn.Linear(2, 9), act, nn.Linear(9, 64), act)
+    assert [op["op"] for op in compute.export_decoder(vae).ops] == ["linear", "tanh"] * 2
+
+
+def test_dropout_and_batch_statistics_rest_and_stay_as_they_were():
+    body = nn.Sequential(nn.Linear(2, 64), nn.BatchNorm1d(64), nn.Dropout(0.5))
+    vae = with_body(body).train()
+    before = body[1].running_mean.clone()
+    z = torch.randn(4, 2)
+    first = compute.means(vae, z)
+    np.testing.assert_array_equal(first, compute.means(vae, z))
+    assert vae.training and body[2].training and (body[1].running_mean == before).all()
+
+
+@pytest.mark.parametrize("count", [1, 2, 9])
+def test_quantiles_have_equal_probability_between_them(count):
+    found = torch.tensor(compute.quantiles(count), dtype=torch.float64)
+    expected = (torch.arange(count) + 0.5).double() / count
+    torch.testing.assert_close(torch.special.ndtr(found), expected)

@@ -1,7 +1,8 @@
 """The looks of the labs at every width and in both schemes; the state between view and Python."""
 
 import pytest
-from labs_page import each_lab, show
+from lab_states import each_lab
+from labs_page import show
 
 from vaelib.widgets import ElboLab, JensenLab, KLLab
 

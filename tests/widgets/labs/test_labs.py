@@ -1,7 +1,6 @@
 """The labs' state, text and figures, and a walk along every slider of each in a real kernel."""
 
 import base64
-import itertools
 import json
 import textwrap
 
@@ -10,25 +9,13 @@ import pytest
 import torch
 from ipywidgets.widgets.widget import _instances
 from jupyter_client.manager import start_new_kernel
+from lab_states import LABS, corners, each_lab
 from traitlets import TraitError
 
-from vaelib.widgets import ElboLab, JensenLab, KLLab, LikelihoodLab, ReparameterisationLab, labs
-from vaelib.widgets.labs._lab import say
+from vaelib.widgets import JensenLab, KLLab, LikelihoodLab, labs
+from vaelib.widgets.labs.lab import say
 
-LABS = (KLLab, LikelihoodLab, JensenLab, ElboLab, ReparameterisationLab)
-each_lab = pytest.mark.parametrize("kind", LABS, ids=lambda kind: kind.__name__)
 WIDGET = "application/vnd.jupyter.widget-view+json"
-
-
-def corners(kind):
-    """All combinations of the controls' ends and middles."""
-    ends = []
-    for control in kind.controls().values():
-        at = control.positions()
-        ends.append(sorted({0, len(at) // 2, len(at) - 1}))
-        ends[-1] = [at[i] for i in ends[-1]]
-    names = list(kind.controls())
-    return [dict(zip(names, state, strict=True)) for state in itertools.product(*ends)]
 
 
 @each_lab
@@ -163,7 +150,7 @@ IN_THE_KERNEL = textwrap.dedent("""
         for ax, panel in zip(figure.axes, lab.panels, strict=True):
             limits = panel.limits or scene.limits[panel.key]
             np.testing.assert_allclose([*ax.get_xlim(), *ax.get_ylim()], limits)
-        assert vaelib.widgets.labs._lab.say(lab.says[0], scene.numbers) in figure.alt
+        assert vaelib.widgets.labs.lab.say(lab.says[0], scene.numbers) in figure.alt
 """)
 
 

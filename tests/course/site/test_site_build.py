@@ -1,21 +1,17 @@
 """The site on lessons made here: links, anchors, formulas, outputs, and what stops a build."""
 
 import base64
+import json
 import re
-import sys
-from pathlib import Path
 
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "tools"))
-
-import make_site  # noqa: E402
-from website.links import broken  # noqa: E402
-from website.markdown import Renderer  # noqa: E402
-from website.maths import Formulas  # noqa: E402
+from course.site.__main__ import main
+from course.site.formulas import Formulas
+from course.site.links import broken
+from course.site.markdown import Renderer
 
 PIXEL = base64.b64encode(
     base64.b64decode(
@@ -49,14 +45,14 @@ def built(tmp_path, *arguments, slides=False, **options):
     notebooks = make(tmp_path, *arguments, **options)
     into = tmp_path / "site"
     flags = ["--notebooks", str(notebooks), "--into", str(into)] + ["--slides"] * slides
-    assert make_site.main(flags) == 0
+    assert main(flags) == 0
     return (into / "01_one.html").read_text(encoding="utf-8"), into
 
 
 def refused(tmp_path, capsys, *arguments, **options):
     """What the build says when it refuses."""
     notebooks = make(tmp_path, *arguments, **options)
-    assert make_site.main(["--notebooks", str(notebooks), "--into", str(tmp_path / "site")]) == 1
+    assert main(["--notebooks", str(notebooks), "--into", str(tmp_path / "site")]) == 1
     assert not (tmp_path / "site").exists()
     return capsys.readouterr().err
 
@@ -98,7 +94,7 @@ def test_a_build_that_fails_leaves_the_old_site(tmp_path, capsys):
     (tmp_path / "site").mkdir()
     (tmp_path / "site" / "old.html").write_text("old")
     notebooks = make(tmp_path, "# 1 · One\n\n$\\nonsense$")
-    assert make_site.main(["--notebooks", str(notebooks), "--into", str(tmp_path / "site")]) == 1
+    assert main(["--notebooks", str(notebooks), "--into", str(tmp_path / "site")]) == 1
     assert "01_one: a formula cannot be set" in capsys.readouterr().err
     assert [path.name for path in (tmp_path / "site").iterdir()] == ["old.html"]
 
@@ -165,7 +161,8 @@ def test_a_lab_of_any_state_is_made_again_and_one_of_another_model_stays_a_pictu
     other = "LatentExplorer: 12 dimensions, z = 0"
     cells = [new_code_cell("x", outputs=[picture(text)]) for text in (said, other)]
     page, into = built(tmp_path, "# 1 · One", cells=[*cells, EXPLORER_CELL])
-    assert '"mu": -2.5, "sigma": 0.6, "p": "bumps"' in page
+    state = json.loads(re.search(r'<script type="application/json">(.*?)</script>', page)[1])
+    assert (state["mu"], state["sigma"], state["p"]) == (-2.5, 0.6, "bumps")
     assert re.findall(r'data-component="(\w+)"', page) == ["KLLab", "LatentExplorer"]
     assert page.count("<img") == 3
     assert page.count("runs the model that is shipped") == 1  # no cell here loads it

@@ -6,31 +6,32 @@ import math
 import numpy as np
 import pytest
 import torch
+from lab_states import corners
 from scipy import integrate, stats
-from test_labs import corners
 from torch.distributions import Normal, kl_divergence
 
 from vaelib import divergences, exact
 from vaelib.widgets import ElboLab, JensenLab, KLLab, LikelihoodLab, ReparameterisationLab
-from vaelib.widgets.labs import _maths, jensen, likelihood, reparameterisation
-from vaelib.widgets.labs._lab import say
+from vaelib.widgets.labs import jensen, likelihood, reparameterisation
+from vaelib.widgets.labs.lab import say
+from vaelib.widgets.labs.scene import histogram, noise, reach
 
 # What the computations share.
 
 
 def test_the_noise_is_normal_and_independent():
-    draws = _maths.noise(3, 100_000)
+    draws = noise(3, 100_000)
     assert stats.kstest(draws, "norm").pvalue > 0.01
     for lag in (1, 2, 3, 10):
         assert abs(np.corrcoef(draws[:-lag], draws[lag:])[0, 1]) < 4 / math.sqrt(len(draws))
-    others = np.stack([_maths.noise(seed, 2000) for seed in range(20)])
+    others = np.stack([noise(seed, 2000) for seed in range(20)])
     assert np.abs(np.corrcoef(others) - np.eye(20)).max() < 4.5 / math.sqrt(2000)
-    np.testing.assert_array_equal(_maths.noise(3, 7), draws[:7])
+    np.testing.assert_array_equal(noise(3, 7), draws[:7])
 
 
 def test_the_histogram_counts_as_numpy_does():
     values = np.random.default_rng(0).normal(size=500)
-    x, y = _maths.histogram(values, -1.5, 1.5, 12)
+    x, y = histogram(values, -1.5, 1.5, 12)
     counts, edges = np.histogram(np.clip(values, -1.5, 1.4999), bins=12, range=(-1.5, 1.5))
     np.testing.assert_allclose(y[::2], counts / 500)
     np.testing.assert_allclose(y[1::2], y[::2])
@@ -40,7 +41,7 @@ def test_the_histogram_counts_as_numpy_does():
 
 @pytest.mark.parametrize("value, axis", [(0.02, 0.1), (0.1, 0.1), (0.11, 0.2), (3, 5), (5.1, 10)])
 def test_axes_reach_round_numbers(value, axis):
-    assert _maths.reach(value) == pytest.approx(axis)
+    assert reach(value) == pytest.approx(axis)
 
 
 def test_text_is_rounded_half_up_with_a_real_minus():
@@ -86,7 +87,7 @@ def test_kl_lab_shows_the_integrand_and_its_two_areas():
 @pytest.mark.parametrize("theta, n_data, seed", [(0.1, 1, 1), (1.5, 20, 1), (3.0, 1000, 20)])
 def test_likelihood_lab_averages_over_its_data(theta, n_data, seed):
     lab = LikelihoodLab(theta=theta, n_data=n_data, seed=seed)
-    data = torch.from_numpy(likelihood._data(seed)[:n_data])
+    data = torch.from_numpy(likelihood.sample_data(seed)[:n_data])
     model, truth = (Normal(0.0, math.sqrt(t**2 + 0.25)) for t in (theta, 1.0))
     numbers, series = lab.numbers, lab.scene.series
     assert numbers["average"] == pytest.approx(model.log_prob(data).mean().item(), abs=1e-6)
@@ -101,7 +102,7 @@ def test_likelihood_lab_averages_over_its_data(theta, n_data, seed):
 
 
 def test_likelihood_labs_data_come_from_its_model():
-    draws = np.concatenate([likelihood._data(seed) for seed in range(1, 21)])
+    draws = np.concatenate([likelihood.sample_data(seed) for seed in range(1, 21)])
     assert stats.kstest(draws / math.sqrt(1.25), "norm").pvalue > 0.01
 
 
@@ -122,7 +123,7 @@ def test_likelihood_lab_estimates_log_px(theta, dim):
     assert scene.series["error"][1][dim - 1] == pytest.approx(error, rel=1e-9)
     assert 10 ** scene.numbers["needed"] == pytest.approx(math.expm1(ratio) / 0.01, rel=1e-9)
 
-    z = _maths.noise(2, 20 * 5 * 5000).reshape(20, 5, 5000)[:dim, :, :500]
+    z = noise(2, 20 * 5 * 5000).reshape(20, 5, 5000)[:dim, :, :500]
     p_x_z = stats.norm(theta * z, 0.5).logpdf(1.0).sum(0)  # (5, 500)
     k, running = (part.reshape(5, -1)[:, :-1] for part in scene.series["runs"])
     for run in range(5):

@@ -34,7 +34,7 @@ def test_half_precision_is_within_one_grey_level(page, tmp_path, name):
 
 def test_half_floats_are_read_exactly(page):
     halves = np.arange(2**16, dtype=np.uint16)
-    script = bundle.script("decoder") + "\nwindow.halfToFloat = halfToFloat;"
+    script = bundle.joined("explorer/decoder") + "\nwindow.halfToFloat = halfToFloat;"
     page.add_script_tag(content=script, type="module")
     page.wait_for_function("() => Boolean(window.halfToFloat)")
     found = page.evaluate(

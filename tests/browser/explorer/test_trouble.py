@@ -9,7 +9,8 @@ from torch import nn
 
 from vaelib import models
 from vaelib.models import VAE, GaussianDecoder
-from vaelib.widgets import LatentExplorer, compute
+from vaelib.widgets import LatentExplorer
+from vaelib.widgets.explorer import compute
 
 pytestmark = pytest.mark.browser
 
@@ -39,7 +40,7 @@ def alert(page):
 
 def shows(page, explorer, z):
     """The picture is the one that PyTorch decodes at z."""
-    expected = np.rint(compute.decode(explorer._vae, torch.tensor([z])).ravel() * 255)
+    expected = np.rint(compute.decode(explorer.vae, torch.tensor([z])).ravel() * 255)
     for _ in range(60):
         if np.abs(np.array(page.evaluate(PICTURE)) - expected).max() <= 1:
             return
