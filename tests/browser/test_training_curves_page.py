@@ -97,7 +97,8 @@ def test_one_epoch_and_numbers_that_are_none(curves):
 @pytest.mark.parametrize("low, high", [(0, 1), (-3, 4), (480, 1210), (0.001, 0.0014), (1, 40)])
 def test_ticks_are_round_and_within(curves, low, high):
     found = curves.evaluate("([low, high]) => ticks(low, high)", [low, high])
-    values, digits = found["values"], found["digits"]
+    values = found["values"]
+    digits = found["digits"]
     assert 3 <= len(values) <= 8
     assert all(low - 1e-9 <= value <= high + 1e-9 for value in values)
     assert len({f"{value:.{digits}f}" for value in values}) == len(values)

@@ -10,7 +10,8 @@ from vaelib.widgets.training_curves import SERIES, series
 
 
 def test_it_follows_fit_epoch_by_epoch():
-    curves, seen = TrainingCurves(), []
+    curves = TrainingCurves()
+    seen = []
     curves.observe(lambda change: seen.append(len(change["new"]["elbo"])), "values")
     history = training.fit(
         models.dense((8, 8), 2), torch.rand(64, 8, 8), epochs=3, batch_size=32, progress=curves
@@ -35,7 +36,8 @@ def test_the_text_is_stable():
 
 
 def test_after_training_there_is_a_still_picture():
-    curves, history = TrainingCurves(), training.History()
+    curves = TrainingCurves()
+    history = training.History()
     for values in (history.reconstruction, history.kl, history.elbo, history.beta):
         values += [1.0, 2.0]
     curves(history)

@@ -27,7 +27,8 @@ def test_the_canvas_shows_what_the_decoder_returns(shown):
 
 
 def test_keys_move_a_slider_its_text_and_the_picture(shown):
-    before, slider = shown.pixels(), shown.slider()
+    before = shown.pixels()
+    slider = shown.slider()
     slider.focus()
     for _ in range(10):
         shown.page.keyboard.press("ArrowRight")
@@ -46,7 +47,8 @@ def test_keys_move_a_slider_its_text_and_the_picture(shown):
 
 
 def test_dragging_moves_the_picture(shown):
-    before, box = shown.pixels(), shown.slider().bounding_box()
+    before = shown.pixels()
+    box = shown.slider().bounding_box()
     middle = box["y"] + box["height"] / 2
     shown.page.mouse.move(box["x"] + box["width"] / 2, middle)
     shown.page.mouse.down()
@@ -77,7 +79,8 @@ def test_many_events_in_a_frame_draw_once(shown):
 
 
 def test_buttons(shown, face_vae, faces):
-    page, order = shown.page, [row["dim"] for row in shown.explorer.spec["rows"]]
+    page = shown.page
+    order = [row["dim"] for row in shown.explorer.spec["rows"]]
     start = shown.pixels()
     page.get_by_role("button", name="Random draw from the prior").click()
     drawn = shown.values()

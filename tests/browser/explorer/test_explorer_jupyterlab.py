@@ -62,8 +62,10 @@ def used(page, session):
 
 
 def test_with_a_kernel_and_when_it_is_lost(opened):
-    page, lab = opened.page, opened.lab
-    first, odd = page.locator(".vaelib-explorer").first, page.locator(".vaelib-explorer").nth(1)
+    page = opened.page
+    lab = opened.lab
+    first = page.locator(".vaelib-explorer").first
+    odd = page.locator(".vaelib-explorer").nth(1)
 
     # Traits both ways.
     first.get_by_role("tab", name="Manifold").click()

@@ -58,7 +58,8 @@ def test_q_is_marked_on_the_sliders_and_said(shown, face_vae, faces):
     shown.frame()
     q = face_vae.posterior(faces.test[:1])
     dim = shown.explorer.spec["rows"][0]["dim"]
-    mu, sigma = q.mu[0, dim].item(), q.sigma[0, dim].item()
+    mu = q.mu[0, dim].item()
+    sigma = q.sigma[0, dim].item()
     style = {
         n: float(band.evaluate(f"e => e.style.getPropertyValue('{n}')")) for n in ("--from", "--to")
     }
@@ -70,7 +71,8 @@ def test_q_is_marked_on_the_sliders_and_said(shown, face_vae, faces):
 
 
 def test_what_is_locked_stays_but_for_its_own_slider(shown, face_vae, faces):
-    page, dim = shown.page, shown.explorer.spec["rows"][0]["dim"]
+    page = shown.page
+    dim = shown.explorer.spec["rows"][0]["dim"]
     other = shown.explorer.spec["rows"][1]["dim"]
     shown.slider().fill("1.5")
     page.get_by_role("checkbox", name=f"Lock z{dim + 1}").check()
@@ -90,7 +92,8 @@ def test_what_is_locked_stays_but_for_its_own_slider(shown, face_vae, faces):
 
 
 def test_undo_goes_back_step_by_step(shown, face_vae, faces):
-    page, start = shown.page, [0.0] * 4
+    page = shown.page
+    start = [0.0] * 4
     undo = page.get_by_role("button", name="Undo")
     assert undo.get_attribute("aria-disabled") == "true"
     page.get_by_role("button", name="Next test face").click()
@@ -124,7 +127,8 @@ def test_undo_goes_back_step_by_step(shown, face_vae, faces):
 def test_the_pad_is_dragged_touched_and_keyed(shown):
     a, b = (row["dim"] for row in shown.explorer.spec["rows"][:2])
     drag(shown, 0.75, 0.25)
-    z, pad = z_of(shown), shown.page.locator(".vaelib-pad")
+    z = z_of(shown)
+    pad = shown.page.locator(".vaelib-pad")
     reach = float(pad.get_attribute("aria-valuemax"))
     assert z[a] == pytest.approx(reach / 2, abs=0.06) and z[b] == pytest.approx(-z[a], abs=0.06)
     text = pad.get_attribute("aria-valuetext").replace("−", "-")
@@ -145,7 +149,8 @@ def test_the_pad_is_dragged_touched_and_keyed(shown):
 
 
 def test_the_dots_are_posterior_means_in_groups(shown, face_vae, faces):
-    page, rows = shown.page, shown.explorer.spec["rows"]
+    page = shown.page
+    rows = shown.explorer.spec["rows"]
     page.get_by_label("Across", exact=True).select_option("3")
     axes = [3, rows[1]["dim"]]
     assert page.get_by_label("Up", exact=True).input_value() == str(axes[1])
@@ -182,7 +187,8 @@ def test_classes_differ_in_shape_or_colour_each(page, tmp_path):
 
 
 def test_q_is_an_ellipse_on_the_pad(shown, face_vae, faces):
-    page, (a, b) = shown.page, [row["dim"] for row in shown.explorer.spec["rows"][:2]]
+    page = shown.page
+    (a, b) = [row["dim"] for row in shown.explorer.spec["rows"][:2]]
     assert page.locator(".vaelib-q ellipse").count() == 0
     page.get_by_role("button", name="Next test face").click()
     reach = float(page.locator(".vaelib-pad").get_attribute("aria-valuemax"))

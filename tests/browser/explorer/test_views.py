@@ -20,7 +20,8 @@ def shown(page, tmp_path, face_vae, faces):
 
 
 def test_the_strips_follow_z_and_lead_there(shown):
-    page, rows = shown.page, [r["dim"] for r in shown.explorer.spec["rows"] if r["active"]]
+    page = shown.page
+    rows = [r["dim"] for r in shown.explorer.spec["rows"] if r["active"]]
     shown.slider(1).fill("1.25")
     here = torch.tensor(z_of(shown))
     codes = here.repeat(len(rows), 7, 1)
@@ -40,11 +41,13 @@ def test_the_strips_follow_z_and_lead_there(shown):
 
 
 def test_the_manifold_has_the_priors_quantiles(shown):
-    page, (a, b) = shown.page, [row["dim"] for row in shown.explorer.spec["rows"][:2]]
+    page = shown.page
+    (a, b) = [row["dim"] for row in shown.explorer.spec["rows"][:2]]
     page.get_by_role("tab", name="Manifold").click()
     axis = torch.special.ndtri((torch.arange(9) + 0.5).double() / 9).float()
     codes = torch.zeros(9, 9, 4)
-    codes[..., a], codes[..., b] = axis[None], axis.flip(0)[:, None]
+    codes[..., a] = axis[None]
+    codes[..., b] = axis.flip(0)[:, None]
     cells(shown, codes.flatten(0, 1))
     page.locator(".vaelib-cells button").nth(1).click()
     z = z_of(shown)

@@ -96,7 +96,8 @@ def test_all_labs_move_in_jupyterlab(lab_page):
         group = page.get_by_role("group", name=kind.title)
         group.wait_for(timeout=180_000)
         path = group.locator(".vaelib-mark[data-key]").first
-        text, before = group.locator(".vaelib-says").inner_text(), group.inner_html()
+        text = group.locator(".vaelib-says").inner_text()
+        before = group.inner_html()
         group.get_by_role("slider").first.focus()
         page.keyboard.press("End")
         page.wait_for_function(

@@ -61,9 +61,13 @@ def expected(panel, scene, key):
     left, right, bottom, top = panel.limits or scene.limits[panel.key]
     x, y = scene.series[key][:2]
     if "x" in panel.log:
-        x, left, right = np.log10(x), np.log10(left), np.log10(right)
+        x = np.log10(x)
+        left = np.log10(left)
+        right = np.log10(right)
     if "y" in panel.log:
-        y, bottom, top = np.log10(y), np.log10(bottom), np.log10(top)
+        y = np.log10(y)
+        bottom = np.log10(bottom)
+        top = np.log10(top)
     across = BOX["left"] + (x - left) / (right - left) * (BOX["right"] - BOX["left"])
     up = BOX["bottom"] - (y - bottom) / (top - bottom) * (BOX["bottom"] - BOX["top"])
     there = ~np.isnan(across + up)

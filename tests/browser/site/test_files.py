@@ -21,7 +21,9 @@ def site():
 class Found(HTMLParser):
     def __init__(self, text):
         super().__init__()
-        self.links, self.places, self.pictures = [], {""}, []
+        self.links = []
+        self.places = {""}
+        self.pictures = []
         self.feed(text)
 
     def handle_starttag(self, tag, attrs):

@@ -194,6 +194,6 @@ def test_slides_are_cut_where_the_metadata_says(tmp_path):
     assert [len(stack) for stack in stacks] == [2, 1, 1]
     assert stacks[0][0] == "1 · One b"
     assert 'class="fragment"' in stacks[0][1] and "d" not in re.sub(r"<[^>]*>", "", stacks[0][1])
-    assert '<aside class="notes">f' in stacks[0][1]
+    assert '<aside class="notes"> f </aside>' in stacks[0][1]
     assert page.count("<section>") == page.count("</section>") == 7
     assert broken(into) == []

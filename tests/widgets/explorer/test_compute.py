@@ -131,7 +131,8 @@ def test_sliders_come_in_the_order_of_kl():
 
 
 def test_sliders_agree_with_the_evaluation():
-    vae, x = models.dense((8, 8), 5, hidden=(9,)), torch.rand(20, 8, 8)
+    vae = models.dense((8, 8), 5, hidden=(9,))
+    x = torch.rand(20, 8, 8)
     rows = compute.slider_rows(vae, x)
     kl = evaluation.kl_per_dim(vae, x).mean(0)
     assert sorted(row["dim"] for row in rows) == [*range(5)]

@@ -36,8 +36,11 @@ def test_the_saved_page_names_no_address(explorer):
 
 
 def test_the_saved_page_starts_where_the_explorer_is(explorer):
-    explorer.mode, explorer.picture, explorer.axes = "interpolation", "sample", [2, 0]
-    explorer.locked, explorer.between = [1], [7, 9]
+    explorer.mode = "interpolation"
+    explorer.picture = "sample"
+    explorer.axes = [2, 0]
+    explorer.locked = [1]
+    explorer.between = [7, 9]
     state = saved_state(explorer.to_html())
     for name in ("mode", "picture", "axes", "locked", "between"):
         assert state[name] == getattr(explorer, name)

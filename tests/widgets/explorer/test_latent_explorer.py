@@ -116,7 +116,8 @@ def test_the_picture_in_python_is_the_decoders(explorer, vae):
 
 
 def test_a_model_in_double_precision(vae):
-    single, double = LatentExplorer(vae, X), LatentExplorer(vae.double(), X)
+    single = LatentExplorer(vae, X)
+    double = LatentExplorer(vae.double(), X)
     assert double.spec == single.spec and double.weights == single.weights
     double.image_index = 1
     assert double.z == pytest.approx(vae.posterior(X[1:2].double()).mu[0].tolist())

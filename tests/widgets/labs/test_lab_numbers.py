@@ -76,7 +76,8 @@ def test_kl_lab_on_two_bumps(mu, sigma):
 def test_kl_lab_shows_the_integrand_and_its_two_areas():
     scene = KLLab(mu=0.5, sigma=0.8).scene
     for key in ("qp", "pq"):
-        (z, above), (_, below) = scene.series[f"above_{key}"], scene.series[f"below_{key}"]
+        (z, above) = scene.series[f"above_{key}"]
+        (_, below) = scene.series[f"below_{key}"]
         assert above.min() == 0 and below.max() == 0
         total = integrate.trapezoid(above + below, z)
         assert scene.numbers[f"kl_{key}"] == pytest.approx(total, abs=1e-6)
@@ -89,7 +90,8 @@ def test_likelihood_lab_averages_over_its_data(theta, n_data, seed):
     lab = LikelihoodLab(theta=theta, n_data=n_data, seed=seed)
     data = torch.from_numpy(likelihood.sample_data(seed)[:n_data])
     model, truth = (Normal(0.0, math.sqrt(t**2 + 0.25)) for t in (theta, 1.0))
-    numbers, series = lab.numbers, lab.scene.series
+    numbers = lab.numbers
+    series = lab.scene.series
     assert numbers["average"] == pytest.approx(model.log_prob(data).mean().item(), abs=1e-6)
     assert numbers["kl"] == pytest.approx(kl_divergence(truth, model).item(), abs=1e-6)
     assert numbers["entropy"] == pytest.approx(truth.entropy().item(), abs=1e-6)
@@ -108,7 +110,8 @@ def test_likelihood_labs_data_come_from_its_model():
 
 @pytest.mark.parametrize("theta, dim", [(1.0, 1), (1.5, 2), (0.3, 20)])
 def test_likelihood_lab_estimates_log_px(theta, dim):
-    eye, x = torch.eye(dim, dtype=torch.float64), torch.ones(1, dim, dtype=torch.float64)
+    eye = torch.eye(dim, dtype=torch.float64)
+    x = torch.ones(1, dim, dtype=torch.float64)
     model, narrow = (
         exact.LinearGaussian(theta * eye, torch.zeros_like(x[0]), s)
         for s in (0.5, 0.5 / math.sqrt(2))
@@ -143,7 +146,9 @@ def test_likelihood_lab_converges_where_it_should():
     "f, function", [("-log", lambda x: -math.log(x)), ("square", lambda x: x * x)]
 )
 def test_jensen_lab_against_every_sequence_of_draws(f, function):
-    x1, x2, weight = 0.4, 3.1, 0.3
+    x1 = 0.4
+    x2 = 3.1
+    weight = 0.3
     for k in (1, 2, 5):
         lab = JensenLab(f=f, x1=x1, x2=x2, weight=weight, n_samples=k)
         expected = 0.0
@@ -188,7 +193,9 @@ def test_elbo_lab_splits_log_px(state):
 
 
 def test_elbo_lab_against_scipys_quadrature():
-    x, mu, sigma = np.array([0.8, 0.6]), 0.5, math.exp(-1)
+    x = np.array([0.8, 0.6])
+    mu = 0.5
+    sigma = math.exp(-1)
 
     def log_joint(z):
         error = (x - [math.sin(z), math.cos(z)]) / 0.2
@@ -224,7 +231,8 @@ def test_reparameterisation_labs_closed_forms(mu, log_sigma, gradient):
 @pytest.mark.parametrize("n_samples", [1, 10, 50])
 def test_reparameterisation_lab_measures_what_it_predicts(n_samples):
     lab = ReparameterisationLab(n_samples=n_samples)
-    numbers, series = lab.numbers, lab.scene.series
+    numbers = lab.numbers
+    series = lab.scene.series
     for name in ("score", "pathwise"):
         std = numbers[f"{name}_predicted"]
         assert abs(numbers[f"{name}_mean"] - numbers["truth"]) < 4 * std / math.sqrt(1000)

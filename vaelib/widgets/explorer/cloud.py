@@ -18,7 +18,7 @@ MAX_CLASSES = 20
 
 
 def cloud(vae: VAE, images: Tensor | None, data: Data | None = None) -> dict[str, Any]:
-    """The posterior means of at most `MAX_DOTS` images, evenly spread over the set, and their groups.
+    """The posterior means of up to `MAX_DOTS` images, evenly spread over the set, and their groups.
 
     `{count, of, means, colourings}`: means are float32 (count, D), row by row; a colouring is
     `{name, groups, group}`, the names of its groups and one byte per dot. Means that are not finite
@@ -29,7 +29,8 @@ def cloud(vae: VAE, images: Tensor | None, data: Data | None = None) -> dict[str
     chosen = torch.linspace(0, len(images) - 1, min(MAX_DOTS, len(images))).round().long()
     mu = compute.encode(vae, images[chosen])
     finite = mu.isfinite().all(1)
-    chosen, mu = chosen[finite], mu[finite]
+    chosen = chosen[finite]
+    mu = mu[finite]
     if not len(chosen):
         return {}
     colourings = []

@@ -12,7 +12,7 @@ from vaelib.widgets.labs.scene import Array, Scene, reach
 
 
 class Curve(NamedTuple):
-    """A convex function, its second derivative, its name in formulas, and the limits of its axis."""
+    """A convex function, its second derivative, its formula, and the limits of its axis."""
 
     f: Callable[[Array], Array]
     second: Callable[[float], float]

@@ -60,7 +60,7 @@ def relative_error(theta: float, dims: Array, k: int) -> Array:
 
 
 def places(k: int) -> NDArray[np.int_]:
-    """The numbers of draws at which a run's estimate is shown: 1, then ever larger steps, up to K."""
+    """The numbers of draws at which a run's estimate is shown: from 1 to K in growing steps."""
     at = [1]
     while at[-1] < k:
         at.append(min(k, at[-1] + max(1, at[-1] // 12)))
