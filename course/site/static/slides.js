@@ -4,7 +4,8 @@
 // picture takes the room that is left, if that is enough to see it.
 "use strict";
 
-const [WIDTH, HEIGHT] = [1280, 720];
+const WIDTH = 1280;
+const HEIGHT = 720;
 const SMALLEST = 0.89; // of 18 px code: 16 px
 const ENOUGH = 0.8; // of a picture's size
 const HEADING = /^H[1-6]$/;
@@ -20,7 +21,8 @@ function fitWidth(slide) {
   for (const wide of slide.querySelectorAll(".wide:not(pre)")) {
     const inner = wide.querySelector(".katex-display > .katex, table") ?? wide;
     const room = wide.clientWidth;
-    const [own, needed] = [parseFloat(getComputedStyle(inner).fontSize), inner.scrollWidth];
+    const own = parseFloat(getComputedStyle(inner).fontSize);
+    const needed = inner.scrollWidth;
     if (needed > room) inner.style.fontSize = `${(own * room * 0.99) / needed}px`;
   }
 }
@@ -82,7 +84,8 @@ function parts(block) {
 function divide(slide, block) {
   const [all, make] = parts(block);
   if (all.length < 2) return null;
-  let [fits, fails] = [0, all.length];
+  let fits = 0;
+  let fails = all.length;
   const trial = (count) => {
     const copy = make(all.slice(0, count));
     block.after(copy);

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from labs_page import LABS
+from lab_states import LABS
 
 from vaelib.widgets import KLLab
 

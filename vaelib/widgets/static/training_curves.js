@@ -24,14 +24,16 @@ export function ticks(low, high, count = 5) {
 export function range(values) {
   const finite = values.filter(Number.isFinite);
   if (finite.length === 0) return { low: 0, high: 1 };
-  const [low, high] = [Math.min(...finite), Math.max(...finite)];
+  const low = Math.min(...finite);
+  const high = Math.max(...finite);
   const margin = 0.06 * (high - low) || 0.1 * Math.abs(high) || 1;
   return { low: low - margin, high: high + margin };
 }
 
 function makePanel({ name, title, unit }) {
   const { width, height, left, right, top, bottom } = BOX;
-  const [floor, end] = [height - bottom, width - right];
+  const floor = height - bottom;
+  const end = width - right;
   const marks = h("svg:g", {});
   const curve = h("svg:polyline", { class: "vaelib-curve" });
   const last = h("svg:circle", { class: "vaelib-last", r: 5 });

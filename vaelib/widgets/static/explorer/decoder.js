@@ -45,10 +45,18 @@ function multiply([M, K, N], w, [w0, wm, wk], x, [x0, xk, xn], y, [y0, ym, yn]) 
       place[count] = w0 + k * wk;
       count += 1;
     }
-    let [m, to] = [0, y0 + n * yn];
+    let m = 0;
+    let to = y0 + n * yn;
     for (; m + 7 < M; m += 8) {
       const i = m * wm;
-      let [a, b, c, d, e, f, g, h] = [0, 0, 0, 0, 0, 0, 0, 0];
+      let a = 0;
+      let b = 0;
+      let c = 0;
+      let d = 0;
+      let e = 0;
+      let f = 0;
+      let g = 0;
+      let h = 0;
       for (let k = 0; k < count; k += 1) {
         const value = kept[k];
         const at = i + place[k];
@@ -213,7 +221,8 @@ export function makeDecoder(ops, weights) {
 export function makePainter(canvas, shape, columns = 1, rows = 1) {
   const [channels, height, width] = shape.length === 2 ? [1, ...shape] : shape;
   const gap = columns * rows > 1 ? 1 : 0;
-  [canvas.width, canvas.height] = [columns * (width + gap), rows * (height + gap)];
+  canvas.width = columns * (width + gap);
+  canvas.height = rows * (height + gap);
   const context = canvas.getContext("2d");
   const image = context.createImageData(canvas.width, canvas.height);
   const { data } = image;
@@ -222,7 +231,8 @@ export function makePainter(canvas, shape, columns = 1, rows = 1) {
   return {
     write(picture, white = 1, column = 0, row = 0) {
       const scale = 255 / white;
-      let [bad, i] = [0, 0];
+      let bad = 0;
+      let i = 0;
       for (let y = 0; y < height; y += 1) {
         let to = 4 * ((row * (height + gap) + y) * canvas.width + column * (width + gap));
         for (const end = i + width; i < end; i += 1, to += 4) {

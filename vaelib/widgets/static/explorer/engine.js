@@ -31,7 +31,11 @@ export function pageEngine(decode) {
  */
 export function kernelEngine(model, size, put, said) {
   const view = uniqueId("view");
-  let [id, timer, flying, wanted, more] = [0, 0, null, null, () => null];
+  let id = 0;
+  let timer = 0;
+  let flying = null;
+  let wanted = null;
+  let more = () => null;
 
   function ask() {
     if (flying) return;

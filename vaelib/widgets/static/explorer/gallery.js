@@ -17,7 +17,8 @@ export function makeGallery({ shape, rows, columns, name, heads, sides, code, la
   const count = rows * columns;
   const drawn = Array(count).fill(null);
   const buttons = Array.from({ length: count }, (_, i) => {
-    const [row, column] = [Math.floor(i / columns), i % columns];
+    const row = Math.floor(i / columns);
+    const column = i % columns;
     const button = h("button", { type: "button", tabindex: i ? -1 : 0, ...KEYS });
     button.addEventListener("click", () => choose(row, column));
     button.addEventListener("focus", () => {
@@ -31,7 +32,8 @@ export function makeGallery({ shape, rows, columns, name, heads, sides, code, la
   field.style.setProperty("--shape", `${width} / ${height}`);
   field.addEventListener("keydown", (event) => {
     const at = buttons.indexOf(event.target);
-    const [row, column] = [Math.floor(at / columns), at % columns];
+    const row = Math.floor(at / columns);
+    const column = at % columns;
     const ends = { Home: [row, 0], End: [row, columns - 1] };
     const [down, right] = STEPS[event.key] ?? [];
     const [toRow, toColumn] = ends[event.key] ?? [row + down, column + right];
@@ -63,7 +65,8 @@ export function makeGallery({ shape, rows, columns, name, heads, sides, code, la
   }, { rootMargin: "100px" });
   for (let row = 0; row < rows; row += 1) observer.observe(buttons[row * columns]);
 
-  let [cursor, painted] = [0, false];
+  let cursor = 0;
+  let painted = false;
   const same = (a, b) => a !== null && a.every((value, d) => value === b[d]);
   return {
     element,
@@ -71,7 +74,8 @@ export function makeGallery({ shape, rows, columns, name, heads, sides, code, la
     next() {
       for (let tried = 0; tried < count; tried += 1) {
         const i = (cursor + tried) % count;
-        const [row, column] = [Math.floor(i / columns), i % columns];
+        const row = Math.floor(i / columns);
+        const column = i % columns;
         const z = inSight[row] && code(row, column);
         if (!z || same(drawn[i], z)) continue;
         cursor = i + 1;

@@ -13,7 +13,9 @@ const LOST =
 
 export function makeLink(model, el, voice) {
   const view = uniqueId("link");
-  let [timer, later, asked] = [0, 0, -Infinity];
+  let timer = 0;
+  let later = 0;
+  let asked = -Infinity;
   const handlers = {
     // ipywidgets tells that the connection changed, and marks the view when it is down.
     comm_live_update: () =>
@@ -29,7 +31,8 @@ export function makeLink(model, el, voice) {
   for (const [event, handler] of Object.entries(handlers)) model.on(event, handler);
 
   function question() {
-    [later, asked] = [0, Date.now()];
+    later = 0;
+    asked = Date.now();
     timer = setTimeout(() => {
       timer = 0;
       voice.problem("silent", SILENT);

@@ -37,7 +37,10 @@ function floats(view) {
  * Call `face` for other axes, `locate(z)` to show where z is now, `image(encoding)` for another image.
  */
 export function makePad({ rows, dots, noun, now, move, turn }) {
-  let [axes, z, encoding, reach] = [[0, 1], [], {}, 3.3];
+  let axes = [0, 1];
+  let z = [];
+  let encoding = {};
+  let reach = 3.3;
   const points = dots.count ? floats(dots.means) : null;
   const dims = rows.length;
   const colourings = (dots.colourings ?? []).map((each) => ({ ...each, group: bytes(each.group) }));
@@ -117,7 +120,9 @@ export function makePad({ rows, dots, noun, now, move, turn }) {
       svg("circle", { cx: across(0), cy: up(0), r: length(r) }),
       svg("text", { x: across(0) + 3, y: up(r) + 11 }, `${r}σ`),
     ]);
-    const [low, middle, high] = [0, SIZE / 2, SIZE];
+    const low = 0;
+    const middle = SIZE / 2;
+    const high = SIZE;
     const crossing = [line(low, middle, high, middle), line(middle, low, middle, high)];
     prior.replaceChildren(...crossing, ...rings);
   }
@@ -126,7 +131,8 @@ export function makePad({ rows, dots, noun, now, move, turn }) {
     const { mu, sigma } = encoding;
     posterior.replaceChildren();
     if (!mu || !sigma) return;
-    const [cx, cy] = [across(mu[axes[0]]), up(mu[axes[1]])];
+    const cx = across(mu[axes[0]]);
+    const cy = up(mu[axes[1]]);
     for (const k of [1, 2]) {
       const [rx, ry] = axes.map((d) => Math.max(1, length(k * sigma[d])));
       posterior.append(svg("ellipse", { cx, cy, rx, ry }));

@@ -50,7 +50,8 @@ export function show(saved, el) {
     if (index !== null && !known(index)) return;
     model.set("encoding", encoding(index));
     if (index === null) return;
-    const [z, locked] = [model.get("z"), model.get("locked")];
+    const z = model.get("z");
+    const locked = model.get("locked");
     model.set("z", means[index].map((mu, d) => (locked.includes(d) ? z[d] : mu)));
   });
   model.on("change:between", () => {

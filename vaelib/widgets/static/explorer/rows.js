@@ -7,7 +7,8 @@ import { KEYS, symbol } from "./layout.js";
  * `locked(on)` when its lock is switched.
  */
 export function makeRow(row, now, moved, locked) {
-  const [id, about] = [uniqueId("slider"), uniqueId("about")];
+  const id = uniqueId("slider");
+  const about = uniqueId("about");
   const name = `z${row.dim + 1}`;
   const facts = [];
   if (row.kl !== null) facts.push(` · KL ${text(row.kl)} nats`);
@@ -22,7 +23,8 @@ export function makeRow(row, now, moved, locked) {
   const lock = h("input", { type: "checkbox", "aria-label": `Lock ${name}`, ...KEYS });
   const band = h("span", { class: "vaelib-band", "aria-hidden": "true", hidden: true });
   const posterior = h("span", { id: about, class: "vaelib-posterior" });
-  let [here, reach] = [0, 3];
+  let here = 0;
+  let reach = 3;
 
   input.addEventListener("input", () => moved(Number(input.value)));
   const typed = () => {
@@ -62,11 +64,15 @@ export function makeRow(row, now, moved, locked) {
     dim: row.dim,
     /** Put the slider where z is; its range reaches at least as far as z and q do. */
     place(z, { mu = [], sigma = [] }) {
-      const [m, s] = [mu[row.dim], sigma[row.dim] ?? 0];
+      const m = mu[row.dim];
+      const s = sigma[row.dim] ?? 0;
       const known = m !== undefined && m !== null;
       reach = Math.max(3, Math.ceil(Math.abs(z)), known ? Math.ceil(Math.abs(m) + s) : 0);
-      [input.min, input.max, input.value] = [-reach, reach, z];
-      [low.textContent, high.textContent] = [text(-reach, 0), text(reach, 0)];
+      input.min = -reach;
+      input.max = reach;
+      input.value = z;
+      low.textContent = text(-reach, 0);
+      high.textContent = text(reach, 0);
       band.hidden = !(known && sigma.length);
       posterior.textContent = band.hidden ? "" : `q: μ ${text(m)}, σ ${text(s)}`;
       if (band.hidden) return;

@@ -33,8 +33,13 @@ export function makeStage({ model, spec, canvas, voice, sampler, z, views, shown
   const pixels = spec.shape.slice(-2).reduce((a, b) => a * b, 1);
   const painter = makePainter(canvas, spec.shape);
   const engine = choose(model, spec, size, voice, views.put);
-  let [stale, untold, timer] = [true, true, 0];
-  let [drawn, told, put] = [-Infinity, -Infinity, -Infinity]; // when each was done last
+  let stale = true;
+  let untold = true;
+  let timer = 0;
+  // When each was done last.
+  let drawn = -Infinity;
+  let told = -Infinity;
+  let put = -Infinity;
 
   function paint(means) {
     const bad = painter.write(sampler.apply(means, model.get("picture")));
@@ -45,7 +50,9 @@ export function makeStage({ model, spec, canvas, voice, sampler, z, views, shown
 
   const frames = perFrame(() => {
     if (stale) {
-      [stale, untold, drawn] = [false, true, performance.now()];
+      stale = false;
+      untold = true;
+      drawn = performance.now();
       engine.picture(z(), paint);
     }
     later(0); // a task of its own, so that the frame is out before
@@ -61,7 +68,8 @@ export function makeStage({ model, spec, canvas, voice, sampler, z, views, shown
     const now = performance.now();
     const moving = now - drawn < REST;
     if (untold && !(moving && now - told < TELL)) {
-      [untold, told] = [false, now];
+      untold = false;
+      told = now;
       shown();
     }
     const small = !(moving && now - put < SHOW);

@@ -6,12 +6,15 @@ const SIGMA_X = 0.2;
 const STEP = 0.005;
 const BELOW = 12;
 const Z = linspace(-12, 12, 4801);
-const [SIN, COS, LOG_PRIOR] = [Z.map(Math.sin), Z.map(Math.cos), Z.map((z) => logNormal(z, 0, 1))];
+const SIN = Z.map(Math.sin);
+const COS = Z.map(Math.cos);
+const LOG_PRIOR = Z.map((z) => logNormal(z, 0, 1));
 const EPS = linspace(-12, 12, 481);
 const LOG_EPS = EPS.map((eps) => logNormal(eps, 0, 1));
 const NORMALISER = 2 * Math.log(SIGMA_X) + LOG_2PI;
 const shown = (values) => Float64Array.from({ length: 361 }, (_, i) => values[1500 + 5 * i]);
-const [SHOWN_Z, SHOWN_PRIOR] = [shown(Z), shown(LOG_PRIOR.map(Math.exp))];
+const SHOWN_Z = shown(Z);
+const SHOWN_PRIOR = shown(LOG_PRIOR.map(Math.exp));
 
 const arc = (z) => [z.map(Math.sin), z.map(Math.cos)];
 

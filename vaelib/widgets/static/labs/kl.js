@@ -17,7 +17,8 @@ export function compute({ mu, sigma, p }) {
   const logP = Z.map((z) =>
     DENSITIES[p].map(([w, m, s]) => Math.log(w) + logNormal(z, m, s)).reduce(logAddExp),
   );
-  const [q, density] = [logQ.map(Math.exp), logP.map(Math.exp)];
+  const q = logQ.map(Math.exp);
+  const density = logP.map(Math.exp);
   const series = { q: [shown(Z), shown(q)], p: [shown(Z), shown(density)] };
   const limits = { densities: [-6, 6, 0, reach(Math.max(largest(q), largest(density)), 0.5)] };
   const numbers = { mu, sigma };

@@ -4,7 +4,10 @@ import { LOG_2PI, largest, logAddExp, noise, sum } from "./maths.js";
 
 const S2 = 0.25;
 const TRUE = 1 + S2;
-const [MOST_DATA, MOST, DIMS, RUNS] = [1000, 5000, 20, 5];
+const MOST_DATA = 1000;
+const MOST = 5000;
+const DIMS = 20;
+const RUNS = 5;
 const THETA = Float64Array.from({ length: 146 }, (_, i) => (10 + 2 * i) / 100);
 const D = Float64Array.from({ length: DIMS }, (_, i) => i + 1);
 
@@ -43,7 +46,8 @@ function average(theta, meanSquare) {
 
 /** √((r^D − 1)/K), r = E p(x|z)²/p(x)² of one dimension. */
 function relativeError(theta, dim, k) {
-  const [v, u] = [theta ** 2 + S2, theta ** 2 + S2 / 2];
+  const v = theta ** 2 + S2;
+  const u = theta ** 2 + S2 / 2;
   const logR = Math.log(v) + 1 / v - 0.5 / u - 0.5 * Math.log(2 * u * S2);
   return Math.sqrt(Math.expm1(dim * logR) / k);
 }
@@ -76,7 +80,8 @@ export function compute({ theta, n_data: n, seed, n_samples: k, dim: d }) {
   const meanSquare = sum(dataSquares(seed).subarray(0, n)) / n;
   const entropy = 0.5 * (LOG_2PI + Math.log(TRUE) + 1);
   const expected = THETA.map((at) => average(at, TRUE));
-  const [atAverage, atExpected] = [average(theta, meanSquare), average(theta, TRUE)];
+  const atAverage = average(theta, meanSquare);
+  const atExpected = average(theta, TRUE);
   const logPx = d * average(theta, 1);
   const at = places(k);
   const running = estimates(theta, d, k, at);

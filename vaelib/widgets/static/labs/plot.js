@@ -28,7 +28,8 @@ export function ticks(low, high, count = 4) {
 
 /** Powers of ten in [low, high], six at most. */
 export function powers(low, high) {
-  const [first, last] = [Math.ceil(Math.log10(low) - 1e-9), Math.floor(Math.log10(high) + 1e-9)];
+  const first = Math.ceil(Math.log10(low) - 1e-9);
+  const last = Math.floor(Math.log10(high) + 1e-9);
   const step = Math.ceil((last - first + 1) / 6);
   const name = (k) => {
     if (k >= 0 && k <= 3) return String(10 ** k);
@@ -151,7 +152,8 @@ function sample(mark, hatch) {
 /** One panel of a lab's spec. `update(scene)` draws; nothing is made anew but axes that change. */
 export function makePanel(panel) {
   const { width, height, left, right, top, bottom } = BOX;
-  const [floor, end] = [height - bottom, width - right];
+  const floor = height - bottom;
+  const end = width - right;
   const clip = uniqueId("clip");
   const hatches = panel.marks.map((mark) => (mark.hatch ? uniqueId("hatch") : null));
   const marks = panel.marks.map((mark, i) => makeMark(mark, hatches[i]));

@@ -34,7 +34,8 @@ export function compute({ mu, log_sigma: logSigma, gradient, n_samples: k }) {
   const sigma = Math.exp(logSigma);
   const dots = EPS.subarray(0, DOTS);
   const z = dots.map((eps) => mu + sigma * eps);
-  const [score, pathwise] = [new Float64Array(REPEATS), new Float64Array(REPEATS)];
+  const score = new Float64Array(REPEATS);
+  const pathwise = new Float64Array(REPEATS);
   for (let i = 0; i < REPEATS; i += 1) {
     for (let j = 0; j < k; j += 1) {
       const eps = EPS[i * MOST + j];
@@ -45,7 +46,8 @@ export function compute({ mu, log_sigma: logSigma, gradient, n_samples: k }) {
   }
   const [truth, scoreVariance, pathwiseVariance] = EXACT[gradient](mu, sigma);
   const wide = reach(4 * Math.sqrt(Math.max(scoreVariance, pathwiseVariance) / k));
-  const [low, high] = [truth - wide, truth + wide];
+  const low = truth - wide;
+  const high = truth + wide;
   const scoreBars = histogram(score, low, high, BINS);
   const pathwiseBars = histogram(pathwise, low, high, BINS);
   const top = reach(Math.max(largest(scoreBars[1]), largest(pathwiseBars[1])));
