@@ -53,10 +53,10 @@ notebooks: setup ## build notebooks/*.ipynb from notebooks/source
 	$(PY) -m notebooks.build
 
 site: setup ## the lessons as web pages, explorer and labs live, in build/site
-	@$(PY) tools/make_site.py
+	@$(PY) -m course.site
 
 slides: setup ## each lesson as a deck of slides, in build/slides
-	@$(PY) tools/make_site.py --slides
+	@$(PY) -m course.site --slides
 
 nbgrader: setup ## build the instructor's set for nbgrader into build/nbgrader
 	$(PY) -m notebooks.build --nbgrader

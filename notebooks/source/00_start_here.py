@@ -12,7 +12,7 @@
 from vaelib import data, plots
 from vaelib.checkpoint import load_vae
 from vaelib.widgets import LatentExplorer
-from vaelib.widgets.snapshot import snapshot
+from vaelib.widgets.explorer.snapshot import snapshot
 
 # %% [markdown]
 # To run a cell, click on it and press Shift + Enter. The next one loads a trained model and shows its

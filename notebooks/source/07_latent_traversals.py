@@ -23,7 +23,7 @@ from scipy import stats
 from vaelib import check, data, evaluation, plots
 from vaelib.training import face_vae, fit_faces
 from vaelib.widgets import LatentExplorer, TrainingCurves
-from vaelib.widgets.snapshot import snapshot
+from vaelib.widgets.explorer.snapshot import snapshot
 
 # %% [markdown]
 # ## A model of our own

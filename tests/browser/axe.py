@@ -1,21 +1,31 @@
 """axe-core, the accessibility rules that most checkers use, run on a page."""
 
-from importlib.util import find_spec
 from pathlib import Path
 
+import axe_playwright_python
+
+AXE = Path(axe_playwright_python.__file__).with_name("axe.min.js").read_text(encoding="utf-8")
 # What a widget in a page of someone else's cannot decide.
-NOT_OURS = ("landmark-one-main", "page-has-heading-one", "region", "bypass")
+PAGE_RULES = ("landmark-one-main", "page-has-heading-one", "region", "bypass")
+# Left out of most pages, since these thousands of small parts would take axe most of a minute. It
+# still looks at the MathML of a formula and at the frame of code.
+SMALL_PARTS = [[".katex-html"], ["pre.code > code"]]
+FRAMES = "() => new Promise((go) => requestAnimationFrame(() => requestAnimationFrame(go)))"
 
 
-def violations(page, whole=True):
-    """What axe-core finds in the page, one line a rule; `whole=False` for a widget by itself."""
-    spec = find_spec("axe_playwright_python")
-    assert spec is not None and spec.origin is not None
-    script = Path(spec.origin).with_name("axe.min.js").read_text(encoding="utf-8")
-    page.evaluate(script)  # not a script element: the saved page's own policy would refuse it
-    off = {} if whole else {"rules": {rule: {"enabled": False} for rule in NOT_OURS}}
-    found = page.evaluate("(options) => axe.run(document, options)", off)
-    return [
-        f"{rule['id']}: {rule['help']}: {[node['html'][:160] for node in rule['nodes'][:4]]}"
-        for rule in found["violations"]
-    ]
+def violations(page, whole=True, without=()):
+    """The rules that the page breaks, each with the first elements that break it.
+
+    `whole=False` is for a widget by itself; what matches `without` is not looked at.
+    """
+    page.evaluate(AXE)  # not a script element: the saved page's own policy would refuse it
+    # What watches the width of its parts answers in the frames that follow a change of it.
+    page.evaluate(FRAMES)
+    off = {} if whole else {rule: {"enabled": False} for rule in PAGE_RULES}
+    return page.evaluate(
+        """([exclude, rules]) =>
+          axe.run({ include: [["html"]], exclude }, { rules, preload: false })
+            .then(({ violations }) => violations.map(({ id, nodes }) =>
+              [id, nodes.slice(0, 4).map((node) => node.html.slice(0, 160))]))""",
+        [list(without), off],
+    )

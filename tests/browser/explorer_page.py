@@ -5,11 +5,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from fake_model import FAKE_MODEL
 from torch import nn
 
 from vaelib import checkpoint, data, models
 from vaelib.models import VAE, GaussianDecoder
-from vaelib.widgets import LatentExplorer, bundle, compute
+from vaelib.widgets import LatentExplorer, bundle
+from vaelib.widgets.explorer import compute
 
 PIXELS = """canvas => {
   const {data} = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
@@ -109,33 +111,7 @@ def show(page, tmp_path, vae, images=None, precision="float16"):
     return Shown(explorer, page, requests)
 
 
-MODEL = """
-window.FakeModel = class {
-  constructor(state) { this.state = state; this.handlers = []; this.saved = []; this.asked = []; }
-  get(name) { return this.state[name]; }
-  set(name, value) {
-    if (JSON.stringify(this.state[name]) === JSON.stringify(value)) return;
-    this.state[name] = value;
-    this.trigger(`change:${name}`);
-  }
-  trigger(event, ...all) {
-    for (const [name, handler] of [...this.handlers]) if (name === event) handler(...all);
-  }
-  save_changes() { this.saved.push(JSON.parse(JSON.stringify(
-    { z: this.state.z, image_index: this.state.image_index }))); }
-  send(content, _, buffers) {
-    if (content.ask === "here") {
-      if (!this.gone) this.trigger("msg:custom", { here: content.view });
-      return;
-    }
-    this.asked.push({ content, z: [...new Float32Array(buffers[0])] });
-    window.answer?.(this.asked.at(-1));
-  }
-  on(event, handler) { this.handlers.push([event, handler]); }
-  off(event, handler) {
-    this.handlers = this.handlers.filter(([e, h]) => e !== event || h !== handler);
-  }
-};
+SCRIPT = """
 window.revive = (value) => {
   if (value?.bytes) return new DataView(Uint8Array.from(value.bytes).buffer);
   if (Array.isArray(value)) return value.map(revive);
@@ -167,8 +143,9 @@ def mount(page, explorer, views=1, answers=False, **changed):
         "<!DOCTYPE html><html lang=en><title>Explorer</title>"
         f"<style>{LatentExplorer._css}</style>{places}"
     )
-    script = bundle.script(*bundle.EXPLORER, default=False)
-    page.add_script_tag(content=f"{MODEL}\n{script}\nwindow.render = render;", type="module")
+    script = bundle.joined(LatentExplorer.view)
+    content = f"{FAKE_MODEL}{SCRIPT}{script}\nwindow.render = render;"
+    page.add_script_tag(content=content, type="module")
     page.wait_for_function("() => Boolean(window.render)")
     if answers:
         page.expose_function("python", lambda codes: decode(explorer, codes))
@@ -181,7 +158,7 @@ def mount(page, explorer, views=1, answers=False, **changed):
         }""")
     page.evaluate(
         """(state) => {
-          window.model = new FakeModel(revive(state));
+          window.model = new FakeModel(revive(state), ["z", "image_index"]);
           window.elements = [...document.querySelectorAll("body > div")];
           window.cleanups = elements.map((el) => render({ model, el }));
           window.move = (value) => {
@@ -197,8 +174,8 @@ def mount(page, explorer, views=1, answers=False, **changed):
 
 def decode(explorer, codes):
     """What Python answers, as JSON can carry it."""
-    z = torch.tensor(codes).reshape(-1, explorer._vae.latent_dim)
-    values = compute.means(explorer._vae, z).ravel()
+    z = torch.tensor(codes).reshape(-1, explorer.vae.latent_dim)
+    values = compute.means(explorer.vae, z).ravel()
     return [float(value) if np.isfinite(value) else None for value in values]
 
 

@@ -39,7 +39,9 @@ class Notebook:
     """A notebook open in JupyterLab."""
 
     def __init__(self, lab, page, name, notebook):
-        self.lab, self.page, self.name = lab, page, name
+        self.lab = lab
+        self.page = page
+        self.name = name
         notebook.metadata |= KERNEL
         notebook.cells.append(nbformat.v4.new_code_cell(WATCH.format(name=name)))
         nbformat.write(notebook, lab.root / f"{name}.ipynb")
@@ -52,7 +54,8 @@ class Notebook:
         """Run → Run All Cells; fails where a cell fails or takes for ever."""
         self.page.get_by_role("menuitem", name="Run", exact=True).click()
         self.page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
-        done, stopped = self.lab.root / f"{self.name}.done", 0
+        done = self.lab.root / f"{self.name}.done"
+        stopped = 0
         deadline = time.monotonic() + seconds
         while not done.exists():
             self.page.wait_for_timeout(500)

@@ -1,8 +1,11 @@
-"""The interactive widgets: each has its state (traits), its compute (pure, tested) and its view."""
+"""The interactive widgets: each has its state (traits), its compute (pure, tested) and its view.
 
-from vaelib.widgets.curves import TrainingCurves
+`export()` gives any of them to a page without a kernel: see `vaelib.widgets.bundle.Export`.
+"""
+
 from vaelib.widgets.explorer import LatentExplorer
 from vaelib.widgets.labs import ElboLab, JensenLab, KLLab, LikelihoodLab, ReparameterisationLab
+from vaelib.widgets.training_curves import TrainingCurves
 
 __all__ = [
     "ElboLab",

@@ -1,30 +1,73 @@
-"""The widgets' JavaScript and style sheets as text, and the page that a widget is saved as."""
+"""The widgets' JavaScript and style sheets as text, and pages that run them without a kernel."""
 
 import html
 import json
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 STATIC = Path(__file__).parent / "static"
-# The explorer's modules, what is used first.
-EXPLORER = (
-    *("dom", "decoder", "engine", "sample", "voice", "link", "history", "stage", "layout"),
-    *("rows", "pad", "gallery", "views", "source", "explorer"),
-)
-EXPLORER_STYLES = ("base", "explorer", "rows", "pad", "views")
+IMPORT = re.compile(r'^import \{.*\} from "(.+)";$\n?', re.MULTILINE)
+EXPORT = re.compile(r"^export (?=function|const|class)", re.MULTILINE)
+EXPORT_DEFAULT = re.compile(r"^export default .*$", re.MULTILINE)
 
 
-def script(*names: str, default: bool = True) -> str:
-    """The modules of `static/` joined into one, in the order given: what is used comes first.
+class Export(NamedTuple):
+    """A widget for a page without a kernel: everything that shows it, as it is now.
 
-    Their imports of each other go, since all is in one scope, and so does `export` before a name.
-    The last one's `export default`, which anywidget looks for, stays if `default` is true.
+    `name`: the widget's class.
+    `state`: what its page starts from; JSON can carry it.
+    `script`: a script that needs no other file and may be classic or a module. It adds one function
+    to `window.vaelibWidgets`, under `name`: called with a state and an element of the page, it
+    draws the widget into the element and returns a function that removes it again.
+    `style`: the style sheet of the widget, in which every rule begins with a class of ours.
     """
-    parts = [(STATIC / f"{name}.js").read_text(encoding="utf-8") for name in names]
-    joined = re.sub(r"^import .*;$\n?", "", "\n".join(parts), flags=re.MULTILINE)
-    joined = re.sub(r"^export (?=function|const|class)", "", joined, flags=re.MULTILINE)
-    return joined if default else re.sub(r"^export default .*$", "", joined, flags=re.MULTILINE)
+
+    name: str
+    state: dict[str, Any]
+    script: str
+    style: str
+
+    def state_json(self) -> str:
+        """The state as JSON that may stand inside a `<script>` element."""
+        text = json.dumps(self.state, allow_nan=False, separators=(",", ":"))
+        return text.replace("<", "\\u003c")
+
+
+def joined(*names: str) -> str:
+    """Modules of `static/` and all that they import, as one script without imports and exports.
+
+    Each module comes after those that it imports, and once. All share one scope, so a name that a
+    module defines at its top must be defined in no other.
+    """
+    texts: dict[Path, str] = {}
+
+    def add(path: Path) -> None:
+        if path in texts:
+            return
+        text = path.read_text(encoding="utf-8")
+        for imported in IMPORT.findall(text):
+            add((path.parent / imported).resolve())
+        texts[path] = EXPORT_DEFAULT.sub("", EXPORT.sub("", IMPORT.sub("", text)))
+
+    for name in names:
+        add((STATIC / f"{name}.js").resolve())
+    return "\n".join(texts.values())
+
+
+def module(view: str) -> str:
+    """The module that anywidget loads: the view, with the default export that it looks for."""
+    return f"{joined(view)}\nexport default {{ render }};\n"
+
+
+def standalone(name: str, *names: str) -> str:
+    """The `script` of an `Export`: modules of `static/`, one of which defines `show(state, el)`."""
+    return f"""(window.vaelibWidgets ??= {{}}).{name} = (() => {{
+"use strict";
+{joined(*names)}
+return show;
+}})();
+"""
 
 
 def style(*names: str) -> str:
@@ -32,13 +75,10 @@ def style(*names: str) -> str:
     return "\n".join((STATIC / f"{name}.css").read_text(encoding="utf-8") for name in names)
 
 
-def page(title: str, intro: str, state: dict[str, Any], scripts: str, styles: str) -> str:
-    """One HTML page that holds all it needs; its own policy forbids it every request.
-
-    `state` is written as JSON and read by `page.js`.
-    """
-    saved = json.dumps(state, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
-    title, intro = html.escape(title), html.escape(intro)
+def page(title: str, intro: str, export: Export) -> str:
+    """One HTML page that holds a widget and all it needs; its own policy forbids every request."""
+    title = html.escape(title)
+    intro = html.escape(intro)
     return f"""<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -50,16 +90,21 @@ def page(title: str, intro: str, state: dict[str, Any], scripts: str, styles: st
 <link rel="icon" href="data:,">
 <title>{title}</title>
 <style>
-{styles}</style>
+{export.style}
+{style("page")}</style>
 </head>
 <body>
 <main>
 <h1>{title}</h1>
 <p>{intro}</p>
-<div class="vaelib-page"><script type="application/json">{saved}</script></div>
+<div class="vaelib-page"><script type="application/json">{export.state_json()}</script></div>
 </main>
 <script type="module">
-{scripts}</script>
+{export.script}
+const place = document.querySelector(".vaelib-page");
+const state = JSON.parse(place.querySelector("script").textContent);
+window.vaelibWidgets.{export.name}(state, place);
+</script>
 </body>
 </html>
 """

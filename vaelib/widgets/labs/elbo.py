@@ -7,9 +7,10 @@ import torch
 
 from vaelib.divergences import kl_to_standard_normal_per_dim
 from vaelib.exact import Arc
-from vaelib.widgets.labs._controls import Slider
-from vaelib.widgets.labs._lab import INK, Lab, Mark, Panel, script
-from vaelib.widgets.labs._maths import Array, Scene, log_normal, reach
+from vaelib.widgets import bundle
+from vaelib.widgets.labs.controls import Slider
+from vaelib.widgets.labs.lab import INK, Lab, Mark, Panel
+from vaelib.widgets.labs.scene import Array, Scene, log_normal, reach
 
 ARC = Arc(sigma_x=0.2)
 SHOWN = slice(1500, 3301, 5)  # z from −4.5 to 4.5 of the arc's own grid, whose step is 0.005
@@ -17,18 +18,17 @@ BELOW = 12.0  # how far below log p(x) the bar's axis starts, nats
 
 
 def compute(x1: float, x2: float, mu: float, log_sigma: float) -> Scene:
-    """log p(x) = ELBO + KL(q‖p(z|x)) in nats, each on its own, and the posterior beside q."""
+    """log p(x) = ELBO + KL(q‖p(z|x)) in nats, each computed without the others; q and p(z|x)."""
     x = torch.tensor([[x1, x2]], dtype=torch.float64)
-    q = torch.tensor([mu], dtype=torch.float64), torch.tensor([log_sigma], dtype=torch.float64)
-    log_px, elbo, gap, kl = (
-        float(value)
-        for value in (
-            *(ARC.log_px(x), ARC.elbo(x, *q), ARC.kl_to_posterior(x, *q)),
-            kl_to_standard_normal_per_dim(*q),
-        )
-    )
+    mu_q = torch.tensor([mu], dtype=torch.float64)
+    log_sigma_q = torch.tensor([log_sigma], dtype=torch.float64)
+    log_px = float(ARC.log_px(x))
+    elbo = float(ARC.elbo(x, mu_q, log_sigma_q))
+    gap = float(ARC.kl_to_posterior(x, mu_q, log_sigma_q))
+    kl = float(kl_to_standard_normal_per_dim(mu_q, log_sigma_q))
     grid, posterior = ARC.grid(x)
-    z, density = grid.numpy()[SHOWN], posterior[0].numpy()[SHOWN]
+    z = grid.numpy()[SHOWN]
+    density = posterior[0].numpy()[SHOWN]
     sigma = math.exp(log_sigma)
     q_density = np.exp(log_normal(z, mu, sigma))
     floor = log_px - BELOW
@@ -48,8 +48,15 @@ def compute(x1: float, x2: float, mu: float, log_sigma: float) -> Scene:
             "log_px": (np.array([0.0, 1.0]), np.full(2, log_px)),
         },
         {
-            **{"log_px": log_px, "elbo": elbo, "gap": gap, "kl": kl, "reconstruction": elbo + kl},
-            **{"mu": mu, "sigma": math.exp(log_sigma), "x1": x1, "x2": x2},
+            "log_px": log_px,
+            "elbo": elbo,
+            "gap": gap,
+            "kl": kl,
+            "reconstruction": elbo + kl,
+            "mu": mu,
+            "sigma": sigma,
+            "x1": x1,
+            "x2": x2,
             "place": "below the axis" if elbo < floor else "",
         },
         {
@@ -131,4 +138,5 @@ class ElboLab(Lab):
         "ELBO = E log p(x|z) − KL(q‖p(z)) = {reconstruction:3} − {kl:3} nats.",
     )
     compute = staticmethod(compute)
-    _esm = script("elbo")
+    view = "labs/elbo"
+    _esm = bundle.module(view)

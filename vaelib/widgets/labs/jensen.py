@@ -5,13 +5,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from vaelib.widgets.labs._controls import Choice, Slider, Steps
-from vaelib.widgets.labs._lab import INK, Lab, Mark, Panel, script
-from vaelib.widgets.labs._maths import Array, Scene, reach
+from vaelib.widgets import bundle
+from vaelib.widgets.labs.controls import Choice, Slider, Steps
+from vaelib.widgets.labs.lab import INK, Lab, Mark, Panel
+from vaelib.widgets.labs.scene import Array, Scene, reach
 
 
 class Curve(NamedTuple):
-    """A convex function, its second derivative, how it is written, and the axis that holds it."""
+    """A convex function, its second derivative, its formula, and the limits of its axis."""
 
     f: Callable[[Array], Array]
     second: Callable[[float], float]
@@ -47,7 +48,7 @@ def means(x1: float, x2: float, weight: float, k: int) -> tuple[Array, Array]:
 def compute(f: str, x1: float, x2: float, weight: float, n_samples: int) -> Scene:
     """The chord, Jensen's gap E f(x) − f(E x), and E f(x̄) − f(E x) for means x̄ of K draws.
 
-    Exact, by the binomial sum; beside it f″(E x) Var x / 2K, the prediction for large K.
+    Exact, by the binomial sum; compared with f″(E x) Var x / 2K, the prediction for large K.
     """
     curve = CURVES[f]
     ends = np.array([x1, x2])
@@ -59,8 +60,10 @@ def compute(f: str, x1: float, x2: float, weight: float, n_samples: int) -> Scen
         bias[k - 1] = probability @ (curve.f(at) - f_mean)
     predicted = curve.second(mean) * weight * (1 - weight) * (x2 - x1) ** 2 / (2 * K)
     at, probability = means(x1, x2, weight, n_samples)
-    likely, shares = at[probability > 1e-3], probability[probability > 1e-3]
-    here, forecast = bias[n_samples - 1], predicted[n_samples - 1]
+    likely = at[probability > 1e-3]
+    shares = probability[probability > 1e-3]
+    here = bias[n_samples - 1]
+    forecast = predicted[n_samples - 1]
     top = reach(float(max(bias[0], predicted[0])), 0.01)
     return Scene(
         {
@@ -81,9 +84,14 @@ def compute(f: str, x1: float, x2: float, weight: float, n_samples: int) -> Scen
             "here": (np.array([float(n_samples)]), np.array([here])),
         },
         {
-            **{"f": curve.name, "k": n_samples, "mean": mean, "f_mean": f_mean},
-            **{"mean_f": f_mean + float(bias[0]), "gap": float(bias[0])},
-            **{"bias": float(here), "predicted": float(forecast)},
+            "f": curve.name,
+            "k": n_samples,
+            "mean": mean,
+            "f_mean": f_mean,
+            "mean_f": f_mean + float(bias[0]),
+            "gap": float(bias[0]),
+            "bias": float(here),
+            "predicted": float(forecast),
         },
         {
             "curve": (0, 4.25, curve.bottom, curve.top),
@@ -163,4 +171,5 @@ class JensenLab(Lab):
         "For f = −log x the gap says by how many nats the log of such a mean is too low.",
     )
     compute = staticmethod(compute)
-    _esm = script("jensen")
+    view = "labs/jensen"
+    _esm = bundle.module(view)

@@ -4,9 +4,10 @@ import math
 
 import numpy as np
 
-from vaelib.widgets.labs._controls import Choice, Slider
-from vaelib.widgets.labs._lab import Lab, Mark, Panel, script
-from vaelib.widgets.labs._maths import Array, Scene, log_normal, reach
+from vaelib.widgets import bundle
+from vaelib.widgets.labs.controls import Choice, Slider
+from vaelib.widgets.labs.lab import Lab, Mark, Panel
+from vaelib.widgets.labs.scene import Array, Scene, log_normal, reach
 
 # Weight, mean and standard deviation of each bump of p.
 DENSITIES = {
@@ -27,7 +28,8 @@ def compute(mu: float, sigma: float, p: str) -> Scene:
     log_q = log_normal(Z, mu, sigma)
     bumps = [math.log(weight) + log_normal(Z, m, s) for weight, m, s in DENSITIES[p]]
     log_p = np.logaddexp.reduce(bumps)
-    q, density = np.exp(log_q), np.exp(log_p)
+    q = np.exp(log_q)
+    density = np.exp(log_p)
     scene = Scene({"q": (Z[SHOWN], q[SHOWN]), "p": (Z[SHOWN], density[SHOWN])}, {}, {})
     scene.limits["densities"] = (-6, 6, 0, reach(max(q.max(), density.max()), 0.5))
     _signed(scene, "qp", q * (log_q - log_p))
@@ -37,14 +39,16 @@ def compute(mu: float, sigma: float, p: str) -> Scene:
 
 
 def _signed(scene: Scene, key: str, integrand: Array) -> None:
-    """Adds the integrand's two areas, what they measure, and axes that hold them."""
-    above, below = np.maximum(integrand, 0), np.minimum(integrand, 0)
+    """Add the integrand's two areas, their sizes, and the limits of the axes that hold them."""
+    above = np.maximum(integrand, 0)
+    below = np.minimum(integrand, 0)
     scene.series[f"above_{key}"] = (Z[SHOWN], above[SHOWN])
     scene.series[f"below_{key}"] = (Z[SHOWN], below[SHOWN])
     scene.numbers[f"above_{key}"] = float(above.sum() / 20)
     scene.numbers[f"below_{key}"] = float(-below.sum() / 20)
     scene.numbers[f"kl_{key}"] = float(integrand.sum() / 20)
-    top, bottom = reach(float(above[SHOWN].max())), reach(float(-below[SHOWN].min()))
+    top = reach(float(above[SHOWN].max()))
+    bottom = reach(float(-below[SHOWN].min()))
     scene.limits[key] = (-6, 6, -bottom, top)
 
 
@@ -99,4 +103,5 @@ class KLLab(Lab):
         "The areas are those over all z, also outside the picture.",
     )
     compute = staticmethod(compute)
-    _esm = script("kl")
+    view = "labs/kl"
+    _esm = bundle.module(view)

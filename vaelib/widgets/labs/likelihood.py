@@ -6,14 +6,18 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from vaelib.widgets.labs._controls import Slider, Steps
-from vaelib.widgets.labs._lab import INK, Lab, Mark, Panel, script
-from vaelib.widgets.labs._maths import LOG_2PI, Array, Scene, noise
+from vaelib.widgets import bundle
+from vaelib.widgets.labs.controls import Slider, Steps
+from vaelib.widgets.labs.lab import INK, Lab, Mark, Panel
+from vaelib.widgets.labs.scene import LOG_2PI, Array, Scene, noise
 
 # x = θ z + σ_x ε in every dimension, z ~ N(0, 1); the data were made with θ = 1.
 S2 = 0.25
 TRUE = 1.0 + S2
-MOST_DATA, MOST, DIMS, RUNS = 1000, 5000, 20, 5
+MOST_DATA = 1000
+MOST = 5000
+DIMS = 20
+RUNS = 5
 THETA = np.arange(10, 301, 2) / 100
 D = np.arange(1.0, DIMS + 1)
 DATA = (1, 2, 3, 4, 5, 7, 10, 14, 20, 30, 40, 50, 70, 100, 140, 200, 300, 500, 700, 1000)
@@ -21,7 +25,8 @@ SAMPLES = (1, 2, 3, 5, 7, 10, 14, 20, 30, 50, 70, 100, 200, 300, 500, 700, 1000,
 
 
 @cache
-def _data(seed: int) -> Array:
+def sample_data(seed: int) -> Array:
+    """Data from the model with θ = 1, (1000,); the lab shows the first N."""
     draws = noise(100 + seed, 2 * MOST_DATA)
     return draws[:MOST_DATA] + math.sqrt(S2) * draws[MOST_DATA:]
 
@@ -48,13 +53,14 @@ def log_weights(theta: float, dim: int, k: int) -> Array:
 
 def relative_error(theta: float, dims: Array, k: int) -> Array:
     """√((r^D − 1)/K), r = E p(x|z)²/p(x)² of one dimension: closed form, as p(x|z) is Gaussian."""
-    v, u = theta**2 + S2, theta**2 + S2 / 2
+    v = theta**2 + S2
+    u = theta**2 + S2 / 2
     log_r = math.log(v) + 1 / v - 0.5 / u - 0.5 * math.log(2 * u * S2)
     return np.sqrt(np.expm1(dims * log_r) / k)
 
 
 def places(k: int) -> NDArray[np.int_]:
-    """Up to where a run's estimate is drawn: ever larger strides from 1, and K."""
+    """The numbers of draws at which a run's estimate is shown: from 1 to K in growing steps."""
     at = [1]
     while at[-1] < k:
         at.append(min(k, at[-1] + max(1, at[-1] // 12)))
@@ -62,12 +68,14 @@ def places(k: int) -> NDArray[np.int_]:
 
 
 def compute(theta: float, n_data: int, seed: int, n_samples: int, dim: int) -> Scene:
-    """The average log-likelihood over θ beside its expectation, and log p(x) by Monte Carlo."""
-    mean_square = float((_data(seed)[:n_data] ** 2).mean())
+    """The average log-likelihood over θ and its expectation, and log p(x) by Monte Carlo."""
+    mean_square = float((sample_data(seed)[:n_data] ** 2).mean())
     here = np.array([theta])
-    average, expected = _average(THETA, mean_square), _average(THETA, TRUE)
+    average = _average(THETA, mean_square)
+    expected = _average(THETA, TRUE)
     entropy = 0.5 * (LOG_2PI + math.log(TRUE) + 1)
-    at_average, at_expected = _average(here, mean_square), _average(here, TRUE)
+    at_average = _average(here, mean_square)
+    at_expected = _average(here, TRUE)
     log_px = dim * float(_average(here, 1.0)[0])
     k = places(n_samples)
     running = np.logaddexp.accumulate(log_weights(theta, dim, n_samples), 1)[:, k - 1] - np.log(k)
@@ -92,10 +100,18 @@ def compute(theta: float, n_data: int, seed: int, n_samples: int, dim: int) -> S
             "error_here": (np.array([float(dim)]), errors[dim - 1 : dim]),
         },
         {
-            **{"theta": theta, "n": n_data, "k": n_samples, "d": dim, "theta_hat": theta_hat},
-            **{"average": float(at_average[0]), "expected": float(at_expected[0])},
-            **{"kl": -float(at_expected[0]) - entropy, "entropy": entropy, "log_px": log_px},
-            **{"lowest": float(running[:, -1].min()), "highest": float(running[:, -1].max())},
+            "theta": theta,
+            "n": n_data,
+            "k": n_samples,
+            "d": dim,
+            "theta_hat": theta_hat,
+            "average": float(at_average[0]),
+            "expected": float(at_expected[0]),
+            "kl": -float(at_expected[0]) - entropy,
+            "entropy": entropy,
+            "log_px": log_px,
+            "lowest": float(running[:, -1].min()),
+            "highest": float(running[:, -1].max()),
             "error": float(errors[dim - 1]),
             "needed": math.log10(float(errors[dim - 1]) ** 2 * n_samples * 100),
         },
@@ -175,4 +191,5 @@ class LikelihoodLab(Lab):
         "10^{needed:1} draws.",
     )
     compute = staticmethod(compute)
-    _esm = script("likelihood")
+    view = "labs/likelihood"
+    _esm = bundle.module(view)

@@ -5,9 +5,10 @@ from functools import cache
 
 import numpy as np
 
-from vaelib.widgets.labs._controls import Choice, Slider, Steps
-from vaelib.widgets.labs._lab import INK, Lab, Mark, Panel, script
-from vaelib.widgets.labs._maths import Array, Scene, histogram, noise, reach
+from vaelib.widgets import bundle
+from vaelib.widgets.labs.controls import Choice, Slider, Steps
+from vaelib.widgets.labs.lab import INK, Lab, Mark, Panel
+from vaelib.widgets.labs.scene import Array, Scene, histogram, noise, reach
 
 REPEATS = 1000
 MOST = 50
@@ -42,22 +43,24 @@ def exact(mu: float, sigma: float, gradient: str) -> tuple[float, float, float]:
 
 
 def compute(mu: float, log_sigma: float, gradient: str, n_samples: int) -> Scene:
-    """Where the noise goes, and histograms of 1,000 estimates from K draws each."""
+    """The noise and the z that it becomes; histograms of 1,000 estimates from K draws each."""
     sigma = math.exp(log_sigma)
     eps = _noise()
     dots = eps.ravel()[:DOTS]
     z = mu + sigma * dots
     score, pathwise = (each.mean(1) for each in estimators(mu, sigma, gradient, eps[:, :n_samples]))
     truth, score_variance, pathwise_variance = exact(mu, sigma, gradient)
-    # Wide enough for nearly all of both; it follows the wider one.
+    # Wide enough for nearly all estimates of both: the one with the larger variance decides.
     wide = reach(4 * math.sqrt(max(score_variance, pathwise_variance) / n_samples))
-    low, high = truth - wide, truth + wide
+    low = truth - wide
+    high = truth + wide
     score_bars = histogram(score, low, high, BINS)
     pathwise_bars = histogram(pathwise, low, high, BINS)
     tallest = float(max(score_bars[1].max(), pathwise_bars[1].max()))
     top = reach(tallest)
     lines = np.full((DOTS, 3), np.nan)
-    lines[:, 0], lines[:, 1] = dots, z
+    lines[:, 0] = dots
+    lines[:, 1] = z
     return Scene(
         {
             "paths": (lines.ravel(), np.tile([0.0, 1.0, np.nan], DOTS)),
@@ -70,10 +73,15 @@ def compute(mu: float, log_sigma: float, gradient: str, n_samples: int) -> Scene
             "truth": (np.full(2, truth), np.array([0.0, top])),
         },
         {
-            **{"mu": mu, "sigma": sigma, "k": n_samples, "truth": truth},
+            "mu": mu,
+            "sigma": sigma,
+            "k": n_samples,
+            "truth": truth,
             "of": "μ" if gradient == "mu" else "(log σ)",
-            **{"score_mean": float(score.mean()), "score_std": float(score.std())},
-            **{"pathwise_mean": float(pathwise.mean()), "pathwise_std": float(pathwise.std())},
+            "score_mean": float(score.mean()),
+            "score_std": float(score.std()),
+            "pathwise_mean": float(pathwise.mean()),
+            "pathwise_std": float(pathwise.std()),
             "score_predicted": math.sqrt(score_variance / n_samples),
             "pathwise_predicted": math.sqrt(pathwise_variance / n_samples),
             "ratio": score_variance / pathwise_variance,
@@ -145,4 +153,5 @@ class ReparameterisationLab(Lab):
         "The score function needs {ratio:1} times as many draws for the same accuracy.",
     )
     compute = staticmethod(compute)
-    _esm = script("reparameterisation")
+    view = "labs/reparameterisation"
+    _esm = bundle.module(view)

@@ -45,9 +45,12 @@ export function perFrame(work) {
  * ms after one that comes after a rest, of half `ms` or more.
  */
 export function throttle(ms, work, soon = ms) {
-  let [timer, last, asked] = [0, -Infinity, -Infinity];
+  let timer = 0;
+  let last = -Infinity;
+  let asked = -Infinity;
   const run = () => {
-    [timer, last] = [0, performance.now()];
+    timer = 0;
+    last = performance.now();
     work();
   };
   return {

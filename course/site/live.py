@@ -1,0 +1,108 @@
+"""The widgets of a lesson, live in its page without a kernel: what a stored output becomes.
+
+A lesson stores a widget as a picture and a line of text such as `KLLab: mu = 1.0, p = normal`. From
+that line the widget is made again here, and what it exports goes into the site.
+"""
+
+import html
+import json
+import re
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from vaelib import data, widgets
+from vaelib.checkpoint import load_vae
+from vaelib.widgets.bundle import Export
+from vaelib.widgets.labs.lab import Lab
+
+MODEL = "faces"
+SHIPPED = (
+    "On this page the explorer runs the model that is shipped with the lessons, "
+    "trained with the default settings; in the notebook it runs the one trained there."
+)
+LOADING = "The picture stands for the live one, which is loading."
+
+
+@cache
+def explorer(index: int | None = 0) -> widgets.LatentExplorer:
+    """The explorer of the shipped model, started from one test face or from z = 0."""
+    vae = load_vae(data.shipped("faces_vae.safetensors"))
+    made = widgets.LatentExplorer(vae, data.load(MODEL))
+    made.image_index = index
+    return made
+
+
+def lab(name: str, stored: str) -> Lab | None:
+    """The lab whose stored text is `name: control = value, …`, or None if `name` is no lab."""
+    if name not in widgets.labs.__all__:
+        return None
+    state: dict[str, Any] = {}
+    for pair in filter(None, stored.split(", ")):
+        control, _, value = pair.partition(" = ")
+        try:
+            state[control] = json.loads(value)
+        except ValueError:
+            state[control] = value
+    return getattr(widgets, name)(**state)
+
+
+class Live:
+    """The live widgets of a site: `files` holds their scripts, and the states that pages share."""
+
+    def __init__(self) -> None:
+        self.files: dict[str, str] = {}
+        self.styles: dict[str, str] = {}
+
+    def place(self, text: str, picture: str, own_model: bool = False) -> str:
+        """The HTML for a stored output whose text is `text`; `picture` where it cannot be live.
+
+        With `own_model`, a note says that the explorer runs another model than the lesson trains.
+        """
+        name, _, stored = text.partition(":")
+        if name == "LatentExplorer":
+            shown = self._explorer(text, picture)
+            note = f'<p class="note">{SHIPPED}</p>' if own_model and shown != picture else ""
+            return shown + note
+        if (made := lab(name, stored.strip())) is None:
+            return picture
+        export = made.export()
+        self._add(export)
+        return _element(name, picture, state=export.state_json())
+
+    def _explorer(self, text: str, picture: str) -> str:
+        started = re.search(r"started from test face (\d+)$", text)
+        index = int(started[1]) if started else None
+        if repr(explorer(index)) != text:
+            return picture  # of another model, which only its notebook has
+        export = explorer(index).export()
+        self._add(export)
+        # The state is half a megabyte, so the pages that show it share one file.
+        saved = MODEL if index is None else f"{MODEL}-{index}"
+        state = f"vaelibSite.saved({json.dumps(saved)}, {export.state_json()});\n"
+        self.files[f"{saved}.js"] = state
+        return _element(export.name, picture, saved=saved)
+
+    def _add(self, export: Export) -> None:
+        self.files[f"{export.name}.js"] = export.script
+        self.styles[export.name] = export.style
+
+    def style(self) -> str:
+        """The widgets' style sheets, each different one once."""
+        return "\n".join(sorted(dict.fromkeys(self.styles.values()), key=len))
+
+    def write(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in self.files.items():
+            (folder / name).write_text(text, encoding="utf-8")
+        (folder / "widgets.css").write_text(self.style(), encoding="utf-8")
+
+
+def _element(name: str, picture: str, saved: str = "", state: str = "") -> str:
+    """A picture in a page, which `static/site.js` replaces by the live widget."""
+    inline = f'<script type="application/json">{state}</script>' if state else ""
+    return (
+        f'<div class="live" data-component="{html.escape(name)}" data-saved="{saved}">{inline}'
+        f'<div class="twin">{picture}<p class="note" role="status" hidden>{LOADING}</p></div>'
+        "</div>"
+    )

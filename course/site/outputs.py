@@ -1,0 +1,72 @@
+"""A cell's stored outputs as HTML: pictures as files with alt text, text as it was printed."""
+
+import base64
+import html
+import re
+import struct
+from collections.abc import Callable
+from typing import Any
+
+from course.site import SiteError
+from vaelib import widgets
+
+ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+ELSEWHERE = (
+    "In the notebook a live widget ({name}) stands here. A page cannot run it; "
+    "the figures below show what it showed."
+)
+
+
+class Outputs:
+    """The outputs of one lesson, whose pictures are collected in `files`, by name.
+
+    `live(text, picture)` gives the HTML for a widget's stored output: its line of text, and the
+    HTML of its picture, which it may return unchanged.
+    """
+
+    def __init__(self, name: str, live: Callable[[str, str], str]) -> None:
+        self.name = name
+        self.live = live
+        self.files: dict[str, bytes] = {}
+
+    def html(self, output: Any) -> str:
+        """One output as HTML. Raises SiteError for a picture without alternative text."""
+        if output.output_type == "stream":
+            return text_block(output.text)
+        if output.output_type == "error":
+            return text_block("\n".join(output.traceback))
+        data = output.data
+        text = data.get("text/plain", "")
+        widget = text.partition(":")[0]
+        is_widget = widget in widgets.__all__
+        if "image/png" in data:
+            picture = self._png(base64.b64decode(data["image/png"]), output)
+            return self.live(text, picture) if is_widget else picture
+        if "image/svg+xml" in data:
+            return self._img(data["image/svg+xml"].encode(), "svg", output)
+        if is_widget:
+            return f'<p class="note">{html.escape(ELSEWHERE.format(name=widget))}</p>\n'
+        if "text/html" in data:
+            return f'<div class="wide rich" data-name="Output">{data["text/html"]}</div>\n'
+        return text_block(text) if text else ""
+
+    def _png(self, png: bytes, output: Any) -> str:
+        width, height = struct.unpack(">II", png[16:24])
+        return self._img(png, "png", output, f' width="{width}" height="{height}"')
+
+    def _img(self, data: bytes, ending: str, output: Any, size: str = "") -> str:
+        kind = "image/png" if ending == "png" else "image/svg+xml"
+        alt = output.metadata.get(kind, {}).get("alt") or output.metadata.get("alt")
+        if not alt:
+            raise SiteError(f"{self.name}: a picture has no alt text")
+        name = f"{self.name}-{len(self.files) + 1}.{ending}"
+        self.files[name] = data
+        return (
+            f'<figure class="picture"><img src="figures/{name}" alt="{html.escape(alt)}"{size} '
+            'loading="lazy" decoding="async"></figure>\n'
+        )
+
+
+def text_block(text: str) -> str:
+    text = html.escape(ANSI.sub("", text).strip("\n"))
+    return f'<pre class="wide printed" data-name="Output">{text}</pre>\n' if text else ""

@@ -1,0 +1,185 @@
+"""The site: a start page that opens on the explorer, and a page for each lesson."""
+
+import re
+import shutil
+from functools import partial
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import nbformat
+from nbconvert.exporters import TemplateExporter
+
+from course.site import SOURCE, SiteError, links
+from course.site.formulas import Formulas
+from course.site.lessons import Lesson
+from course.site.live import Live, explorer
+from course.site.markdown import Renderer
+from course.site.outputs import Outputs
+from course.site.shared import (
+    POLICY,
+    TEMPLATES,
+    code_block,
+    copy_files,
+    copy_katex,
+    jinja,
+    plain,
+    prose,
+    replacing,
+)
+
+
+class LessonExporter(TemplateExporter):
+    """nbconvert with our template for the cells of a lesson."""
+
+    file_extension = ".html"
+    output_mimetype = "text/html"
+    template_extension = ".html.j2"
+
+
+class Site:
+    """The pages of the lessons and what they need, written by `write`."""
+
+    def __init__(self, lessons: list[Lesson], notebooks: Path) -> None:
+        self.lessons = lessons
+        self.notebooks = notebooks
+        self.live = Live()
+        self.formulas = Formulas()
+        self.figures: dict[str, bytes] = {}
+        self.files: dict[str, Path] = {}
+        self.templates = jinja()
+        self.menu = [menu_entry(lesson) for lesson in lessons]
+
+    def write(self, into: Path) -> None:
+        """Write everything into an empty folder."""
+        pages = {lesson.page: self.lesson(at) for at, lesson in enumerate(self.lessons)}
+        pages["index.html"] = self.start()
+        self.formulas.render()
+        not_ours = shutil.ignore_patterns("slides*")
+        shutil.copytree(SOURCE / "static", into / "static", ignore=not_ours)
+        copy_katex(into / "static" / "katex")
+        self.live.write(into / "live")
+        (into / "explorer.html").write_text(explorer().to_html(), encoding="utf-8")
+        for name, page in pages.items():
+            (into / name).write_text(self.formulas.fill(page), encoding="utf-8")
+        for name, data in self.figures.items():
+            (into / "figures").mkdir(exist_ok=True)
+            (into / "figures" / name).write_bytes(data)
+        for lesson in self.lessons:
+            (into / "notebooks").mkdir(exist_ok=True)
+            nbformat.write(lesson.notebook, into / "notebooks" / f"{lesson.name}.ipynb")
+        copy_files(self.files, into)
+
+    def lesson(self, at: int) -> str:
+        """The page of one lesson, its formulas held."""
+        lesson = self.lessons[at]
+        body, renderer = self._cells(lesson)
+        return self._page(
+            body,
+            kind="lesson",
+            here=lesson.page,
+            title=f"{plain(lesson.title)} – Variational auto-encoders",
+            description=plain(lesson.question),
+            headings=[heading for heading in renderer.headings if heading.level in (2, 3)],
+            before=self.menu[at - 1] if at else None,
+            after=self.menu[at + 1] if at + 1 < len(self.menu) else None,
+            notebook=f"notebooks/{quote(lesson.name)}.ipynb",
+        )
+
+    def _cells(self, lesson: Lesson) -> tuple[str, Renderer]:
+        """The lesson's cells as HTML, and the renderer that met its headings."""
+        sources = (cell.source for cell in lesson.notebook.cells)
+        own_model = not any("shipped(" in source for source in sources)
+        outputs = Outputs(lesson.name, partial(self.live.place, own_model=own_model))
+        renderer = Renderer(self.formulas)
+        exporter = LessonExporter(template_name="lesson", extra_template_basedirs=[str(TEMPLATES)])
+        exporter.register_filter("prose", prose(renderer, lesson.name))
+        exporter.register_filter("code", code_block)
+        exporter.register_filter("output", outputs.html)
+        body, _ = exporter.from_notebook_node(lesson.notebook)
+        self.figures |= outputs.files
+        names = {other.name for other in self.lessons}
+        return links.rewrite(body, lesson.name, self.notebooks, names, self.files), renderer
+
+    def start(self) -> str:
+        """The start page; what the explorer replaces is a picture that a lesson stores."""
+        shown = self._stored_explorer()
+        first = self.lessons[0]
+        renderer = Renderer(self.formulas)
+
+        def inline(text: str) -> str:
+            # Without links: a card is one already, and a lesson's relative links do not hold here.
+            return re.sub(r"</?[pa]\b[^>]*>", "", renderer.text_of(text, "the start page")).strip()
+
+        opening = first.notebook.cells[0].source.split("\n", 1)[-1].strip().split("\n\n")[0]
+        lessons = [
+            {**entry, "title": inline(lesson.title), "question": inline(lesson.question)}
+            for entry, lesson in zip(self.menu, self.lessons, strict=True)
+        ]
+        body = self.templates.get_template("start.html.j2").render(
+            lead=inline(opening), explorer=shown, lessons=lessons, map=self._map()
+        )
+        saved = sorted(name for name in self.live.files if name.startswith("faces"))
+        return self._page(
+            body,
+            kind="start",
+            here="index.html",
+            title="Variational auto-encoders, from first principles",
+            description="Lessons from the definition of a divergence to a trained model of faces.",
+            headings=[],
+            before=None,
+            after=None,
+            notebook=None,
+            # In the page's head, so that the model is on its way while the text is read.
+            scripts=["LatentExplorer.js", saved[-1]],
+        )
+
+    def _stored_explorer(self) -> str:
+        for lesson in self.lessons:
+            outputs = Outputs(lesson.name, self.live.place)
+            for cell in lesson.notebook.cells:
+                for output in cell.get("outputs", []):
+                    shown = outputs.html(output)
+                    if 'data-component="LatentExplorer"' in shown:
+                        return shown.replace(' loading="lazy" decoding="async"', "")
+        raise SiteError("no lesson stores the explorer of the shipped model: nothing to open on")
+
+    def _map(self) -> str:
+        """The address of the lecture's map: the heading before the cell that is tagged "map"."""
+        for lesson in self.lessons:
+            heading = ""
+            for cell in lesson.notebook.cells:
+                if "map" in cell.metadata.get("tags", []):
+                    return f"{lesson.page}#{quote(heading.replace(' ', '-'))}"
+                if cell.cell_type == "markdown" and cell.source.startswith("#"):
+                    heading = re.sub(r"^#+ *", "", cell.source.split("\n", 1)[0]).strip()
+        return self.lessons[0].page
+
+    def _page(self, body: str, scripts: tuple[str, ...] | list[str] = (), **values: Any) -> str:
+        return self.templates.get_template("page.html.j2").render(
+            body=body,
+            policy=POLICY,
+            lessons=self.menu,
+            live='class="live"' in body,
+            formulas="\ue000" in body,
+            scripts=scripts,
+            **values,
+        )
+
+
+def menu_entry(lesson: Lesson) -> dict[str, str]:
+    """How the menu at the top of each page shows a lesson."""
+    number = re.match(r"\d+", lesson.name)
+    assert number is not None  # the name of a lesson begins with digits: see `lessons.load`
+    return {
+        "page": lesson.page,
+        "title": plain(lesson.title),
+        "number": str(int(number[0])),
+        "short": plain(lesson.title.split("·")[-1].strip()),
+    }
+
+
+def build(into: Path, lessons: list[Lesson], notebooks: Path) -> None:
+    """The site, in place of what was in the folder `into`."""
+    with replacing(into) as half:
+        Site(lessons, notebooks).write(half)

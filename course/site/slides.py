@@ -1,0 +1,87 @@
+"""The slides: each lesson as a reveal.js deck, by nbconvert's exporter and a template of ours.
+
+nbconvert cuts the notebook where its slide metadata says. `static/slides.js` then makes every slide
+fit the screen.
+"""
+
+import re
+import shutil
+from functools import partial
+from pathlib import Path
+
+from nbconvert.exporters import SlidesExporter
+
+from course.site import SOURCE, SiteError, links
+from course.site.formulas import Formulas
+from course.site.lessons import Lesson
+from course.site.markdown import Renderer
+from course.site.outputs import Outputs
+from course.site.shared import (
+    POLICY,
+    TEMPLATES,
+    code_block,
+    copy_files,
+    copy_katex,
+    jinja,
+    plain,
+    prose,
+    replacing,
+)
+
+SHARED = ("icon.svg", "site.css", "slides.css", "slides.js")
+
+
+def build(into: Path, lessons: list[Lesson], notebooks: Path) -> None:
+    """The decks and their list, in place of what was in the folder `into`."""
+    formulas = Formulas()
+    names = {lesson.name for lesson in lessons}
+    files: dict[str, Path] = {}
+    figures: dict[str, bytes] = {}
+    decks = {}
+    for lesson in lessons:
+        link = partial(links.rewrite, notebooks=notebooks, lessons=names, files=files)
+        decks[lesson.page], pictures = deck(lesson, formulas, link)
+        figures |= pictures
+    formulas.render()
+    titles = [{"page": lesson.page, "title": plain(lesson.title)} for lesson in lessons]
+    with replacing(into) as half:
+        copy_static(half / "static")
+        (half / "figures").mkdir()
+        for name, data in figures.items():
+            (half / "figures" / name).write_bytes(data)
+        for name, page in decks.items():
+            (half / name).write_text(formulas.fill(page), encoding="utf-8")
+        index = jinja().get_template("slides.html.j2").render(decks=titles, policy=POLICY)
+        (half / "index.html").write_text(index, encoding="utf-8")
+        copy_files(files, half)
+
+
+def deck(lesson: Lesson, formulas: Formulas, link: "partial[str]") -> tuple[str, dict[str, bytes]]:
+    """A lesson as one page of slides, its formulas held, and its pictures by name.
+
+    `link(html, lesson name)` turns links between notebooks into links between pages.
+    """
+    # A slide shows a widget as the picture that the lesson stores.
+    outputs = Outputs(lesson.name, live=lambda text, picture: picture)
+    cell_prose = prose(Renderer(formulas), lesson.name)
+    exporter = SlidesExporter(template_name="slides", extra_template_basedirs=[str(TEMPLATES)])
+    exporter.register_filter("prose", lambda cell: link(cell_prose(cell), lesson.name))
+    exporter.register_filter("code", code_block)
+    exporter.register_filter("output", lambda output: link(outputs.html(output), lesson.name))
+    resources = {"deck": {"title": plain(lesson.title), "policy": POLICY}}
+    try:
+        page, _ = exporter.from_notebook_node(lesson.notebook, resources)
+    except ValueError as error:  # nbconvert's, for a lesson of which every cell is left out
+        raise SiteError(f"{lesson.name}: {error}") from None
+    # All slides are measured before the first is shown: their pictures must be there.
+    return re.sub(' (loading="lazy"|decoding="async")', "", page), outputs.files
+
+
+def copy_static(into: Path) -> None:
+    """Styles, scripts, reveal.js and the fonts of the formulas."""
+    (into / "reveal").mkdir(parents=True)
+    for name in SHARED:
+        shutil.copy(SOURCE / "static" / name, into)
+    for file in sorted((SOURCE / "vendor" / "reveal").iterdir()):
+        shutil.copy(file, into / "reveal")
+    copy_katex(into / "katex")

@@ -1,0 +1,105 @@
+"""The explorer with a real kernel: traits both ways, Python decoding, a kernel that is lost."""
+
+import nbformat
+import numpy as np
+import psutil
+import pytest
+from playwright.sync_api import expect
+from test_jupyterlab import MINUTE, Notebook
+
+pytestmark = pytest.mark.browser
+
+MAKE = """\
+import os, pathlib
+import torch
+from torch import nn
+from vaelib import models
+from vaelib.models import VAE, GaussianDecoder
+from vaelib.widgets import LatentExplorer
+torch.set_num_threads(1)
+class Wave(nn.Module):
+    def forward(self, x):
+        return torch.sin(3 * x)
+vae = models.dense((8, 8), 2, hidden=(9,))
+odd = VAE(vae.encoder, GaussianDecoder(nn.Sequential(nn.Linear(2, 64), Wave()), (8, 8)), 2)
+images = torch.rand(20, 8, 8)
+explorer = LatentExplorer(vae, images)
+def echo(change):
+    # What the page sets arrives; what Python then sets moves the page.
+    if change["name"] == "mode" and change["new"] == "manifold":
+        explorer.axes = [1, 0]
+        explorer.picture = "sample"
+explorer.observe(echo)
+pathlib.Path("pid").write_text(str(os.getpid()))
+explorer"""
+ODD = "LatentExplorer(odd, images)"
+
+MOVES = """async (count) => {
+  const input = document.querySelector(".vaelib-explorer input[type=range]");
+  for (let i = 0; i < count; i += 1) {
+    input.value = Math.sin(i / 7) * 2.9;
+    input.dispatchEvent(new Event("input"));
+    if (i % 20 === 0) await new Promise((done) => requestAnimationFrame(done));
+  }
+  await new Promise((done) => setTimeout(done, 1500));
+}"""
+
+
+@pytest.fixture
+def opened(jupyterlab, page, request):
+    cells = [nbformat.v4.new_code_cell(source) for source in (MAKE, ODD)]
+    notebook = Notebook(jupyterlab, page, request.node.name, nbformat.v4.new_notebook(cells=cells))
+    notebook.run_all(60)
+    expect(page.locator(".vaelib-explorer")).to_have_count(2, timeout=MINUTE)
+    return notebook
+
+
+def used(page, session):
+    """Bytes that the page's scripts hold after a collection."""
+    for _ in range(3):
+        session.send("HeapProfiler.collectGarbage")
+    return session.send("Runtime.getHeapUsage")["usedSize"]
+
+
+def test_with_a_kernel_and_when_it_is_lost(opened):
+    page = opened.page
+    lab = opened.lab
+    first = page.locator(".vaelib-explorer").first
+    odd = page.locator(".vaelib-explorer").nth(1)
+
+    # Traits both ways.
+    first.get_by_role("tab", name="Manifold").click()
+    expect(first.get_by_label("Across", exact=True)).to_have_value("1")
+    expect(first.get_by_label("Picture", exact=True)).to_have_value("sample")
+    first.get_by_label("Picture", exact=True).select_option("mean")
+
+    # A decoder that only Python can run.
+    expect(odd.locator(".vaelib-notice")).to_contain_text("decoder.body.1 is a Wave")
+    canvas = odd.locator(".vaelib-picture canvas")
+    look = "c => [...c.getContext('2d').getImageData(0, 0, c.width, c.height).data].join()"
+    page.wait_for_timeout(500)
+    before = canvas.evaluate(look)
+    odd.get_by_role("slider").first.fill("2")
+    page.wait_for_timeout(1000)
+    assert canvas.evaluate(look) != before
+    expect(odd.get_by_role("alert")).not_to_be_visible()
+
+    # Ten thousand moves leave nothing behind, here or there.
+    session = page.context.new_cdp_session(page)
+    session.send("HeapProfiler.enable")
+    kernel = psutil.Process(int((lab.root / "pid").read_text()))
+    first.get_by_role("tab", name="Traversal").click()
+    page.evaluate(MOVES, 3000)  # what is made once is made by now
+    start = used(page, session), kernel.memory_info().rss
+    page.evaluate(MOVES, 10_000)
+    end = used(page, session), kernel.memory_info().rss
+    np.testing.assert_array_less(end, [1.1 * value for value in start])
+
+    # The kernel goes: said, and the page goes on.
+    page.keyboard.press("Control+s")
+    kernel.kill()
+    before = first.locator(".vaelib-picture canvas").evaluate(look)
+    first.get_by_role("slider").first.fill("-3")
+    page.wait_for_timeout(300)
+    assert first.locator(".vaelib-picture canvas").evaluate(look) != before
+    expect(first.get_by_role("alert")).to_contain_text("No answer from Python", timeout=15_000)

@@ -1,0 +1,204 @@
+"""The site in a browser, opened from disk: live, accessible, at every width, asking nobody."""
+
+import re
+from urllib.parse import unquote
+
+import numpy as np
+import pytest
+from axe import SMALL_PARTS, violations
+from site_pages import LESSONS, built, open_page
+
+pytestmark = pytest.mark.browser
+PAGES = ["index", *LESSONS]
+LIGHT = ["index", LESSONS[4]]  # every page is looked at in the dark; these in the light as well
+each_page = pytest.mark.parametrize("name", PAGES)
+LABS = {"01": "KLLab", "02": "LikelihoodLab", "03": "JensenLab", "04": "ElboLab"}
+LABS["05"] = "ReparameterisationLab"
+
+
+@pytest.fixture(scope="module")
+def site():
+    return built("site")
+
+
+@each_page
+def test_it_asks_nobody_shuts_nobody_out_fits_the_window_and_is_set(page, site, name):
+    said = []
+    page.on("console", lambda message: said.append(message.text))
+    asked = open_page(page, site / f"{name}.html")
+    assert all(url.startswith((site.as_uri(), "data:")) for url in asked)
+    if name in LIGHT:
+        assert violations(page, without=SMALL_PARTS) == []
+    for width in (768, 1280, 3840, 320):
+        page.set_viewport_size({"width": width, "height": width * 9 // 16})
+        assert page.evaluate("document.documentElement.scrollWidth") == width
+        letters = "parseFloat(getComputedStyle(document.querySelector('main p')).fontSize)"
+        assert page.evaluate(letters) >= (30 if width == 3840 else 14.5)
+        column = page.locator("main").bounding_box()["width"]
+        assert column >= {320: 320, 768: 700, 1280: 700, 3840: 1600}[width]
+    page.emulate_media(color_scheme="dark")
+    assert violations(page, without=SMALL_PARTS) == []
+    assert said == []
+    prose = page.evaluate("""() => {
+      for (const one of document.querySelectorAll("pre, code, script, .katex")) one.remove();
+      return document.body.textContent;
+    }""")
+    assert not re.search(r"\$|\\[a-z]+", prose), "a formula that is not set"
+
+
+def test_nothing_moves_when_a_figure_arrives(page, site):
+    open_page(page, site / f"{LESSONS[7]}.html")
+    figures = page.evaluate("""() => [...document.querySelectorAll("main .picture img")]
+      .filter((image) => !image.complete)
+      .map((image) => [
+        image.clientHeight / image.clientWidth,
+        image.getAttribute("height") / image.getAttribute("width"),
+      ])""")
+    assert figures, "all have arrived already"
+    kept, needed = zip(*figures, strict=True)
+    assert kept == pytest.approx(needed, rel=0.02)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_code_and_formulas_have_enough_contrast(page, site, scheme):
+    page.emulate_media(color_scheme=scheme)
+    open_page(page, site / "00_start_here.html")
+    css = (site / "static" / "parts.css").read_text(encoding="utf-8")
+    tokens = sorted(set(re.findall(r"(?m)^\.(\w{1,2}),?(?= \{|$)", css)))
+    page.evaluate(
+        """(names) => {
+          const code = document.querySelector("pre.code > code");
+          code.replaceChildren(...names.map((name) => {
+            const token = document.createElement("span");
+            token.className = name;
+            token.textContent = `token ${name} `;
+            return token;
+          }));
+        }""",
+        tokens,
+    )
+    assert page.locator("pre.code > code span").count() > 12
+    assert violations(page) == []
+
+
+def test_axe_would_say_so(page, site):
+    open_page(page, site / "index.html")
+    page.evaluate("document.querySelector('h1').style.color = '#bbb'")
+    page.evaluate("document.body.append(document.createElement('img'))")
+    broken = {rule for rule, _ in violations(page, without=SMALL_PARTS)}
+    assert broken >= {"color-contrast", "image-alt"}
+
+
+def test_the_way_through_the_lessons(page, site):
+    open_page(page, site / "index.html")
+    page.locator(".lessons a").first.click()
+    for number, name in enumerate(LESSONS):
+        assert page.url.endswith(f"{name}.html")
+        heading = page.locator("h1").inner_text()
+        assert heading.startswith(f"{number} · ") and page.title().startswith(heading)
+        assert page.locator(".top [aria-current=page]").inner_text().startswith("Lesson")
+        links = page.locator(".contents a")
+        wanted = page.locator("main h2, main h3").evaluate_all("(all) => all.map((one) => one.id)")
+        found = links.evaluate_all("(all) => all.map((a) => decodeURIComponent(a.hash.slice(1)))")
+        assert found == wanted and len(wanted) >= 3
+        if number + 1 < len(LESSONS):
+            page.locator("a[rel=next]").click()
+    assert page.locator("a[rel=next]").count() == 0
+    page.locator("a[rel=prev]").click()
+    assert page.url.endswith(f"{LESSONS[-2]}.html")
+    page.go_back()
+    page.goto((site / "00_start_here.html").as_uri() + "#The-map")
+    page.locator("#The-map ~ * a, .cell:has(#The-map) + .cell a").last.click()
+    assert "#" in page.url and "_start_here" not in page.url
+    top = page.locator(f"[id='{unquote(page.url.partition('#')[2])}']").bounding_box()["y"]
+    assert 0 <= top < 300
+
+
+def pixels(page):
+    return np.array(
+        page.evaluate("""() => {
+          const canvas = document.querySelector(".live canvas");
+          return [...canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data];
+        }"""),
+        dtype=float,
+    )
+
+
+@pytest.mark.parametrize("name", ["index", "00_start_here", "07_latent_traversals"])
+def test_the_explorer_is_live(page, site, name):
+    open_page(page, site / f"{name}.html")
+    assert page.locator(".live canvas").first.is_visible()
+    assert page.locator(".twin").count() == 0
+    before = pixels(page)
+    assert before.std() > 20
+    page.locator(".live input[type=range]").first.focus()
+    for _ in range(20):
+        page.keyboard.press("ArrowLeft")
+    page.evaluate("new Promise((done) => requestAnimationFrame(() => setTimeout(done)))")
+    assert np.abs(pixels(page) - before).max() > 20
+
+
+def test_the_start_page_opens_on_the_explorer(page, site):
+    page.set_viewport_size({"width": 1280, "height": 720})
+    open_page(page, site / "index.html")
+    box = page.locator(".live canvas").first.bounding_box()
+    assert box["y"] + box["height"] < 720
+    assert page.locator(".live input[type=range]").first.bounding_box()["y"] < 600
+
+
+@pytest.mark.parametrize("width", [1280, 360])
+def test_nothing_in_sight_jumps_when_the_explorer_comes(page, site, width):
+    page.set_viewport_size({"width": width, "height": 800})
+    page.add_init_script("""window.jumps = [];
+      new PerformanceObserver((list) => jumps.push(...list.getEntries().map((one) => one.value)))
+        .observe({ type: "layout-shift", buffered: true });""")
+    open_page(page, site / "index.html")
+    page.wait_for_timeout(300)
+    assert sum(page.evaluate("jumps")) < 0.01
+
+
+@pytest.mark.parametrize("number", LABS)
+def test_a_lab_is_live_where_the_lesson_shows_it(page, site, number):
+    name = next(name for name in LESSONS if name.startswith(number))
+    open_page(page, site / f"{name}.html")
+    place = page.locator(f".live[data-component={LABS[number]}]")
+    assert place.count() == 1 and place.locator("img").count() == 0
+    code = place.locator("xpath=preceding-sibling::pre").inner_text()
+    assert LABS[number] in code or code.strip().endswith("lab")
+    says = place.locator(".vaelib-says")
+    before = says.inner_text()
+    place.locator("input[type=range]").first.focus()
+    page.keyboard.press("End")
+    page.wait_for_function(
+        "(text) => document.querySelector('.vaelib-says').innerText !== text", arg=before
+    )
+
+
+def test_without_scripts_the_pictures_stay(chromium, site):
+    page = chromium.new_page(java_script_enabled=False)
+    for name in ("index", "01_kl_divergence"):
+        page.goto((site / f"{name}.html").as_uri())
+        assert page.locator(".live .twin img").is_visible()
+        assert not page.locator(".twin .note").is_visible()
+    assert page.locator(".katex").first.is_visible()
+    page.close()
+
+
+@pytest.mark.parametrize("file", ["LatentExplorer.js", "faces-0.js"])
+def test_what_does_not_arrive_is_said_and_the_picture_stays(page, site, file):
+    page.route(f"**/live/{file}", lambda route: route.abort())
+    open_page(page, site / "index.html", live=False)
+    page.get_by_text("The live one could not start, the picture stays").wait_for()
+    assert page.locator(".twin img").is_visible()
+
+
+def test_what_is_wide_scrolls_in_itself_by_keyboard(page, site):
+    page.set_viewport_size({"width": 320, "height": 640})
+    open_page(page, site / "04_the_elbo.html")
+    wide = page.locator(".wide.formula[tabindex='0']").first
+    assert wide.get_attribute("aria-label") == "Formula, wider than the page"
+    wide.focus()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function("document.activeElement.scrollLeft > 0")
+    page.set_viewport_size({"width": 1280, "height": 640})
+    page.wait_for_function("!document.querySelector('.wide.formula[tabindex]')")

@@ -1,0 +1,153 @@
+"""The decks in a browser: every slide whole at 1280 × 720, its pictures there, its code legible."""
+
+import re
+
+import pytest
+from axe import SMALL_PARTS, violations
+from site_pages import LESSONS, built
+
+pytestmark = pytest.mark.browser
+
+# Each slide shown, and what of it is not right: a part outside the slide, a picture that is not
+# seen, code that is too small.
+LOOK = """() => {
+  const wrong = [];
+  const slides = [...document.querySelectorAll(".slides section:not(.stack)")];
+  for (const slide of slides) {
+    const { h, v } = Reveal.getIndices(slide);
+    Reveal.slide(h, v);
+    const say = (what) => wrong.push(`${h}/${v}: ${what}`);
+    if (slide.scrollHeight > 720 || slide.scrollWidth > 1280) say("it scrolls");
+    for (const part of slide.querySelectorAll("*")) {
+      if (part.closest(".katex-mathml, svg, .notes")) continue;  // these are clipped
+      // In a formula the boxes that hold it; within them are struts that are higher than they look.
+      if (part.closest(".katex-html") && !part.matches(".katex-base")) continue;
+      const { left, top, right, bottom, width } = part.getBoundingClientRect();
+      if (width && (left < 0 || top < 0 || right > 1281 || bottom > 721)) {
+        say(`outside: ${part.outerHTML.slice(0, 80)}`);
+      }
+    }
+    for (const image of slide.querySelectorAll("img")) {
+      const { width, height } = image.getBoundingClientRect();
+      if (!image.naturalWidth || width < 250 || height < 100) say(`picture ${width} × ${height}`);
+    }
+    for (const code of slide.querySelectorAll("pre")) {
+      let size = parseFloat(getComputedStyle(code).fontSize) * Reveal.getScale();
+      for (let at = code; at; at = at.parentElement) size *= getComputedStyle(at).zoom || 1;
+      if (size < 15.9) say(`code of ${size} px`);
+    }
+  }
+  return [slides.length, wrong];
+}"""
+# All that a reader sees, without the small line that repeats a section's heading, and without the
+# heads of tables, which are repeated too.
+TEXT = """() => {
+  const copy = document.querySelector(".slides").cloneNode(true);
+  for (const one of copy.querySelectorAll(".running, .katex-mathml, thead")) one.remove();
+  return copy.textContent.replace(/\\s+/g, "");
+}"""
+
+
+@pytest.fixture(scope="module")
+def slides():
+    return built("slides")
+
+
+def show(page, path):
+    """The deck, fitted and begun; returns the requests it made."""
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.set_viewport_size({"width": 1280, "height": 720})
+    page.goto(path.as_uri())
+    page.wait_for_function("window.Reveal && Reveal.isReady()")
+    return asked
+
+
+@pytest.mark.parametrize("name", LESSONS)
+def test_every_slide_is_whole_and_nothing_is_lost(page, slides, name):
+    asked = show(page, slides / f"{name}.html")
+    assert all(url.startswith((slides.as_uri(), "data:")) for url in asked)
+    count, wrong = page.evaluate(LOOK)
+    assert wrong == []
+    assert count >= 8
+    after = page.evaluate(TEXT)
+    page.route("**/slides.js", lambda route: route.abort())
+    page.reload()
+    assert sorted(after) == sorted(page.evaluate(TEXT))
+
+
+def deck_of(page, slides, tmp_path, body):
+    """A deck of one stack with one slide of the test's own, fitted."""
+    made = (slides / "00_start_here.html").read_text(encoding="utf-8")
+    head, rest = made.split('<div class="slides">')
+    tail = rest[rest.index("</main>") :]
+    page_text = (
+        f'{head}<div class="slides"><section><section>{body}</section></section></div></div>{tail}'
+    )
+    (slides / "made.html").write_text(page_text, encoding="utf-8")
+    try:
+        show(page, slides / "made.html")
+        return page.evaluate(LOOK)
+    finally:
+        (slides / "made.html").unlink()
+
+
+LONG = {
+    "code": "<h2>H</h2><pre class='wide code'><code>"
+    + "\n".join(f"<span class='n'>line{i}</span> = {i}" for i in range(90))
+    + "</code></pre>",
+    "prose": "<h2>H</h2>" + "<p>" + "One sentence of a long paragraph. " * 150 + "</p>",
+    "list": "<ol>" + "".join(f"<li>point {i} {'words ' * 30}</li>" for i in range(30)) + "</ol>",
+    "table": "<h2>H</h2><p>Its rows:</p><div class='wide'><table><thead><tr><th>head</th></tr>"
+    "</thead><tbody>"
+    + "".join(f"<tr><td>row {i}</td></tr>" for i in range(60))
+    + "</tbody></table></div>",
+    "wide table": "<div class='wide'><table><tbody><tr>"
+    + "".join(f"<td>column{i}</td>" for i in range(24))
+    + "</tr></tbody></table></div>",
+    "one long line": "<pre class='wide code'><code>" + "x" * 900 + "</code></pre>",
+    "many blocks": "".join(f"<p>paragraph {i}</p><h3>heading {i}</h3>" for i in range(30)),
+    "indivisible": "<div style='height: 1500px; width: 900px'>A thing</div>",
+}
+
+
+@pytest.mark.parametrize("kind", LONG)
+def test_whatever_is_too_long_goes_on_or_gets_smaller(page, slides, tmp_path, kind):
+    count, wrong = deck_of(page, slides, tmp_path, LONG[kind])
+    assert wrong == []
+    single = kind in ("wide table", "one long line", "indivisible")
+    assert count == 1 if single else count > 1
+    found = page.evaluate(TEXT)
+    text = re.sub(r"<thead>.*</thead>", "", LONG[kind])
+    assert sorted(re.sub(r"<[^>]*>|\s", "", text)) == sorted(found)
+    if kind == "code":
+        lines = page.locator("pre").evaluate_all(
+            "(all) => all.flatMap((one) => one.innerText.split('\\n'))"
+        )
+        assert [line for line in lines if line] == [f"line{i} = {i}" for i in range(90)]
+    if kind == "list":
+        starts = page.locator("ol").evaluate_all("(all) => all.map((one) => one.start)")
+        assert starts[0] == 1 and starts == sorted(set(starts))
+    if kind == "table":
+        assert page.locator("thead").count() == count
+        assert [f"row{i}" for i in range(60)] == re.findall(r"row\d+", found)
+    if kind == "many blocks":
+        last = "(all) => all.map((one) => one.lastElementChild.tagName)"
+        assert page.locator("section > section").evaluate_all(last)[:-1] == ["P"] * (count - 1)
+
+
+def test_keys_turn_the_slides_and_links_lead_to_their_places(page, slides):
+    show(page, slides / "06_the_vae.html")
+    assert violations(page, without=SMALL_PARTS) == []
+    page.keyboard.press("Space")
+    assert page.evaluate("Reveal.getIndices().v") == 1
+    page.goto((slides / "00_start_here.html").as_uri() + "#The-map")
+    page.wait_for_function("window.Reveal && Reveal.isReady()")
+    assert page.locator("section.present h2").last.inner_text() == "The map"
+
+
+def test_the_list_of_decks_leads_to_all_of_them(page, slides):
+    page.goto((slides / "index.html").as_uri())
+    assert violations(page, without=SMALL_PARTS) == []
+    hrefs = page.locator("main a").evaluate_all("(all) => all.map((a) => a.getAttribute('href'))")
+    assert hrefs == [f"{name}.html" for name in LESSONS]

@@ -1,0 +1,226 @@
+"""The labs' state, text and figures, and a walk along every slider of each in a real kernel."""
+
+import base64
+import json
+import textwrap
+
+import numpy as np
+import pytest
+import torch
+from ipywidgets.widgets.widget import _instances
+from jupyter_client.manager import start_new_kernel
+from lab_states import LABS, corners, each_lab
+from traitlets import TraitError
+
+from vaelib.widgets import JensenLab, KLLab, LikelihoodLab, labs
+from vaelib.widgets.labs.lab import say
+
+WIDGET = "application/vnd.jupyter.widget-view+json"
+
+
+@each_lab
+def test_every_picture_holds_what_its_panels_need(kind):
+    keys = {mark.key for panel in kind.panels for mark in panel.marks}
+    for state in corners(kind)[::11]:
+        scene = kind.compute(**state)
+        assert set(scene.series) == keys
+        for x, y, *base in scene.series.values():
+            assert len(x) == len(y) and all(len(b) == len(y) for b in base)
+            assert not np.isinf([*x, *y]).any()
+        for panel in kind.panels:
+            left, right, bottom, top = panel.limits or scene.limits[panel.key]
+            assert left < right and bottom < top
+        for value in scene.numbers.values():
+            assert type(value) in (float, int, str) and value == value
+        json.dumps(scene.numbers, allow_nan=False)
+
+
+@each_lab
+def test_the_figure_is_drawn_from_the_computation(kind, recwarn, capfd):
+    lab = kind()
+    figure = lab.figure()
+    assert "{" not in figure.alt
+    assert say(lab.says[0], lab.numbers) in figure.alt and len(figure.alt) > 200
+    assert figure.png() == lab.figure().png()
+    assert not recwarn.list and capfd.readouterr().err == ""
+
+
+@each_lab
+def test_it_shows_a_picture_where_there_is_no_widget(kind):
+    data, metadata = kind()._repr_mimebundle_()
+    assert set(data) == {"text/plain", "image/png", WIDGET}
+    assert data["text/plain"] == repr(kind()) and "0x" not in repr(kind())
+    assert base64.b64decode(data["image/png"]).startswith(b"\x89PNG")
+    assert metadata["image/png"]["alt"] == kind().figure().alt
+
+
+@pytest.mark.parametrize(
+    "kind, state, message",
+    [
+        (KLLab, {"mu": 4.2}, "mu is 4.2; expected a number from -4 to 4"),
+        (KLLab, {"sigma": 0.0}, "sigma is 0.0; expected"),
+        (KLLab, {"mu": float("nan")}, "mu is nan; expected"),
+        (KLLab, {"mu": "1"}, "mu is '1'; expected a number"),
+        (KLLab, {"mu": True}, "mu is True; expected a number"),
+        (KLLab, {"p": "bump"}, "p is 'bump'; expected one of 'normal', 'bumps'"),
+        (LikelihoodLab, {"n_data": 6}, "n_data is 6; expected one of 1, 2, 3"),
+        (LikelihoodLab, {"dim": 0}, "dim is 0; expected one of"),
+        (LikelihoodLab, {"dim": True}, "dim is True; expected one of"),
+        (JensenLab, {"f": None}, "f is None; expected one of '-log'"),
+    ],
+)
+def test_what_cannot_be_shown_is_refused(kind, state, message):
+    with pytest.raises(TraitError, match=message):
+        kind(**state)
+    lab = kind()
+    before = lab.state
+    with pytest.raises(TraitError, match=message):
+        lab.set_state(state)
+    assert message in lab.error and lab.state == before
+
+
+def test_an_unknown_control_is_refused():
+    with pytest.raises(TypeError, match="KLLab has no sgima; it has mu, sigma, p"):
+        KLLab(sgima=1.0)
+
+
+def test_numbers_of_other_libraries_are_taken():
+    lab = KLLab(mu=torch.tensor(0.5), sigma=np.float32(0.5))
+    assert lab.state == {"mu": 0.5, "sigma": 0.5, "p": "normal"}
+    assert LikelihoodLab(dim=np.int64(3)).dim == 3
+
+
+def test_an_observers_error_is_said_in_the_page_and_raised():
+    lab = KLLab()
+
+    def listener(change):
+        raise RuntimeError("the exercise's own mistake")
+
+    lab.observe(listener, "mu")
+    with pytest.raises(RuntimeError, match="own mistake"):
+        lab.set_state({"mu": 0.0})
+    assert lab.error == "RuntimeError: the exercise's own mistake"
+
+
+@each_lab
+def test_closed_labs_leave_nothing_behind(kind):
+    before = len(_instances)
+    for _ in range(3):
+        lab = kind()
+        lab.figure()
+        lab.close()
+        lab.layout.close()
+    assert len(_instances) == before
+
+
+def test_the_page_asks_nobody_for_anything():
+    for kind in LABS:
+        script = kind()._esm
+        assert script.count("export default") == 1 and "import " not in script
+        assert "fetch(" not in script and "http" not in script.replace("http://www.w3.org", "")
+
+
+def test_the_package_names_them_all():
+    assert set(labs.__all__) == {kind.__name__ for kind in LABS}
+
+
+# A real kernel: the page's messages in, the picture's data out.
+
+IN_THE_KERNEL = textwrap.dedent("""
+    import numpy as np
+    import vaelib.widgets
+    from IPython.display import display
+
+    def check(lab, name, value):
+        if lab.error:
+            raise RuntimeError(lab.error)
+        assert getattr(lab, name) == value, (name, getattr(lab, name), value)
+        scene = type(lab).compute(**lab.state)
+        figure = lab.figure()
+        drawn = {a.get_gid(): a for ax in figure.axes for a in [*ax.lines, *ax.collections]}
+        for key, (x, y, *base) in scene.series.items():
+            artist = drawn.pop(key)
+            if hasattr(artist, "get_xdata"):
+                at = np.stack([artist.get_xdata(), artist.get_ydata()], 1)
+            else:
+                at = artist.get_paths()[0].vertices[1 : len(x) + 1]
+            np.testing.assert_allclose(at, np.stack([x, y], 1))
+        drawn.pop(None, None)
+        assert not drawn, drawn
+        for ax, panel in zip(figure.axes, lab.panels, strict=True):
+            limits = panel.limits or scene.limits[panel.key]
+            np.testing.assert_allclose([*ax.get_xlim(), *ax.get_ylim()], limits)
+        assert vaelib.widgets.labs.lab.say(lab.says[0], scene.numbers) in figure.alt
+""")
+
+
+class Kernel:
+    """A running kernel, its cells' errors raised here, and messages as a page sends them."""
+
+    def __init__(self):
+        self.heard: list[dict] = []
+        self.manager, self.client = start_new_kernel(kernel_name="python3")
+        self.run(IN_THE_KERNEL)
+
+    def run(self, code):
+        reply = self.client.execute_interactive(
+            code, output_hook=lambda message: self.heard.append(message), timeout=120
+        )
+        content = reply["content"]
+        if content["status"] == "error":
+            raise AssertionError("\n".join(content["traceback"]))
+        return content
+
+    def move(self, model, state):
+        """What the page sends when a slider moves."""
+        message = self.client.session.msg(
+            "comm_msg", {"comm_id": model, "data": {"method": "update", "state": state}}
+        )
+        self.client.shell_channel.send(message)
+
+    def value(self, expression):
+        reply = self.client.execute_interactive(
+            "", user_expressions={"it": expression}, output_hook=lambda message: None, timeout=60
+        )
+        found = reply["content"]["user_expressions"]["it"]
+        assert found["status"] == "ok", found
+        return found["data"]["text/plain"].strip("'")
+
+    def stop(self):
+        self.client.stop_channels()
+        self.manager.shutdown_kernel(now=True)
+
+
+@pytest.fixture(scope="module")
+def kernel():
+    running = Kernel()
+    yield running
+    running.stop()
+
+
+def walk(positions):
+    """Both ends and 20 places between them, as far as there are so many."""
+    places = np.linspace(0, len(positions) - 1, 22).round().astype(int)
+    return [positions[-1], *(positions[place] for place in dict.fromkeys(places))]
+
+
+@each_lab
+def test_every_slider_walks_in_a_real_kernel(kernel, kind):
+    kernel.heard.clear()
+    kernel.run(f"lab = vaelib.widgets.{kind.__name__}()\ndisplay(lab)")
+    model = kernel.value("lab.model_id")
+    shown = [m for m in kernel.heard if m["header"]["msg_type"] == "display_data"]
+    assert shown[0]["content"]["data"][WIDGET]["model_id"] == model
+    for name, control in kind.controls().items():
+        start = getattr(kind(), name)
+        for value in [*walk(control.positions()), start]:
+            kernel.move(model, {name: value})
+            kernel.run(f"check(lab, {name!r}, {value!r})")
+    kernel.run("lab.close()")
+
+
+def test_what_the_kernel_refuses_is_said_and_raised(kernel):
+    kernel.run("lab = vaelib.widgets.KLLab()")
+    kernel.move(kernel.value("lab.model_id"), {"mu": 9})
+    with pytest.raises(AssertionError, match="mu is 9; expected a number from -4 to 4"):
+        kernel.run("check(lab, 'mu', 9)")

@@ -1,0 +1,77 @@
+"""A lab's static twin: the panels of the page, drawn by matplotlib from the same scene."""
+
+import re
+import textwrap
+from collections.abc import Sequence
+from typing import Any
+
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+
+from vaelib.plots import COLOURS, LINES, MARKERS, STYLE, AltFigure
+from vaelib.widgets.labs.lab import INK, Mark, Panel, say
+from vaelib.widgets.labs.scene import Array, Scene
+
+SMALL: Any = {"font.size": 12, "axes.titlesize": 13, "legend.fontsize": 11, "hatch.linewidth": 0.8}
+
+
+def draw(title: str, panels: Sequence[Panel], says: Sequence[str], scene: Scene) -> AltFigure:
+    """One axes per panel; each mark is a line or a collection whose gid is the mark's key."""
+    sentences = [say(template, scene.numbers) for template in says]
+    alts = [say(panel.alt, scene.numbers) for panel in panels]
+    with rc_context({**STYLE, **SMALL}):
+        figure = AltFigure(" ".join([f"{title}.", *alts, *sentences]), (4.3 * len(panels), 4.6))
+        for ax, panel in zip(figure.subplots(1, len(panels)), panels, strict=True):
+            _panel(ax, panel, scene)
+        wrapped = [line for text in sentences for line in textwrap.wrap(text, 50 * len(panels))]
+        figure.supxlabel(_rich("\n".join(wrapped)), x=0.01, ha="left", fontsize=12)
+    return figure
+
+
+def _rich(text: str) -> str:
+    """p_θ, p_data, r^D and 10^2.8 with a real subscript or superscript, as the page has them."""
+
+    def raised(match: re.Match[str]) -> str:
+        what = {"θ": r"\theta", "data": r"\mathrm{data}"}.get(match[2], match[2])
+        return f"${match[1]}{{{what}}}$"
+
+    return re.sub(r"([_^])(θ|data|D|−?\d+(?:\.\d+)?)", raised, text)
+
+
+def _panel(ax: Axes, panel: Panel, scene: Scene) -> None:
+    for mark in panel.marks:
+        artist = _mark(ax, mark, *scene.series[mark.key])
+        artist.set_gid(mark.key)
+        if mark.name:
+            artist.set_label(_rich(say(mark.name, scene.numbers)))
+    left, right, bottom, top = panel.limits or scene.limits[panel.key]
+    ax.set(
+        title=_rich(say(panel.title, scene.numbers)),
+        xlabel=_rich(panel.xlabel),
+        ylabel=_rich(panel.ylabel),
+        xscale="log" if "x" in panel.log else "linear",
+        yscale="log" if "y" in panel.log else "linear",
+    )
+    ax.set(xlim=(left, right), ylim=(bottom, top))
+    if panel.equal:
+        ax.set_aspect("equal")
+    if "x" not in panel.ticks:
+        ax.set_xticks([])
+    if "y" not in panel.ticks:
+        ax.set_yticks([])
+    if any(mark.name for mark in panel.marks):
+        ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2, handlelength=2.4)
+
+
+def _mark(ax: Axes, mark: Mark, x: Array, y: Array, base: Array | None = None) -> Any:
+    colour = COLOURS[mark.style]
+    if mark.kind == "points":
+        return ax.plot(x, y, MARKERS[mark.style], color=colour, markersize=7, zorder=3)[0]
+    if mark.kind == "area":
+        fill = "none" if mark.hatch else f"{colour}59"
+        hatch = "///" if mark.hatch else None
+        return ax.fill_between(
+            x, y, 0.0 if base is None else base, facecolor=fill, edgecolor=colour, hatch=hatch
+        )
+    line = "-" if mark.style == INK else LINES[mark.style]
+    return ax.plot(x, y, color=colour, linestyle=line, linewidth=mark.width)[0]

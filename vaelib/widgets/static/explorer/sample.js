@@ -1,0 +1,38 @@
+// x ~ p(x|z) round the decoder's mean. The noise stays as it is until asked for again, so that the
+// picture glides with z as the mean does.
+import { text } from "../dom.js";
+
+/** A draw from N(0, 1): Box and Muller. */
+export function gaussian() {
+  return Math.sqrt(-2 * Math.log(1 - Math.random())) * Math.cos(2 * Math.PI * Math.random());
+}
+
+/** The likelihood is {kind, sigma_x}, or null where only the mean is known. */
+export function makeSampler({ likelihood, shape }) {
+  const size = shape.reduce((a, b) => a * b, 1);
+  const sample = new Float32Array(size);
+  const noise = new Float32Array(size);
+  const draw = likelihood?.kind === "bernoulli" ? Math.random : gaussian;
+  const one = {
+    bernoulli: (mean, u) => (Number.isNaN(mean) ? NaN : Number(u < mean)),
+    gaussian: (mean, e) => mean + likelihood.sigma_x * e,
+  }[likelihood?.kind];
+  const sampler = {
+    renew() {
+      for (let i = 0; i < size; i += 1) noise[i] = draw();
+    },
+    /** The picture to show, of the kind "mean" or "sample". */
+    apply(means, kind) {
+      if (kind !== "sample" || !one) return means;
+      for (let i = 0; i < size; i += 1) sample[i] = one(means[i], noise[i]);
+      return sample;
+    },
+    caption(kind) {
+      if (kind !== "sample") return "x̂ = G(z), the decoder's mean";
+      if (likelihood?.kind === "bernoulli") return "x ~ p(x|z): each pixel 0 or 1";
+      return `x ~ p(x|z): the mean and noise of σₓ = ${text(likelihood?.sigma_x ?? NaN)}`;
+    },
+  };
+  sampler.renew();
+  return sampler;
+}
