@@ -1,4 +1,4 @@
-"""What the benchmarks share: a table in Markdown, and a line that says when and where it was made."""
+"""What the benchmarks share: Markdown tables, and a line that says when and where one was made."""
 
 import os
 import platform

@@ -29,7 +29,7 @@ def kl_to_standard_normal(mu, log_sigma):
 
 
 def dense_scan(images) -> None:
-    """The whole epoch jitted: a scan over the batches, and the smaller last one as one more step."""
+    """The whole epoch jitted: a scan over the batches, then the smaller last one."""
     import jax
     import jax.numpy as jnp
     import optax
