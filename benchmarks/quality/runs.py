@@ -19,8 +19,10 @@ import vaelib  # noqa: F401  (before torch: it sets how torch's threads wait)
 
 import torch  # isort: skip
 
+from benchmarks.objectives import OBJECTIVES, ObjectiveStep, WeightEMA, load_average
 from benchmarks.tables import circumstances, heading, table
 from vaelib import bounds, checkpoint, data, evaluation, training
+from vaelib.engine import Engine, Step
 from vaelib.models import VAE, dense
 from vaelib.schedules import cosine_decay, linear_annealing
 
@@ -48,7 +50,7 @@ class Recipe:
     ema_decay: float = 0.0
     objective: str = "elbo"
     samples: int = 1
-    precision: str = "bfloat16"
+    precision: str = "auto"
     binarise: bool = True
     seed: int = 0
 
@@ -66,10 +68,17 @@ class Recipe:
             "lr": lr,
             "beta": beta,
             "precision": self.precision,
-            "objective": self.objective,
-            "k": self.samples,
-            "average": self.ema_decay,
+            "engine": self.engine(),
         }
+
+    def engine(self) -> Engine:
+        """The training step of this recipe."""
+        step: Step = training.train_step
+        if self.objective != "elbo" or self.samples > 1:
+            step = ObjectiveStep(OBJECTIVES[self.objective], self.samples)
+        if self.ema_decay:
+            step = WeightEMA(self.ema_decay, step)
+        return "plain" if step is training.train_step else step
 
 
 @dataclass(frozen=True)
@@ -115,6 +124,7 @@ class Folder:
         self, recipe: Recipe, vae: VAE, x: torch.Tensor, epochs: int, stem: str, path: Path
     ) -> None:
         """Train up to that epoch, from where the run's checkpoint is, and save the weights."""
+        run = self.path / f"{stem}.run.safetensors"
         seconds = CpuSeconds(self.path / f"{stem}.seconds")
         history = training.fit(
             vae,
@@ -123,7 +133,7 @@ class Folder:
             recipe.batch_size,
             seed=recipe.seed,
             binarise=recipe.binarise,
-            checkpoint=self.path / f"{stem}.run.safetensors",
+            checkpoint=run,
             progress=seconds,
             **recipe.options(len(x)),
         )
@@ -134,6 +144,8 @@ class Folder:
                 f"{stem} has had {len(history.elbo)} epochs, and its weights after {epochs} were "
                 f"not saved: remove its files from {self.path} to start it again"
             )
+        if recipe.ema_decay:
+            load_average(vae, run)
         facts = {"train_elbo": history.elbo[-1], "cpu": seconds.total, "epochs": epochs}
         checkpoint.save(path, vae, **facts)
 

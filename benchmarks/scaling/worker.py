@@ -11,9 +11,9 @@ import vaelib  # noqa: F401  (before torch: it sets how torch's threads wait)
 
 import torch  # isort: skip
 import torch.distributed as dist
-from vaelib.run import process_group
 
 from benchmarks.scaling.training import epoch_seconds, model, shortest
+from vaelib.run import process_group
 
 
 def main(path: str, out: str, batch: int) -> None:
