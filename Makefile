@@ -79,15 +79,15 @@ readme: setup ## run the commands that the README shows, and put in what they pr
 
 bench: setup ## training beside other libraries, in turn; a busy neighbour (EPOCHS=, IMAGES=)
 	@sh benchmarks/peers.sh
-	$(PY) benchmarks/race.py --download $(if $(EPOCHS),--epochs $(EPOCHS)) $(if $(IMAGES),--images $(IMAGES))
-	$(PY) benchmarks/race.py --model conv --download
-	$(PY) benchmarks/busy_neighbour.py
+	$(PY) -m benchmarks.race --download $(if $(EPOCHS),--epochs $(EPOCHS)) $(if $(IMAGES),--images $(IMAGES))
+	$(PY) -m benchmarks.race --model conv --download
+	$(PY) -m benchmarks.busy_neighbour
 
 bench-quality: setup ## bounds on MNIST beside the literature's, and the faces (PARTS=, EPOCHS=)
-	$(PY) benchmarks/quality.py $(PARTS) --download $(if $(EPOCHS),--epochs $(EPOCHS))
+	$(PY) -m benchmarks.quality $(PARTS) --download $(if $(EPOCHS),--epochs $(EPOCHS))
 
 bench-explorer: setup ## slider to pixels in JupyterLab against interact + matplotlib (ROUNDS=)
-	$(PY) benchmarks/explorer.py
+	$(PY) -m benchmarks.explorer
 
 bench-scaling: setup ## how cost grows: training, a class on a hub, a learner's wait (PARTS=)
-	$(PY) benchmarks/scaling.py $(PARTS) --download
+	$(PY) -m benchmarks.scaling $(PARTS) --download

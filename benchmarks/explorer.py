@@ -1,29 +1,36 @@
 """Slider to pixels: the explorer against `interact` with a matplotlib figure, in JupyterLab.
 
-For each model one notebook with both, open alone in headless Chromium, and with a bare slider and
-canvas, which tell what the browser itself needs. Rounds of key presses and drags go round the
-ways, so that whatever else the machine does meets all alike.
-Writes benchmarks/explorer.md. Usage: make bench-explorer (ROUNDS=6)
+    ROUNDS=6 python -m benchmarks.explorer
+
+For each model there is one notebook, open alone in headless Chromium, with both of them and with a
+bare slider and canvas, which show what the browser itself needs. Each round has key presses and a
+drag for every way in turn, so that other work on the machine slows all of them alike. Writes
+benchmarks/explorer.md.
 """
 
 import asyncio
 import os
-import platform
 import sys
 import tempfile
-from datetime import date
 from pathlib import Path
 from statistics import median, quantiles
 
 import nbformat
-from jupyterlab_page import launching, open_notebook, serve
 from playwright.async_api import async_playwright
+
+from benchmarks.browser import launching, open_notebook, serve
+from benchmarks.tables import circumstances, heading, table
 
 HERE = Path(__file__).parent
 ROUNDS = int(os.environ.get("ROUNDS", "6"))
-PRESSES = 15  # a round
-TAP, DRIFT = 120, 13  # ms from a picture to the next press: as one taps, out of the display's step
-MOVES, EVERY, FAR = 180, 0.008, 4  # of a drag: moves of the mouse, s between two, pixels of each
+PRESSES = 15  # per round
+TAP = 120  # ms from an image to the next press, as fast as a person taps
+DRIFT = 13  # ms by which that grows with each press, so that presses do not follow the display
+MOVES = 180  # of the mouse, per drag
+EVERY = 0.008  # s between two of them
+FAR = 4  # pixels of each
+TITLE = "# Slider to pixels in JupyterLab"
+EXPLAINED = "What the columns mean: [README.md](README.md#slider-to-pixels)."
 
 MODELS = {
     "dense faces, 32 × 32, z of 4": """
@@ -60,7 +67,7 @@ def draw(**z):
     plt.axis("off")
     plt.show()
 interact(draw, **{f"z{i + 1}": FloatSlider(0, min=-3, max=3, step=0.05) for i in range(4)});"""
-# What the browser needs for a slider and a canvas of one grey: no decoder, no texts, no Python.
+# A slider that paints a canvas in one grey: no decoder, no texts, no Python.
 BARE = '''
 import anywidget
 class Bare(anywidget.AnyWidget):
@@ -81,12 +88,12 @@ class Bare(anywidget.AnyWidget):
     } }"""
 Bare()'''
 
-# Times are from the key's own time stamp to the task after the frame that shows another picture.
+# A time runs from the key's own time stamp to the task after the frame that shows a new image.
 PROBE = """() => {
   const put = CanvasRenderingContext2D.prototype.putImageData;
   const large = (canvas) => canvas.closest(".vaelib-picture, .bare");
   window.probe = { pressed: 0, shown: [], waits: [] };
-  const drawn = () => {  // within a frame: this message comes after it
+  const drawn = () => {  // called within a frame; the message arrives after it
     const channel = new MessageChannel();
     channel.port1.onmessage = () => {
       const now = performance.now();
@@ -124,9 +131,9 @@ SLIDERS = {
 
 
 async def press(page, selector: str, times: int) -> list[float]:
-    """ms from a key press to the picture, for so many presses."""
+    """ms from a key press to the new image, for each press."""
     await page.locator(selector).first.focus()
-    await page.wait_for_timeout(2000)  # JupyterLab goes on for a while after another cell is active
+    await page.wait_for_timeout(2000)  # JupyterLab is busy for a while after a cell becomes active
     waits = []
     for i in range(times):
         await page.wait_for_timeout(TAP + DRIFT * (i % 7))
@@ -137,19 +144,21 @@ async def press(page, selector: str, times: int) -> list[float]:
 
 
 async def drag(page, selector: str) -> tuple[float, float]:
-    """Pictures shown and moves of the mouse a second while the slider is dragged to and fro."""
+    """Images shown and mouse moves per second while the slider is dragged to and fro."""
     box = await page.locator(selector).first.bounding_box()
-    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    x = box["x"] + box["width"] / 2
+    y = box["y"] + box["height"] / 2
     await page.mouse.move(x, y)
     await page.mouse.down()
     await page.wait_for_timeout(300)
     start = await page.evaluate("performance.now()")
     clock = asyncio.get_running_loop().time
-    first, sent = clock(), []
+    first = clock()
+    sent = []
     for i in range(MOVES):
         swing = (i + 15) % 60
         to = x + FAR * ((swing if swing < 30 else 60 - swing) - 15)
-        # As a mouse does, which waits for nobody: the page need not have seen the last move.
+        # A real mouse does not wait until the page has handled its last move.
         sent.append(asyncio.create_task(page.mouse.move(to, y)))
         await asyncio.sleep(max(0, first + EVERY * (i + 1) - clock()))
     end = await page.evaluate("performance.now()")
@@ -158,12 +167,12 @@ async def drag(page, selector: str) -> tuple[float, float]:
     await page.mouse.up()
     script = "([a, b]) => probe.shown.filter((t) => t > a && t <= b).length"
     shown = await page.evaluate(script, [start, end])
-    await page.wait_for_timeout(1500)  # what is still on its way comes to rest
+    await page.wait_for_timeout(1500)  # let the last events be handled
     return 1000 * shown / (end - start), moves
 
 
 async def measure(waits, rates) -> str:
-    """Fill in the times and rates of each model and way; returns the browser's version."""
+    """Fill in the times and rates of each model and way; return the browser's version."""
     with tempfile.TemporaryDirectory() as folder, serve(Path(folder)) as lab:
         async with async_playwright() as playwright:
             browser = await playwright.chromium.launch(**launching())
@@ -185,71 +194,43 @@ async def measure(waits, rates) -> str:
                         if turn:  # the first round warms up
                             waits[name, way] += times
                             rates[name, way].append(rate)
-                        said = f"{median(times):.1f} ms, {rate[0]:.1f} of {rate[1]:.1f}/s"
-                        print(f"round {turn}: {name}, {way}: {said}", flush=True)
+                        summary = f"{median(times):.1f} ms, {rate[0]:.1f} of {rate[1]:.1f}/s"
+                        print(f"round {turn}: {name}, {way}: {summary}", flush=True)
                 await page.close()
             version = browser.version
             await browser.close()
             return version
 
 
+def page(waits, rates, version: str) -> str:
+    """benchmarks/explorer.md: the circumstances and one table."""
+    lines = []
+    for name in MODELS:
+        slowest = median(waits[name, "interact + matplotlib"])
+        for way in SLIDERS:
+            middle = median(waits[name, way])
+            shown = median(shown for shown, _ in rates[name, way])
+            moves = median(moves for _, moves in rates[name, way])
+            cells = [name, way, f"{middle:.1f}", f"{quantiles(waits[name, way], n=20)[-1]:.1f}"]
+            cells += [f"{shown:.1f}", f"{moves:.1f}", f"{slowest / middle:.1f}"]
+            lines.append(cells)
+    about = circumstances() | {
+        "Chromium": version,
+        "key presses": str(len(next(iter(waits.values())))),
+        "drags": str(ROUNDS),
+    }
+    header = ["model", "way", "p50 ms", "p95 ms", "images/s", "moves/s", "times as fast"]
+    return f"{heading(TITLE, 'make bench-explorer', about)}\n{table(header, lines)}\n{EXPLAINED}\n"
+
+
 def main() -> int:
     waits = {(name, way): [] for name in MODELS for way in SLIDERS}
     rates = {(name, way): [] for name in MODELS for way in SLIDERS}
     version = asyncio.run(measure(waits, rates))
-    text = table(waits, rates, version)
+    text = page(waits, rates, version)
     (HERE / "explorer.md").write_text(text, encoding="utf-8")
     print(text)
     return 0
-
-
-def table(waits, rates, version: str) -> str:
-    lines = []
-    for name in MODELS:
-        middle = {way: median(waits[name, way]) for way in SLIDERS}
-        for way in SLIDERS:
-            late = quantiles(waits[name, way], n=20)[-1]
-            times = middle["interact + matplotlib"] / middle[way]
-            lines.append(
-                f"| {name} | {way} | {middle[way]:.1f} | {late:.1f} | "
-                f"{median(shown for shown, _ in rates[name, way]):.1f} | "
-                f"{median(moves for _, moves in rates[name, way]):.1f} | {times:.1f} |"
-            )
-    count = len(next(iter(waits.values())))
-    return (
-        f"""# Slider to pixels in JupyterLab
-
-The time from a key press on a slider to the frame that shows the new picture; and, while the slider
-is dragged, pictures shown a second, of which the display takes 60. A key is pressed {TAP} to
-{TAP + 6 * DRIFT} ms after the last picture, as one taps; the mouse moves every
-{1000 * EVERY:.0f} ms and waits for no answer, as a real one does. `make bench-explorer` measures it
-and writes this page; {date.today()}, {processor()}, {os.cpu_count()} cores, headless Chromium
-{version}, {count} key presses and {ROUNDS} drags each, the ways in turn. The explorer also keeps
-its strips, texts and Python up to date meanwhile; the bare slider does nothing but put one grey on
-a canvas, so it is what the browser and the machine themselves need. Load average over the last five
-minutes: {os.getloadavg()[1]:.1f}; with much more than the cores, the times are of the machine's
-other work and only the ratio says something.
-
-What makes a picture late is another frame shortly before it, since the browser then waits for the
-display. JupyterLab draws two for every z that Python is told, when the kernel gets busy and when it
-rests; so Python is told right after the first picture, and both are over before the next tap. Keys
-pressed quicker than that more often wait one frame of the display.
-
-| model | way | p50 ms | p95 ms | pictures/s | moves/s | times as fast |
-|---|---|---|---|---|---|---|
-"""
-        + "\n".join(lines)
-        + "\n"
-    )
-
-
-def processor() -> str:
-    """The processor's name, where the system tells it."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
 
 
 if __name__ == "__main__":

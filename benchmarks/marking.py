@@ -1,7 +1,9 @@
 """300 submissions, a quarter damaged and ten hostile, marked on two cores: the time, and the marks.
 
-python benchmarks/marking.py [COUNT]    fails if a mark is not the one known by construction, if a
-submission is lost, or if it takes more than ten minutes.
+    python -m benchmarks.marking [COUNT]
+
+Fails if a mark is not the one known by construction, if a submission is lost, or if it takes more
+than ten minutes.
 """
 
 import sys
@@ -19,7 +21,8 @@ MINUTES = 10
 
 def main(count: int) -> int:
     with tempfile.TemporaryDirectory() as name:
-        folder, out = Path(name).resolve() / "submissions", Path(name).resolve() / "out"
+        folder = Path(name).resolve() / "submissions"
+        out = Path(name).resolve() / "out"
         made = generate(count, 2, out)
         for one in made:
             one.write(folder)

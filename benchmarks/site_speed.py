@@ -1,8 +1,8 @@
-"""How long the site's start page takes on a slow line: `python benchmarks/site_speed.py`.
+"""How long the site's start page takes on a slow line: `python -m benchmarks.site_speed`.
 
-Chromium, its cache empty, its line at 1.6 Mbit/s and 150 ms, the pages from a plain static host on
-this machine that compresses nothing; `make site` comes first. "Readable" is when the first
-paragraph is painted, "live" when a slider moves the picture. The slowest of a few times counts.
+Chromium has an empty cache and a line of 1.6 Mbit/s and 150 ms; the pages come from a plain static
+server on this machine that compresses nothing. Run `make site` first. "Readable" is when the first
+paragraph is painted, "live" when a slider moves the picture. The slowest of a few visits counts.
 """
 
 import argparse
@@ -13,10 +13,11 @@ import threading
 import time
 from pathlib import Path
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
+
+from benchmarks.browser import chromium
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "tests" / "browser"))
 LIMITS = {"readable": 2.0, "live": 5.0}
 
 
@@ -51,8 +52,6 @@ def open_once(page: Page, address: str) -> dict[str, float]:
 
 
 def main() -> int:
-    from conftest import FLAGS, find_browser
-
     parser = argparse.ArgumentParser(description="The start page on a slow line.")
     parser.add_argument("--site", type=Path, default=ROOT / "build" / "site")
     parser.add_argument("--page", default="index.html")
@@ -63,20 +62,17 @@ def main() -> int:
     threading.Thread(target=server.serve_forever, daemon=True).start()
     address = f"http://127.0.0.1:{server.server_port}/{options.page}"
     found: dict[str, list[float]] = {name: [] for name in LIMITS}
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=find_browser(), args=[*FLAGS, "--no-sandbox"]
-        )
+    with chromium() as browser:
         for _ in range(options.times):
             context = browser.new_context(viewport={"width": 1280, "height": 720})
             for name, seconds in open_once(context.new_page(), address).items():
                 found[name].append(seconds)
             context.close()
-        browser.close()
     server.shutdown()
     for name, limit in LIMITS.items():
-        said = ", ".join(f"{seconds:.2f}" for seconds in found[name])
-        print(f"{'✓' if max(found[name]) <= limit else '✗'} {name}: {said} s (at most {limit:g} s)")
+        times = ", ".join(f"{seconds:.2f}" for seconds in found[name])
+        mark = "✓" if max(found[name]) <= limit else "✗"
+        print(f"{mark} {name}: {times} s (at most {limit:g} s)")
     return int(any(max(found[name]) > limit for name, limit in LIMITS.items()))
 
 

@@ -1,4 +1,4 @@
-"""A JupyterLab of the benchmark's own, and a headless Chromium to look at it with."""
+"""A JupyterLab for a benchmark alone, and a headless Chromium that looks at it."""
 
 import os
 import re
@@ -23,7 +23,7 @@ MINUTE = 60_000
 
 
 def launching() -> dict[str, Any]:
-    """How the browser is launched."""
+    """The browser's path and its flags."""
     wanted = os.environ.get("VAELIB_BROWSER")
     found = [path for name in ([wanted] if wanted else NAMES) if (path := shutil.which(name))]
     if not found:
@@ -43,12 +43,13 @@ def chromium() -> Iterator[Browser]:
 
 @contextmanager
 def serve(home: Path) -> Iterator[tuple[str, str, Path]]:
-    """Address, token and folder of a server with settings of its own, stopped at the end."""
-    root, token = home / "notebooks", secrets.token_hex(16)
-    quiet = home / "settings" / "@jupyterlab" / "apputils-extension"
-    for folder in (root, quiet):
+    """Address, token and folder of a server with its own settings; it stops at the end."""
+    root = home / "notebooks"
+    token = secrets.token_hex(16)
+    news = home / "settings" / "@jupyterlab" / "apputils-extension"
+    for folder in (root, news):
         folder.mkdir(parents=True)
-    (quiet / "notification.jupyterlab-settings").write_text('{"fetchNews": "false"}')
+    (news / "notification.jupyterlab-settings").write_text('{"fetchNews": "false"}')
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -80,7 +81,7 @@ def serve(home: Path) -> Iterator[tuple[str, str, Path]]:
 
 
 async def open_notebook(lab: tuple[str, str, Path], page: Page, name: str, notebook) -> None:
-    """Open a notebook in a workspace of its own and run all its cells."""
+    """Open a notebook in its own workspace and run all its cells."""
     base, token, root = lab
     python = {"name": "python3", "display_name": "Python 3", "language": "python"}
     notebook.metadata |= {"kernelspec": python}
