@@ -93,13 +93,12 @@ def _parser() -> argparse.ArgumentParser:
 
 def _train(a: argparse.Namespace) -> int:
     """Train, under torchrun as one of several processes, each with its own GPU where there are."""
-    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
-        return _train_here(a)
-
     import torch
 
     from vaelib.run import process_group
 
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        return _train_here(a)
     cuda = a.device != "cpu" and torch.cuda.is_available()
     if cuda:
         a.device = f"cuda:{os.environ['LOCAL_RANK']}"
@@ -132,8 +131,7 @@ def _train_here(a: argparse.Namespace) -> int:
     if a.out is not None:
         checkpoint.write_json(a.out / "run.json", {"data": a.data, "history": vars(history)})
     print(f"{len(history.elbo)} epochs, {history.steps} steps in {sum(history.seconds):.1f} s")
-    x = _test_images(vae, data)
-    _print_terms(_terms(vae, x, a.seed), len(x))
+    _print_terms(*_test(vae, data, a.seed))
     if a.out is not None:
         print(f"kept in {a.out}: see python -m vaelib evaluate {a.out}, or explore {a.out}")
     return 130 if history.interrupted else 0
@@ -143,46 +141,39 @@ def _new_model(a: argparse.Namespace, data: "Data") -> "VAE":
     from vaelib import models
     from vaelib.training import FACE_MODEL
 
-    given = {
-        "latent_dim": a.latent_dim,
-        "likelihood": a.likelihood,
-        "sigma_x": a.sigma_x,
-        "hidden": a.hidden,
-    }
-    options = dict(MODELS.get(a.data, FACE_MODEL))
-    options |= {name: value for name, value in given.items() if value is not None}
-    if a.model == "conv":
-        del options["hidden"]
-    maker = models.conv if a.model == "conv" else models.dense
-    return maker(tuple(data.train.shape[1:]), **options, seed=a.seed)
+    options = dict(MODELS.get(a.data, FACE_MODEL), seed=a.seed)
+    options |= _given(a, "latent_dim", "hidden", "likelihood", "sigma_x")
+    shape = tuple(data.train.shape[1:])
+    if a.model == "dense":
+        return models.dense(shape, **options)
+    del options["hidden"]
+    return models.conv(shape, **options)
 
 
 def _fit_options(a: argparse.Namespace) -> dict[str, Any]:
-    """The arguments of `fit` that the command line gives; for the others, fit's own values hold."""
+    """The arguments of `fit`, but for those that the command line leaves to `fit` itself."""
     from vaelib.schedules import linear_annealing
 
-    given = {
-        "epochs": a.epochs or EPOCHS.get(a.data),
-        "batch_size": a.batch_size,
-        "lr": a.lr,
-        "beta": a.beta,
-        "engine": a.engine,
-        "precision": a.precision,
-    }
     options: dict[str, Any] = {"seed": a.seed, "device": a.device, "progress": not a.quiet}
-    options |= {name: value for name, value in given.items() if value is not None}
+    if a.data in EPOCHS:
+        options["epochs"] = EPOCHS[a.data]
+    options |= _given(a, "epochs", "batch_size", "lr", "beta", "engine", "precision")
     if a.warmup is not None:
         end = options.get("beta", 1.0)
         options["beta"] = lambda step: linear_annealing(step, a.warmup, end=end)
     return options
 
 
+def _given(a: argparse.Namespace, *names: str) -> dict[str, Any]:
+    """Those of the options that stand on the command line."""
+    return {name: getattr(a, name) for name in names if getattr(a, name) is not None}
+
+
 def _evaluate(a: argparse.Namespace) -> int:
     from vaelib.evaluation import active_units, factor_alignment, kl_per_dim, ladder
 
     vae, data = _open(a)
-    x = _test_images(vae, data)
-    terms = _terms(vae, x, a.seed)
+    x, terms = _test(vae, data, a.seed)
     bounds = ladder(vae, x, a.samples, a.seed)
     kl = kl_per_dim(vae, x).mean(0).tolist()
     active = active_units(vae, x).tolist()
@@ -194,7 +185,7 @@ def _evaluate(a: argparse.Namespace) -> int:
         result |= {"factor_names": data.factor_names, "factor_alignment": table}
         print(json.dumps(result, indent=1))
         return 0
-    _print_terms(terms, len(x))
+    _print_terms(x, terms)
     for name, mean in list(bounds.items())[1:]:
         print(f"{name:<14} {mean.value:10.2f} ± {mean.standard_error:.2f}")
     names = data.factor_names or ()
@@ -206,27 +197,23 @@ def _evaluate(a: argparse.Namespace) -> int:
     return 0
 
 
-def _test_images(vae: "VAE", data: "Data") -> "Tensor":
-    """The test set as the model's likelihood needs it: drawn 0/1 once, from seed 0, or grey."""
-    import torch
+def _test(vae: "VAE", data: "Data", seed: int) -> "tuple[Tensor, dict[str, float]]":
+    """The test set, and means over it of the ELBO and of its two terms, in nats.
 
-    from vaelib.data import binarise
-    from vaelib.models import BernoulliDecoder
-
-    if not isinstance(vae.decoder, BernoulliDecoder):
-        return data.test
-    return binarise(data.test, torch.Generator().manual_seed(0))
-
-
-def _terms(vae: "VAE", x: "Tensor", seed: int) -> dict[str, float]:
-    """Means over x of the ELBO and of its two terms, in nats."""
+    For a Bernoulli decoder the images are drawn 0/1 once, from seed 0.
+    """
     import torch
 
     from vaelib.bounds import elbo
+    from vaelib.data import binarise
+    from vaelib.models import BernoulliDecoder
 
+    x = data.test
+    if isinstance(vae.decoder, BernoulliDecoder):
+        x = binarise(x, torch.Generator().manual_seed(0))
     with torch.no_grad():
         bounds = elbo(vae, x, generator=torch.Generator().manual_seed(seed))
-    return {
+    return x, {
         "elbo": bounds.total.mean().item(),
         "elbo_standard_error": bounds.total.std().item() / math.sqrt(len(x)),
         "reconstruction": bounds.reconstruction.mean().item(),
@@ -234,8 +221,8 @@ def _terms(vae: "VAE", x: "Tensor", seed: int) -> dict[str, float]:
     }
 
 
-def _print_terms(terms: dict[str, float], n_test: int) -> None:
-    print(f"on the {n_test} test images, nats per image:")
+def _print_terms(x: "Tensor", terms: dict[str, float]) -> None:
+    print(f"on the {len(x)} test images, nats per image:")
     print(f"{'ELBO':<14} {terms['elbo']:10.2f} ± {terms['elbo_standard_error']:.2f}")
     print(f"{'reconstruction':<14} {terms['reconstruction']:10.2f}")
     print(f"{'KL':<14} {terms['kl']:10.2f}")
@@ -245,8 +232,8 @@ def _explore(a: argparse.Namespace) -> int:
     from vaelib.widgets import LatentExplorer
 
     vae, data = _open(a)
-    default = Path("faces_explorer.html" if a.folder == "faces" else f"{a.folder}/explorer.html")
-    path = a.html or default
+    default = "faces_explorer.html" if a.folder == "faces" else f"{a.folder}/explorer.html"
+    path = a.html or Path(default)
     LatentExplorer(vae, data).save(path)
     print(f"wrote {path} ({path.stat().st_size / 2**20:.2f} MiB): open it in any browser")
     if not a.no_browser:

@@ -243,9 +243,8 @@ def against(
 ) -> AltFigure:
     """What is predicted at x (n,) as lines and what was measured there as points.
 
-    `predicted` gives the values (n,) of each name, `measured` a pair (values, standard errors) of
-    each, drawn with bars of two standard errors. `log` names the axes that are logarithmic: "",
-    "x", "y", "xy".
+    `predicted` gives values (n,) under each name, `measured` a pair (values, standard errors),
+    drawn with bars of two standard errors. `log` names the logarithmic axes: "", "x", "y", "xy".
     Raises ValueError where a length differs from x's.
     """
     x = _array("x", x, 1)
@@ -263,12 +262,11 @@ def against(
             capsize=4,
             label=name,
         )
-    ax.set(
-        xlabel=xlabel,
-        ylabel=ylabel,
-        xscale="log" if "x" in log else "linear",
-        yscale="log" if "y" in log else "linear",
-    )
+    if "x" in log:
+        ax.set_xscale("log")
+    if "y" in log:
+        ax.set_yscale("log")
+    ax.set(xlabel=xlabel, ylabel=ylabel)
     ax.legend(fontsize=11)
     return figure
 
@@ -347,13 +345,8 @@ def plane(
     """
     figure = AltFigure(alt, (7.4, 6.0))
     ax = figure.subplots()
-    shades = ax.imshow(
-        _array("density", density, 2),
-        extent=extent,
-        origin="lower",
-        cmap="Greys",
-        interpolation="bilinear",
-    )
+    density = _array("density", density, 2)
+    shades = ax.imshow(density, "Greys", extent=extent, origin="lower", interpolation="bilinear")
     figure.colorbar(shades, ax=ax, label="density")
     if points is not None:
         x, y = _array("points", points, 2).T
