@@ -1,10 +1,10 @@
 """Grey faces drawn from two known factors: an expression and a head pose.
 
 A head is an egg, round about its vertical axis. The pixel (u, v) sees a point of it at depth
-w = sqrt(R(v)^2 - u^2), and when the head is turned by yaw that point's own sideways coordinate is
-x = u cos(yaw) - w sin(yaw). A face painted once and for all in (x, v) therefore turns with the
-head. Every edge is a smooth function of its distance in pixels, so pictures change smoothly with
-both factors and need no oversampling. Left and right are mirror images.
+w = sqrt(R(v)^2 - u^2). When the head is turned by yaw, that point's own sideways coordinate is
+x = u cos(yaw) - w sin(yaw), so a face that is painted in (x, v) turns with the head. How much of a
+pixel a shape covers is a smooth function of their distance, so pictures change smoothly with both
+factors and need no oversampling. Left and right are mirror images.
 """
 
 import math
@@ -17,13 +17,11 @@ from jaxtyping import Float32
 from torch import Tensor
 
 from vaelib import validation
-from vaelib._threads import few_threads
+from vaelib.threads import one_thread
 
-MAX_YAW = math.radians(24.0)  # the pose 1 turns the head to the viewer's right by this much
-CHUNK = 2**15  # pixels drawn at once: they stay in the processor's cache, and on one thread
-
+MAX_YAW = math.radians(24.0)  # the pose 1 turns the head to the viewer's right by this angle
+CHUNK = 2**15  # pixels drawn at once, so few that they stay in the processor's cache
 SKIN, HAIR, WALL, SHIRT = 0.80, 0.16, 0.42, 0.60  # grey values
-
 
 Factor = Tensor | np.ndarray | np.floating | Sequence[float] | float | int
 
@@ -70,7 +68,7 @@ def _over(below: Tensor, grey: float | Tensor, cover: float | Tensor) -> Tensor:
 
 
 def _backdrop(u: Tensor, v: Tensor, pixel: float) -> Tensor:
-    """What never moves: the wall, the neck and the shirt."""
+    """The parts that never move: the wall, the neck and the shirt."""
     wall = WALL + 0.16 * (1.0 - (u * u + v * v) / 2.0)
     neck = _inside(u.abs() - 0.30, pixel) * _inside(v + 0.45, pixel)
     picture = _over(wall, SKIN * (0.72 - 0.25 * _step((v + 1.0) / 0.4)), neck)
@@ -82,14 +80,15 @@ def _backdrop(u: Tensor, v: Tensor, pixel: float) -> Tensor:
 
 def _turn(u: Tensor, v: Tensor, yaw: Tensor, pixel: float) -> tuple[_Head, Tensor, Tensor]:
     """The head turned by yaw; how much of each pixel it covers; and its light, 0 to 1."""
-    sin, cos = yaw.sin(), yaw.cos()
+    sin = yaw.sin()
+    cos = yaw.cos()
     t = (v - 0.02) / 0.80
     breadth = 0.65 * (1.0 + 0.10 * t - 0.05 * t * t)  # wide at the temples, narrow at the chin
     radius = breadth * (1.0 - t * t).clamp(min=0.0).sqrt()
     w = (radius**2 - u**2).clamp(min=0.0).sqrt()
     x_u = (cos + sin * u / w.clamp(min=0.05)).clamp(0.2, 2.0)
     front = u * sin + w * cos
-    # Nothing is painted on the back of the head, of which a strip is seen beside the near ear.
+    # Nothing is painted on the back of the head, a strip of which is seen next to the near ear.
     x = (u * cos - w * sin).abs() + 2.0 * (-front).clamp(min=0.0)
     outline = _ellipse(u, 0.80 * t, breadth, 0.80, torch.ones_like(cos))
     light = 0.78 + 0.22 * _step(w / (radius + 0.02)) + 0.06 * v
@@ -98,7 +97,8 @@ def _turn(u: Tensor, v: Tensor, yaw: Tensor, pixel: float) -> tuple[_Head, Tenso
 
 def _eyes(skin: Tensor, head: _Head, e: Tensor) -> Tensor:
     """Two eyes in their sockets, narrow in a frown and wide open in a smile."""
-    x, y = head.x - 0.26, head.v - 0.10
+    x = head.x - 0.26
+    y = head.v - 0.10
     height = 0.080 + 0.035 * e
 
     def inside(a: float, b: float | Tensor, up: float = 0.0) -> Tensor:
@@ -125,11 +125,14 @@ def _brows(skin: Tensor, head: _Head, e: Tensor) -> Tensor:
 def _mouth(skin: Tensor, head: _Head, e: Tensor) -> Tensor:
     """A mouth between two parabolas through its corners; a smile opens it and shows the teeth."""
     smile = (1.0 + e) / 2.0
-    half, bend, gape = 0.29 + 0.07 * e, 0.15 * e, 0.04 + 0.27 * smile**1.5
+    half = 0.29 + 0.07 * e
+    bend = 0.15 * e
+    gape = 0.04 + 0.27 * smile**1.5
     t = head.x / half
     lens = 1.0 - t * t
     middle = -0.40 + bend * (0.70 - lens)
-    upper, lower = middle + 0.25 * gape * lens, middle - 0.75 * gape * lens
+    upper = middle + 0.25 * gape * lens
+    lower = middle - 0.75 * gape * lens
     tilt = (1.0 + (2.0 * (bend + 0.25 * gape) * t / half * head.x_u) ** 2).sqrt()
     corners = (t - 1.0) * half * head.x_u
     top = torch.maximum((head.v - upper) / tilt, corners)
@@ -141,9 +144,9 @@ def _mouth(skin: Tensor, head: _Head, e: Tensor) -> Tensor:
 
 
 def _nose(skin: Tensor, head: _Head) -> Tensor:
-    """A nose stands out of the head, so it travels further than what lies on it."""
+    """A nose stands out of the head, so it moves further than what lies on the head."""
     u, v, sin = head.u, head.v, head.sin
-    skin = _over(skin, 0.48, 0.8 * _spot(u - 0.68 * sin, v + 0.165, 0.17, 0.085))  # its shadow
+    skin = _over(skin, 0.48, 0.8 * _spot(u - 0.68 * sin, v + 0.165, 0.17, 0.085))  # shadow
     skin = _over(skin, 0.92, 0.9 * _spot(u - 0.74 * sin, v + 0.07, 0.13, 0.16))  # tip
     return _over(skin, 0.88, 0.5 * _spot(u - 0.66 * sin, v - 0.10, 0.07, 0.22))  # ridge
 
@@ -152,7 +155,8 @@ def _ears(picture: Tensor, head: _Head, in_front: bool) -> Tensor:
     """Ears: seen edge-on from the front; turning opens one before the head and hides the other."""
     width = 0.085 + 0.10 * head.sin.abs()
     for side in (-1.0, 1.0):
-        x, y = head.u - side * 0.645 * head.cos + 0.04 * head.sin, head.v + 0.02
+        x = head.u - side * 0.645 * head.cos + 0.04 * head.sin
+        y = head.v + 0.02
         ear = _inside(_ellipse(x, y, width, 0.17, torch.ones_like(x)), head.pixel)
         if in_front:
             near = _step(-side * head.sin / 0.30)
@@ -174,66 +178,62 @@ def _draw(e: Tensor, yaw: Tensor, u: Tensor, v: Tensor, pixel: float) -> Tensor:
     skin = _over(SKIN * light, 1.10 * SKIN, cheeks)
     skin = _nose(_mouth(_brows(_eyes(skin, head, e), head, e), head, e), head)
 
-    # The hair is all that lies above a plane which falls towards the back, with a wavy fringe.
+    # The hair lies above a plane that slopes down towards the back, with a wavy fringe.
     fringe = 0.03 + 0.84 * head.front - 0.022 * torch.cos(head.x * (2.0 * math.pi / 0.26))
     shine = HAIR + 0.16 * _spot(u, v - 0.66, 0.50, 0.22)
     skin = _over(skin, shine, _inside((fringe - v) / 1.2, pixel))
     return _ears(_over(picture, skin, outline), head, in_front=True).clamp(0.0, 1.0)
 
 
-def _factor(name: str, value: object) -> np.ndarray:
-    """A factor as an array of float64, refused unless it is numbers in [-1, 1]."""
-    if isinstance(value, Tensor):
-        value = value.detach().cpu()
-    plain = np.asarray(value)
-    if plain.dtype.kind != "f" and not (type(value) in (int, float) or plain.size == 0):
+def _factor(name: str, value: object) -> Tensor:
+    """A factor as a tensor of float64, refused unless it is numbers in [-1, 1]."""
+    array = np.asarray(value.detach().cpu() if isinstance(value, Tensor) else value)
+    if array.dtype.kind != "f" and not (type(value) in (int, float) or array.size == 0):
         raise TypeError(
-            f"{name} has dtype {plain.dtype}; expected a number, or an array or tensor of floats"
+            f"{name} has dtype {array.dtype}; expected a number, or an array or tensor of floats"
         )
-    array = plain.astype(np.float64)
-    if not np.isfinite(array).all():
-        bad = int((~np.isfinite(array)).sum())
-        raise ValueError(f"{name} holds {bad} values that are NaN or infinite; expected none")
-    if array.size and np.abs(array).max() > 1.0:
+    factor = torch.tensor(array, dtype=torch.float64)
+    validation.finite(name, factor)
+    if (factor.abs() > 1.0).any():
         raise ValueError(
-            f"{name} has values in [{array.min():.3g}, {array.max():.3g}]; expected in [-1, 1]"
+            f"{name} has values in [{factor.min():.3g}, {factor.max():.3g}]; expected in [-1, 1]"
         )
-    return array
+    return factor
 
 
 def render(
     expression: Factor, pose: Factor, size: int = 32
 ) -> Float32[Tensor, "... {size} {size}"]:
-    """Draw a face for each pair of factors, in any shape `(...)` they broadcast to.
+    """Draw a face for each pair of factors, which are numbers, arrays or tensors that broadcast.
 
-    expression: -1 frown to 1 smile; pose: -1 turned to the viewer's left to 1 to the right, both
-    numbers or arrays or tensors of floats. Returns grey values in [0, 1], float32 on the CPU,
-    `(..., size, size)`, first row on top; `render(e, -p)` mirrors `render(e, p)`.
-
-    Raises TypeError for what is not floats, ValueError for values that are NaN or outside [-1, 1],
-    for shapes that do not broadcast, and for a size below 8.
+    expression: from -1, a frown, to 1, a smile; pose: from -1, turned to the viewer's left, to 1,
+    to the right. Returns grey values in [0, 1], `(..., size, size)`, float32 on the CPU, first row
+    on top; `render(e, -p)` mirrors `render(e, p)`. Raises TypeError for factors that are no floats,
+    ValueError for NaN, values outside [-1, 1], shapes that do not broadcast and a size below 8.
 
     >>> frown, smile = render([-1.0, 1.0], 0.0)
     >>> tuple(smile.shape), bool((smile == smile.flip(-1)).all())
     ((32, 32), True)
     """
     size = validation.count("size", size, at_least=8)
-    e, p = _factor("expression", expression), _factor("pose", pose)
+    e = _factor("expression", expression)
+    p = _factor("pose", pose)
     try:
-        e, p = np.broadcast_arrays(e, p)
-    except ValueError:
+        e, p = torch.broadcast_tensors(e, p)
+    except RuntimeError:
         raise ValueError(
-            f"expression has shape {e.shape} and pose {p.shape}; "
+            f"expression has shape {tuple(e.shape)} and pose {tuple(p.shape)}; "
             "expected the same shape, or shapes that broadcast"
         ) from None
-    faces = torch.empty(e.size, size, size)
-    e_flat = torch.tensor(e.reshape(-1, 1, 1), dtype=torch.float32)
-    yaw = torch.tensor(p.reshape(-1, 1, 1) * MAX_YAW, dtype=torch.float32)
+    yaws = (p.reshape(-1, 1, 1) * MAX_YAW).float()
+    expressions = e.reshape(-1, 1, 1).float()
     pixel = 2.0 / size
-    centre = (torch.arange(size) + 0.5) * pixel - 1.0
-    u, v = centre.expand(1, size, size), centre.flip(0)[:, None].expand(1, size, size)
+    centres = (torch.arange(size) + 0.5) * pixel - 1.0
+    u = centres.expand(1, size, size)
+    v = centres.flip(0)[:, None].expand(1, size, size)
     n = max(1, CHUNK // size**2)
-    with few_threads(0):  # so small the parts are that a second one only gets in the way
-        for i in range(0, e.size, n):
-            faces[i : i + n] = _draw(e_flat[i : i + n], yaw[i : i + n], u, v, pixel)
-    return faces.reshape(*e.shape, size, size)
+    faces = [torch.empty(0, size, size)]
+    with one_thread():  # the chunks are so small that a second thread only gets in the way
+        for some, angles in zip(expressions.split(n), yaws.split(n), strict=True):
+            faces.append(_draw(some, angles, u, v, pixel))
+    return torch.cat(faces).reshape(*e.shape, size, size)
