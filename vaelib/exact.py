@@ -58,10 +58,7 @@ class LinearGaussian:
         return MultivariateNormal(self.b, covariance, validate_args=False).log_prob(x)
 
     def posterior(self, x: Examples) -> MultivariateNormal:
-        """p(z|x) = N(Λ⁻¹Wᵀ(x − b)/σ_x², Λ⁻¹) with Λ = I + WᵀW/σ_x².
-
-        Its mean is (B, D); its covariance, `posterior_covariance` (D, D), is the same for every x.
-        """
+        """p(z|x) = N(Λ⁻¹Wᵀ(x − b)/σ_x², Λ⁻¹), Λ = I + WᵀW/σ_x²: mean (B, D), covariance (D, D)."""
         self._check(x)
         mean = (x - self.b) @ self.W @ self.posterior_covariance / self.sigma_x**2
         return MultivariateNormal(mean, self.posterior_covariance, validate_args=False)
@@ -105,10 +102,9 @@ class LinearGaussian:
         """The maximum-likelihood model with D = `latent_dim`: W = U (Λ − σ_x² I)^½, b = mean of x.
 
         Λ and U are the D largest eigenvalues of the covariance of x and their eigenvectors, σ_x² is
-        the mean of the other eigenvalues. If D ≥ P − 1, W Wᵀ + σ_x² I is the covariance itself, and
-        columns of W beyond P − 1 are zero. The covariance is a sum over N − `ddof`: 0 gives the
-        maximum, 1 what scikit-learn's PCA gives. Raises ValueError if no variance is left for σ_x,
-        since then there is no maximum.
+        the mean of the other eigenvalues; columns of W beyond P − 1 are zero. The covariance is a
+        sum divided by N − `ddof`: 0 gives the maximum, 1 what scikit-learn's PCA gives. Raises
+        ValueError if no variance is left for σ_x, since then there is no maximum.
         """
         validation.floats("x", x, ("N", "P"))
         validation.finite("x", x)

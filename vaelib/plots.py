@@ -59,6 +59,10 @@ class AltFigure(Figure):
         return data, {"image/png": {"alt": self.alt}}
 
 
+Labels = Sequence[str] | None
+Lines = Mapping[str, Any]  # name: values (n,)
+
+
 def _array(name: str, values: Any, dims: int) -> np.ndarray:
     array = np.asarray(values)
     if array.ndim != dims:
@@ -74,18 +78,14 @@ def _pair(name: str, x: Any, values: Any) -> tuple[np.ndarray, np.ndarray]:
     return np.asarray(x), values
 
 
-def _check_labels(name: str, labels: Sequence[str] | None, wanted: int) -> None:
+def _check_labels(name: str, labels: Labels, wanted: int) -> None:
     if labels is not None and len(labels) != wanted:
         raise ValueError(f"{len(labels)} {name} given; the array needs {wanted}")
 
 
 @rc_context(STYLE)
 def image_grid(
-    images: Any,
-    alt: str,
-    row_labels: Sequence[str] | None = None,
-    col_labels: Sequence[str] | None = None,
-    title: str = "",
+    images: Any, alt: str, row_labels: Labels = None, col_labels: Labels = None, title: str = ""
 ) -> AltFigure:
     """Rows of grey pictures (R, C, H, W) in [0, 1], labelled on the left and above.
 
@@ -118,8 +118,8 @@ def image_grid(
 def manifold(images: Any, quantiles: Any, alt: str, labels: tuple[str, str]) -> AltFigure:
     """A square of pictures (n, n, H, W), decoded at z = (rows, columns), side by side.
 
-    `quantiles` (n,) are the values of z along both axes, `labels` the axes' names (rows, columns).
-    Raises ValueError unless the pictures make a square with a quantile for each row.
+    `quantiles` (n,) are the values of z along both axes, `labels` the names of the two. Raises
+    ValueError unless the pictures make a square with a quantile for each row.
     """
     images = _array("images", images, 4)
     quantiles = _array("quantiles", quantiles, 1)
@@ -140,16 +140,12 @@ def manifold(images: Any, quantiles: Any, alt: str, labels: tuple[str, str]) -> 
 
 @rc_context(STYLE)
 def curves(
-    panels: Mapping[str, Mapping[str, Any]],
-    alt: str,
-    xlabel: str = "epoch",
-    x: Any = None,
-    title: str = "",
+    panels: Mapping[str, Lines], alt: str, xlabel: str = "epoch", x: Any = None, title: str = ""
 ) -> AltFigure:
     """One panel per quantity, `{"KL (nats)": {"β = 1": values, …}, …}`, one line per name.
 
-    The values stand at the places `x` (n,), by default at 1, …, n. The first name has the same
-    colour, line and marker in every panel, and so has each of the others.
+    The values stand at the places `x` (n,), by default at 1, …, n. The i-th line of every panel
+    has the same colour, dashes and marker.
     """
     figure = AltFigure(alt, (9.0 if len(panels) < 3 else 12.0, 4.2))
     figure.suptitle(title)
@@ -234,7 +230,7 @@ def scatter(points: Any, factors: Mapping[str, Any], alt: str, axes: tuple[str, 
 @rc_context(STYLE)
 def against(
     x: Any,
-    predicted: Mapping[str, Any],
+    predicted: Lines,
     measured: Mapping[str, tuple[Any, Any]],
     alt: str,
     xlabel: str,
@@ -282,9 +278,8 @@ def jensen(
 ) -> AltFigure:
     """Weighted points on a curve, their mean, and the gap from it down to the curve.
 
-    `curve` and `points` are (t, f(t)) pairs of arrays; `weights` sum to 1. The polygon through the
-    points holds every mean that other weights could give. `tangent`, values at the curve's t, is
-    the straight line that touches the curve below the mean.
+    `curve` and `points` are pairs (t, f(t)) of arrays; `weights` sum to 1. The shaded polygon holds
+    every mean that other weights could give. `tangent` holds a line's values at the curve's t.
     """
     t, f = map(np.asarray, curve)
     at, heights = map(np.asarray, points)
@@ -340,8 +335,7 @@ def plane(
 ) -> AltFigure:
     """A density over the plane as shades, a curve (n, 2) in it, and points (N, 2) drawn from it.
 
-    `density` (rows, columns) covers `extent` = (left, right, bottom, top), its first row at the
-    bottom.
+    `density` (rows, columns), from the bottom up, covers `extent` = (left, right, bottom, top).
     """
     figure = AltFigure(alt, (7.4, 6.0))
     ax = figure.subplots()
