@@ -133,7 +133,7 @@ def _train_here(a: argparse.Namespace) -> int:
     print(f"{len(history.elbo)} epochs, {history.steps} steps in {sum(history.seconds):.1f} s")
     _print_terms(*_test(vae, data, a.seed))
     if a.out is not None:
-        print(f"kept in {a.out}: see python -m vaelib evaluate {a.out}, or explore {a.out}")
+        print(f"saved in {a.out}: see python -m vaelib evaluate {a.out}, or explore {a.out}")
     return 130 if history.interrupted else 0
 
 
