@@ -19,7 +19,8 @@ from torch import Tensor
 
 from vaelib import faces, validation
 
-# SHA-256 of the uncompressed IDX files, whose mirrors compress them differently.
+# SHA-256 of the uncompressed IDX files, in the order in which `load` reads them. The files are
+# hashed uncompressed because each mirror compresses them in its own way.
 MNIST = {
     "train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
     "train-labels-idx1-ubyte": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
@@ -95,7 +96,7 @@ def shipped(name: str) -> Path:
 
 
 def cache_folder() -> Path:
-    """Where MNIST is kept: the environment's VAELIB_DATA, else the user's cache folder."""
+    """Where MNIST is stored: the environment's VAELIB_DATA, else the user's cache folder."""
     import pooch  # 0.2 s that only MNIST needs
 
     return Path(os.environ.get("VAELIB_DATA") or pooch.os_cache("vaelib")).expanduser()
@@ -182,7 +183,7 @@ def _read(path: Path) -> bytes:
 
 
 def _fetch(name: str, folder: Path) -> bytes:
-    """Download one file from the first mirror that gives the genuine one, and keep it."""
+    """Download one file from the first mirror that gives the genuine one, and store it."""
     import pooch
 
     pooch.get_logger().setLevel("WARNING")  # its advice is for people who pin a hash

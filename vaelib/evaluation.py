@@ -21,6 +21,7 @@ from vaelib.models import VAE
 
 # Numbers in the largest layer at a time: a few arrays of 8 MiB, which fit into a cache.
 CHUNK = 2**21
+Examples = Float[Tensor, "B ..."]
 
 
 class Mean(NamedTuple):
@@ -32,7 +33,7 @@ class Mean(NamedTuple):
 
 @torch.no_grad()
 def log_marginal(
-    vae: VAE, x: Float[Tensor, "B ..."], n_samples: int = 1000, seed: int = 0, progress: bool = True
+    vae: VAE, x: Examples, n_samples: int = 1000, seed: int = 0, progress: bool = True
 ) -> Float[Tensor, " B"]:
     """log p(x) ≈ log (1/K) Σ_k p(x|z_k) p(z_k) / q(z_k|x), z_k ~ q(z|x), K = `n_samples`, in nats.
 
@@ -69,7 +70,7 @@ def log_marginal(
 @torch.no_grad()
 def ladder(
     vae: VAE,
-    x: Float[Tensor, "B ..."],
+    x: Examples,
     samples: Sequence[int] = (5, 50, 5000),
     seed: int = 0,
     progress: bool = True,
@@ -91,7 +92,7 @@ def ladder(
 
 
 @torch.no_grad()
-def kl_per_dim(vae: VAE, x: Float[Tensor, "B ..."]) -> Float[Tensor, "B D"]:
+def kl_per_dim(vae: VAE, x: Examples) -> Float[Tensor, "B D"]:
     """KL(q(z_d|x) ‖ p(z_d)) of each example and latent dimension, (B, D), in nats, always ≥ 0.
 
     Raises as `VAE.posterior`. Source: slide "Designing the q distribution".
@@ -101,9 +102,7 @@ def kl_per_dim(vae: VAE, x: Float[Tensor, "B ..."]) -> Float[Tensor, "B D"]:
 
 
 @torch.no_grad()
-def active_units(
-    vae: VAE, x: Float[Tensor, "B ..."], threshold: float = 0.01
-) -> Bool[Tensor, " D"]:
+def active_units(vae: VAE, x: Examples, threshold: float = 0.01) -> Bool[Tensor, " D"]:
     """Which dimensions depend on x: Var_x(μ_d(x)) > threshold, (D,), B ≥ 2.
 
     Source: Burda, Grosse and Salakhutdinov (2016), section 5.2.
