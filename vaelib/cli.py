@@ -66,8 +66,8 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--likelihood", choices=("gaussian", "bernoulli"))
     train.add_argument("--sigma-x", type=float, help="noise of the Gaussian decoder")
     train.add_argument("--device", default="auto", help='"auto", "cpu" or "cuda"')
-    train.add_argument("--engine", choices=("plain", "compiled"), help="how a step is run")
-    train.add_argument("--precision", choices=("float32", "bfloat16", "tf32"))
+    train.add_argument("--engine", choices=("plain", "compiled"), help="compiled: long runs")
+    train.add_argument("--precision", choices=("float32", "bfloat16", "tf32", "auto"))
     train.add_argument("--quiet", action="store_true", help="no progress bar")
 
     evaluate = commands.add_parser("evaluate", help="bounds, KL per dimension, factors")
