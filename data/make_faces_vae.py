@@ -1,4 +1,4 @@
-"""Train the face VAE that the project ships, and keep it as data/faces_vae.safetensors.
+"""Train the face VAE that the project ships, and save it as data/faces_vae.safetensors.
 
     python data/make_faces_vae.py [FILE]
 

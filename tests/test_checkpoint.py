@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from inputs import HOME
 from oracles import equal_weights
 from safetensors.torch import save_file
 from torch import nn
 
-import vaelib
 from vaelib import checkpoint, models
 from vaelib.checkpoint import CheckpointError, load_vae, save
 from vaelib.models import GaussianDecoder, GaussianEncoder
@@ -125,8 +125,7 @@ def test_killed_while_writing_the_old_file_is_still_good(kept):
         "os.fsync = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
         "checkpoint.save(sys.argv[1], models.dense((4, 4), 2, hidden=(8,), seed=9))\n"
     )
-    home = Path(vaelib.__file__).parents[1]
-    done = subprocess.run([sys.executable, "-c", script, kept], cwd=home, timeout=120)
+    done = subprocess.run([sys.executable, "-c", script, kept], cwd=HOME, timeout=120)
     assert done.returncode == -signal.SIGKILL
     assert equal_weights(load_vae(kept), model(seed=3))
 

@@ -12,16 +12,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from inputs import HOME, generator
 
 from vaelib import data, faces
 from vaelib.data import DataError, binarise, cache_folder, load, shipped
 
-REPOSITORY = Path(__file__).resolve().parents[1]
-GENUINE = REPOSITORY.parent / "shared" / "data" / "mnist"
-
-
-def generator(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
+GENUINE = HOME.parent / "shared" / "data" / "mnist"
 
 
 # ---------------------------------------------------------------- what comes with the project
@@ -191,15 +187,9 @@ def little(monkeypatch, tmp_path):
     digests = {name: hashlib.sha256(raw).hexdigest() for name, raw in RAW.items()}
     monkeypatch.setattr(data, "MNIST", digests)
     monkeypatch.setenv("VAELIB_DATA", str(tmp_path / "cache"))
-    for name in (
-        "http_proxy",
-        "https_proxy",
-        "HTTP_PROXY",
-        "HTTPS_PROXY",
-        "all_proxy",
-        "ALL_PROXY",
-    ):
+    for name in ("http_proxy", "https_proxy", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
     return tmp_path / "cache"
 
 
@@ -357,7 +347,7 @@ def test_a_damaged_file_is_named_with_what_to_do(little, mirrors, damage, downlo
 
 
 @pytest.mark.refuses
-def test_a_wrong_hash_is_told_with_the_right_one(little):
+def test_a_wrong_hash_is_reported_with_the_right_one(little):
     (little / "mnist").mkdir(parents=True)
     (little / "mnist" / IMAGES).write_bytes(b"somebody else's data")
     given = hashlib.sha256(b"somebody else's data").hexdigest()

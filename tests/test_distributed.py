@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 from torchrun_script import CASES, OPTIONS, images, make
 
 import vaelib
-from vaelib.__main__ import main
+from vaelib.cli import main
 from vaelib.training import fit
 
 HOME = Path(vaelib.__file__).parents[1]

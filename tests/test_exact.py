@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from inputs import generator, randn
 from scipy import integrate, optimize, stats
 from sklearn.decomposition import PCA
 
@@ -14,22 +15,16 @@ from vaelib.training import fit
 
 SIZES = [(1, 1), (2, 1), (5, 2), (3, 3), (2, 4), (1, 3), (40, 7)]  # (P, D)
 ON_AND_OFF = [(0.0, 1.0), (0.7, 0.7), (0.0, -1.0), (0.0, 0.0), (3.0, -4.0), (-60.0, 80.0)]
-
-
 STANDARD = torch.distributions.Normal(0.0, 1.0)
 
 
-def doubles(*shape, seed=0):
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-
-
 def linear(P, D, sigma_x=0.6, seed=0):
-    return LinearGaussian(doubles(P, D, seed=seed), doubles(P, seed=seed + 1), sigma_x)
+    return LinearGaussian(randn(P, D, seed=seed), randn(P, seed=seed + 1), sigma_x)
 
 
 def arc_q(n, seed=0):
     """μ and log σ of n random Gaussians, from narrow to wide."""
-    return 2 * doubles(n, seed=seed), 1.2 * doubles(n, seed=seed + 1) - 1
+    return 2 * randn(n, seed=seed), 1.2 * randn(n, seed=seed + 1) - 1
 
 
 # ------------------------------------------------------------------------------- linear-Gaussian
@@ -37,7 +32,7 @@ def arc_q(n, seed=0):
 
 @pytest.mark.parametrize(("P", "D"), SIZES)
 def test_linear_log_px_is_scipys(P, D):
-    model, x = linear(P, D), 3 * doubles(20, P, seed=5)
+    model, x = linear(P, D), 3 * randn(20, P, seed=5)
     covariance = model.W @ model.W.T + model.sigma_x**2 * torch.eye(P, dtype=torch.float64)
     oracle = stats.multivariate_normal(model.b.numpy(), covariance.numpy()).logpdf(x.numpy())
     torch.testing.assert_close(model.log_px(x).numpy(), np.atleast_1d(oracle), rtol=0, atol=1e-9)
@@ -46,7 +41,7 @@ def test_linear_log_px_is_scipys(P, D):
 @pytest.mark.parametrize(("P", "D"), SIZES)
 def test_linear_posterior_is_the_joint_conditioned(P, D):
     """(z, x) is jointly Gaussian: the rules of conditioning need P × P blocks and no precision."""
-    model, x = linear(P, D), 3 * doubles(20, P, seed=5)
+    model, x = linear(P, D), 3 * randn(20, P, seed=5)
     W, eye = model.W, torch.eye(P, dtype=torch.float64)
     gain = torch.linalg.solve(W @ W.T + model.sigma_x**2 * eye, W).T
     mean = (x - model.b) @ gain.T
@@ -60,7 +55,7 @@ def test_linear_posterior_is_the_joint_conditioned(P, D):
 
 def test_linear_posterior_is_the_normalised_joint():
     """Brute force: p(x, z) on a fine grid of two-dimensional z, and its moments."""
-    model, x = linear(3, 2), doubles(1, 3, seed=5)
+    model, x = linear(3, 2), randn(1, 3, seed=5)
     axis = torch.linspace(-8, 8, 801, dtype=torch.float64)
     z = torch.cartesian_prod(axis, axis)
     noise = torch.distributions.Normal(z @ model.W.T + model.b, model.sigma_x)
@@ -76,9 +71,9 @@ def test_linear_posterior_is_the_normalised_joint():
 
 @pytest.mark.parametrize(("P", "D"), SIZES)
 def test_linear_log_px_is_elbo_plus_kl(P, D):
-    model, x = linear(P, D), doubles(50, P, seed=5)
+    model, x = linear(P, D), randn(50, P, seed=5)
     for seed in range(5):
-        mu, log_sigma = doubles(50, D, seed=seed), 0.7 * doubles(50, D, seed=seed + 50)
+        mu, log_sigma = randn(50, D, seed=seed), 0.7 * randn(50, D, seed=seed + 50)
         kl = model.kl_to_posterior(x, mu, log_sigma)
         gap = model.log_px(x) - model.elbo(x, mu, log_sigma)
         assert kl.min() > 0
@@ -86,17 +81,17 @@ def test_linear_log_px_is_elbo_plus_kl(P, D):
 
 
 def test_linear_kl_to_posterior_is_torchs():
-    model, x = linear(5, 3), doubles(10, 5, seed=5)
-    mu, log_sigma = doubles(10, 3), doubles(10, 3, seed=1)
+    model, x = linear(5, 3), randn(10, 5, seed=5)
+    mu, log_sigma = randn(10, 3), randn(10, 3, seed=1)
     q = torch.distributions.MultivariateNormal(mu, scale_tril=torch.diag_embed(log_sigma.exp()))
     oracle = torch.distributions.kl_divergence(q, model.posterior(x))
     torch.testing.assert_close(model.kl_to_posterior(x, mu, log_sigma), oracle)
 
 
 def test_linear_elbo_is_its_monte_carlo_mean():
-    model, x = linear(4, 2), doubles(3, 4, seed=5)
-    mu, log_sigma = doubles(3, 2), 0.3 * doubles(2, seed=1)
-    z = mu + log_sigma.exp() * doubles(200_000, 3, 2, seed=2)
+    model, x = linear(4, 2), randn(3, 4, seed=5)
+    mu, log_sigma = randn(3, 2), 0.3 * randn(2, seed=1)
+    z = mu + log_sigma.exp() * randn(200_000, 3, 2, seed=2)
     log_px_z = torch.distributions.Normal(z @ model.W.T + model.b, model.sigma_x).log_prob(x)
     log_pz = STANDARD.log_prob(z)
     log_q = torch.distributions.Normal(mu, log_sigma.exp()).log_prob(z)
@@ -107,7 +102,7 @@ def test_linear_elbo_is_its_monte_carlo_mean():
 
 @pytest.mark.parametrize(("P", "D"), [(2, 1), (5, 2), (3, 3), (2, 4)])
 def test_linear_optimal_q_is_what_an_optimiser_finds(P, D):
-    model, x = linear(P, D), doubles(1, P, seed=5)
+    model, x = linear(P, D), randn(1, P, seed=5)
 
     def loss(phi):
         mu, log_sigma = (torch.from_numpy(half)[None] for half in np.split(phi, 2))
@@ -121,27 +116,27 @@ def test_linear_optimal_q_is_what_an_optimiser_finds(P, D):
 
 
 def test_linear_optimal_q_of_a_diagonal_posterior_has_no_gap():
-    model, x = LinearGaussian(torch.eye(4, 2).double() * 2, doubles(4), 0.5), doubles(9, 4, seed=5)
+    model, x = LinearGaussian(torch.eye(4, 2).double() * 2, randn(4), 0.5), randn(9, 4, seed=5)
     gap = model.kl_to_posterior(x, *model.optimal_q(x))
     torch.testing.assert_close(gap, torch.zeros_like(gap), rtol=0, atol=1e-12)
 
 
 def test_linear_samples_have_the_models_moments():
     model = linear(3, 2)
-    z, x = model.sample(200_000, torch.Generator().manual_seed(0))
+    z, x = model.sample(200_000, generator())
     assert z.shape == (200_000, 2) and x.shape == (200_000, 3)
     covariance = model.W @ model.W.T + model.sigma_x**2 * torch.eye(3, dtype=torch.float64)
     assert (x.mean(0) - model.b).abs().max() < 5 * (covariance.max() / 200_000) ** 0.5
     torch.testing.assert_close(x.T.cov(), covariance, rtol=0, atol=0.05)
     residual = (x - model.b - z @ model.W.T).std()
     assert residual.item() == pytest.approx(model.sigma_x, rel=0.01)
-    again = model.sample(200_000, torch.Generator().manual_seed(0))[1]
+    again = model.sample(200_000, generator())[1]
     assert torch.equal(x, again)
 
 
 @pytest.mark.parametrize(("P", "D"), [(2, 1), (5, 1), (5, 2), (5, 4), (5, 5), (30, 6)])
 def test_fit_with_ddof_1_is_scikit_learns_pca(P, D):
-    x = linear(P, min(D, P - 1)).sample(300, torch.Generator().manual_seed(0))[1]
+    x = linear(P, min(D, P - 1)).sample(300, generator())[1]
     model, pca = LinearGaussian.fit(x, D, ddof=1), PCA(D, svd_solver="full").fit(x.numpy())
     scores = pca.score_samples(x.numpy())
     torch.testing.assert_close(model.log_px(x).numpy(), scores, rtol=0, atol=1e-8)
@@ -152,12 +147,12 @@ def test_fit_with_ddof_1_is_scikit_learns_pca(P, D):
 @pytest.mark.parametrize(("P", "D"), [(1, 1), (2, 1), (5, 2), (3, 3), (2, 4)])
 def test_fit_is_the_maximum(P, D):
     """Each of 200 small random changes of W, b and σ_x lowers the average log-likelihood."""
-    x = linear(P, D).sample(400, torch.Generator().manual_seed(0))[1]
+    x = linear(P, D).sample(400, generator())[1]
     best = LinearGaussian.fit(x, D)
     top = best.log_px(x).mean()
     assert top >= LinearGaussian.fit(x, D, ddof=1).log_px(x).mean()
     for seed in range(200):
-        change = 10.0 ** -(1 + seed % 3) * doubles(P * D + P + 1, seed=seed)
+        change = 10.0 ** -(1 + seed % 3) * randn(P * D + P + 1, seed=seed)
         dW, db, d_sigma = change.split([P * D, P, 1])
         sigma_x = best.sigma_x * d_sigma.exp().item()
         nearby = LinearGaussian(best.W + dW.reshape(P, D), best.b + db, sigma_x)
@@ -165,7 +160,7 @@ def test_fit_is_the_maximum(P, D):
 
 
 def test_fit_with_fewer_examples_than_dimensions_is_still_the_maximum():
-    x = doubles(6, 10)
+    x = randn(6, 10)
     best = LinearGaussian.fit(x, 2)
     for factor in (0.9, 0.99, 1.01, 1.1):
         other = LinearGaussian(best.W, best.b, best.sigma_x * factor)
@@ -173,7 +168,7 @@ def test_fit_with_fewer_examples_than_dimensions_is_still_the_maximum():
 
 
 def test_float32_stays_float32_and_close():
-    model, x = linear(5, 2), doubles(20, 5, seed=5)
+    model, x = linear(5, 2), randn(20, 5, seed=5)
     single = LinearGaussian(model.W.float(), model.b.float(), model.sigma_x)
     assert single.log_px(x.float()).dtype == torch.float32
     torch.testing.assert_close(
@@ -188,7 +183,7 @@ def test_float32_stays_float32_and_close():
 def test_arc_halving_the_step_changes_nothing(sigma_x):
     arc = Arc(sigma_x)
     fine = Arc(sigma_x, step=arc.step / 2)
-    x = torch.cat([arc.sample(200, torch.Generator().manual_seed(0))[1], torch.tensor(ON_AND_OFF)])
+    x = torch.cat([arc.sample(200, generator())[1], torch.tensor(ON_AND_OFF)])
     scale = arc.log_px(x).abs().clamp(min=1)  # in double precision 1e5 has 1e-11 as its last digit
     assert ((arc.log_px(x) - fine.log_px(x)).abs() / scale).max() < 1e-12
     torch.testing.assert_close(arc.log_px(x[:204]), fine.log_px(x[:204]), rtol=0, atol=1e-10)
@@ -238,9 +233,7 @@ def test_arc_grid_is_the_posterior():
 def test_arc_log_px_is_elbo_plus_kl():
     """Three ways of computing meet: log p(x) on a fixed grid, the KL on q's, the ELBO on none."""
     arc = Arc()
-    x = torch.cat(
-        [arc.sample(300, torch.Generator().manual_seed(0))[1], torch.tensor(ON_AND_OFF[:5])]
-    )
+    x = torch.cat([arc.sample(300, generator())[1], torch.tensor(ON_AND_OFF[:5])])
     for seed in range(5):
         mu, log_sigma = arc_q(len(x), seed)
         gap, kl = arc.log_px(x) - arc.elbo(x, mu, log_sigma), arc.kl_to_posterior(x, mu, log_sigma)
@@ -267,16 +260,16 @@ def test_arc_elbo_and_kl_are_adaptive_quadratures(mu, log_sigma):
 
 def test_arc_samples_lie_on_the_arc_plus_noise():
     arc = Arc()
-    z, x = arc.sample(100_000, torch.Generator().manual_seed(0))
+    z, x = arc.sample(100_000, generator())
     assert z.shape == (100_000,) and x.shape == (100_000, 2)
     assert abs(z.mean()) < 0.02 and abs(z.std() - 1) < 0.02
     residual = x - torch.stack([z.sin(), z.cos()], -1)
     assert residual.std(0).numpy() == pytest.approx(arc.sigma_x, rel=0.02)
-    assert torch.equal(x, arc.sample(100_000, torch.Generator().manual_seed(0))[1])
+    assert torch.equal(x, arc.sample(100_000, generator())[1])
 
 
 def test_arc_takes_single_precision_and_answers_in_double():
-    x = Arc().sample(5, torch.Generator().manual_seed(0))[1].float()
+    x = Arc().sample(5, generator())[1].float()
     assert Arc().log_px(x).dtype == torch.float64
     torch.testing.assert_close(Arc().log_px(x), Arc().log_px(x.double()))
 
@@ -286,9 +279,10 @@ def test_arc_takes_single_precision_and_answers_in_double():
 
 def test_a_linear_vae_reaches_the_exact_maximum():
     """The decoder's exact log p(x), and the exact ELBO of its own encoder, within 0.02 nats."""
-    generator = torch.Generator().manual_seed(100)
-    W, b = torch.randn(5, 2, generator=generator), torch.randn(5, generator=generator)
-    _, x = LinearGaussian(W, b, 0.5).sample(1000, generator)
+    own = generator(100)
+    W = torch.randn(5, 2, generator=own)
+    b = torch.randn(5, generator=own)
+    _, x = LinearGaussian(W, b, 0.5).sample(1000, own)
     vae = models.dense((5,), 2, hidden=(), sigma_x=1.0, learn_sigma_x=True, seed=0)
     fit(vae, x, 1500, 1000, lr=lambda step: cosine_decay(step, 1500, 0.02, 0.5), progress=False)
     best = LinearGaussian.fit(x.double(), 2).log_px(x.double()).mean().item()
@@ -335,4 +329,4 @@ def test_a_linear_vae_reaches_the_exact_maximum():
 )
 def test_a_wrong_argument_is_named(error, words, call):
     with pytest.raises(error, match=words):
-        call(linear(3, 2), doubles(4, 3))
+        call(linear(3, 2), randn(4, 3))

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from vaelib import faces
 from vaelib.faces import render
 
 LINE = torch.linspace(-1.0, 1.0, 41)
@@ -94,6 +95,22 @@ def test_both_factors_carry_a_share_of_the_variance_a_vae_can_find():
     pose = total_variance(render(0.0, LINE))
     expression = total_variance(render(LINE, 0.0))
     assert 3.0 < expression < pose < 8.0  # 3.9 and 6.3
+
+
+def test_drawing_takes_one_thread_and_leaves_the_number_of_threads_alone(monkeypatch):
+    def spy(*arguments):
+        seen.append(torch.get_num_threads())
+        return draw(*arguments)
+
+    seen, draw = [], faces._draw
+    monkeypatch.setattr(faces, "_draw", spy)
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        render(0.0, 0.0)
+        assert seen == [1] and torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_detail_grows_with_size():

@@ -11,6 +11,7 @@ import pytest
 from vaelib import plots
 
 RANDOM = np.random.default_rng(0)
+LINE = np.array([1.0, 2.0, 4.0])
 FIGURES = {
     "image_grid": lambda: plots.image_grid(
         RANDOM.random((2, 3, 8, 8)), "Noise.", ["a", "b"], ["1", "2", "3"], "title"
@@ -24,6 +25,19 @@ FIGURES = {
     "scatter": lambda: plots.scatter(
         RANDOM.normal(size=(9, 2)), {"pose": np.arange(9)}, "Dots.", ("z₁", "z₂")
     ),
+    "against": lambda: plots.against(
+        LINE, {"exact": LINE}, {"measured": (LINE, LINE / 9)}, "A line, points.", "K", "nats"
+    ),
+    "jensen": lambda: plots.jensen(
+        (LINE, LINE**2), ([1.0, 4.0], [1.0, 16.0]), [0.5, 0.5], "A parabola.", tangent=LINE
+    ),
+    "histograms": lambda: plots.histograms(
+        {"a": RANDOM.normal(size=99)}, "A histogram.", 0.0, "estimate", (-4.0, 4.0)
+    ),
+    "plane": lambda: plots.plane(
+        (-2.0, 2.0, -3.0, 3.0), np.eye(4), np.eye(2), "A plane.", RANDOM.random((5, 2))
+    ),
+    "bars": lambda: plots.bars({"first": 0.123, "second": 2.0}, "Two bars.", "nats"),
 }
 
 
@@ -86,6 +100,7 @@ def _is_text(artist):
         (lambda: plots.manifold(np.zeros((2, 3, 8, 8)), [0, 1], "x", ("a", "b")), "not a square"),
         (lambda: plots.curves({"KL": {"a": [1, 2]}}, "x", x=[1, 2, 3]), "2 values for 3 places"),
         (lambda: plots.table([[1.0]], "x", ["a"], ["b", "c"]), "2 col_labels given; .* needs 1"),
+        (lambda: plots.curves({"KL": {"a": [[1, 2]]}}, "x"), r"a has 2 dimensions \(1, 2\)"),
     ],
 )
 def test_what_cannot_be_drawn_is_refused(call, message):
@@ -93,7 +108,7 @@ def test_what_cannot_be_drawn_is_refused(call, message):
         call()
 
 
-# ---------------------------------------------------------------- figures of lessons 1 to 5
+# ---------------------------------------------------------------- what each figure draws
 
 
 def test_plane_draws_density_curve_and_points_where_they_are():

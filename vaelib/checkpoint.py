@@ -1,6 +1,6 @@
 """Models and interrupted runs on disk: one safetensors file with its JSON in the header, no pickle.
 
-A file is written beside its place and renamed into it, so that it is there whole or not at all.
+A file is written under another name and then renamed, so that it is there whole or not at all.
 """
 
 import json
@@ -35,7 +35,7 @@ def save(path: str | Path, vae: VAE, half: bool = False, **info: Any) -> None:
 
 
 def load_vae(path: str | Path) -> VAE:
-    """The VAE of a file or of a run's folder, in float32 (float64 where it was kept so).
+    """The VAE of a file or of a run's folder, in float32 (float64 if it was saved so).
 
     Raises CheckpointError if it is missing, damaged, not ours, or of a model made by hand (build
     that one and use `load_weights`).
@@ -81,7 +81,8 @@ def write_json(path: str | Path, content: dict[str, Any]) -> None:
 
 def _replace(path: str | Path, content: bytes) -> None:
     """Put a file with this content at its place, whole or not at all."""
-    path, temporary = Path(path), None
+    path = Path(path)
+    temporary = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", delete=False) as file:

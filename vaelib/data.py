@@ -19,7 +19,8 @@ from torch import Tensor
 
 from vaelib import faces, validation
 
-# SHA-256 of the uncompressed IDX files, whose mirrors compress them differently.
+# SHA-256 of the uncompressed IDX files, in the order in which `load` reads them. The files are
+# hashed uncompressed because each mirror compresses them in its own way.
 MNIST = {
     "train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
     "train-labels-idx1-ubyte": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
@@ -54,9 +55,9 @@ def load(name: Literal["faces", "digits", "mnist"], download: bool = False) -> D
     """The data set of that name.
 
     faces: 4,000 + 1,000 drawn faces, 32 × 32, factors ("expression", "pose") uniform in [−1, 1].
-    digits: scikit-learn's 1,797 handwritten digits, 8 × 8, the last 360 of them the test set.
-    mnist: 60,000 + 10,000, 28 × 28, from `cache_folder()`; with `download=True` what is missing is
-    fetched into it. Raises ValueError for another name, DataError for a file missing or damaged.
+    digits: scikit-learn's 1,797 handwritten digits, 8 × 8, of which the last 360 are the test set.
+    mnist: 60,000 + 10,000, 28 × 28, from `cache_folder()`; `download=True` fetches missing files.
+    Raises ValueError for another name, DataError for a file missing or damaged.
 
     >>> load("digits").train.shape
     torch.Size([1437, 8, 8])
@@ -72,7 +73,7 @@ def binarise(
 ) -> Float[Tensor, "*shape"]:
     """A draw of 0/1 pixels whose probabilities of being 1 are the grey values x in [0, 1].
 
-    Drawn anew for each batch this is dynamic binarisation, drawn once fixed binarisation.
+    A new draw for each batch is dynamic binarisation, one draw for all is fixed binarisation.
     Raises ValueError for x outside [0, 1]. Source: Salakhutdinov and Murray (2008).
 
     >>> binarise(torch.tensor([0.0, 1.0]))
@@ -95,7 +96,7 @@ def shipped(name: str) -> Path:
 
 
 def cache_folder() -> Path:
-    """Where MNIST is kept: the environment's VAELIB_DATA, else the user's cache folder."""
+    """Where MNIST is stored: the environment's VAELIB_DATA, else the user's cache folder."""
     import pooch  # 0.2 s that only MNIST needs
 
     return Path(os.environ.get("VAELIB_DATA") or pooch.os_cache("vaelib")).expanduser()
@@ -121,29 +122,27 @@ def _digits() -> Data:
     images = torch.tensor(bunch.images / 16, dtype=torch.float32)
     labels = torch.tensor(bunch.target)
     return Data(
-        "digits",
-        images[:-360],
-        images[-360:],
+        name="digits",
+        train=images[:-360],
+        test=images[-360:],
         train_labels=labels[:-360],
         test_labels=labels[-360:],
     )
 
 
 def _mnist(download: bool) -> Data:
-    arrays = {name: _idx(name, download) for name in MNIST}
-    images = {k: torch.from_numpy(v).float() / 255 for k, v in arrays.items() if "images" in k}
-    labels = {k: torch.from_numpy(v).long() for k, v in arrays.items() if "labels" in k}
+    train, train_labels, test, test_labels = (_idx(name, download) for name in MNIST)
     return Data(
         name="mnist",
-        train=images["train-images-idx3-ubyte"],
-        test=images["t10k-images-idx3-ubyte"],
-        train_labels=labels["train-labels-idx1-ubyte"],
-        test_labels=labels["t10k-labels-idx1-ubyte"],
+        train=train.float() / 255,
+        test=test.float() / 255,
+        train_labels=train_labels.long(),
+        test_labels=test_labels.long(),
     )
 
 
-def _idx(name: str, download: bool) -> np.ndarray:
-    """One verified IDX file as an array."""
+def _idx(name: str, download: bool) -> Tensor:
+    """One verified IDX file as a tensor of bytes."""
     folder = cache_folder()
     places = [f / (name + end) for f in (folder / "mnist", folder) for end in ("", ".gz")]
     found = next((p for p in places if p.is_file()), None)
@@ -159,7 +158,8 @@ def _idx(name: str, download: bool) -> np.ndarray:
         )
     dims = raw[3]
     shape = np.frombuffer(raw, ">i4", dims, offset=4)
-    return np.frombuffer(raw, np.uint8, offset=4 + 4 * dims).reshape(shape).copy()
+    array = np.frombuffer(raw, np.uint8, offset=4 + 4 * dims).reshape(shape)
+    return torch.tensor(array)
 
 
 def _read(path: Path) -> bytes:
@@ -183,32 +183,31 @@ def _read(path: Path) -> bytes:
 
 
 def _fetch(name: str, folder: Path) -> bytes:
-    """Download one file from the first mirror that gives the genuine one, and keep it."""
+    """Download one file from the first mirror that gives the genuine one, and store it."""
     import pooch
 
+    pooch.get_logger().setLevel("WARNING")  # its advice is for people who pin a hash
+    troubles = []
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        probe = tempfile.TemporaryDirectory(dir=folder, prefix=".download-")
+        # Only a verified file leaves the temporary folder, by a rename, which is all or nothing.
+        with tempfile.TemporaryDirectory(dir=folder, prefix=".download-") as temporary:
+            for mirror in MIRRORS:
+                archive = Path(temporary, f"{name}.gz")
+                try:
+                    url = f"{mirror}{name}.gz"
+                    pooch.retrieve(url, None, archive.name, temporary, progressbar=True)
+                    raw = _read(archive)
+                    os.replace(archive, folder / archive.name)
+                    return raw
+                except Exception as error:  # any trouble with one mirror: ask the next
+                    troubles.append(f"{mirror}: {error}")
+                    archive.unlink(missing_ok=True)
     except OSError as error:
         raise DataError(
             f"cannot write to {folder} ({error.strerror}): set VAELIB_DATA to a folder that you "
             "can write to"
         ) from None
-    troubles = []
-    # Only a verified file leaves the temporary folder, by a rename, which is all or nothing.
-    with probe as temporary:
-        for mirror in MIRRORS:
-            try:
-                pooch.get_logger().setLevel("WARNING")  # its advice is for people who pin a hash
-                got = pooch.retrieve(
-                    mirror + name + ".gz", None, f"{name}.gz", temporary, progressbar=True
-                )
-                raw = _read(Path(got))
-                os.replace(got, folder / f"{name}.gz")
-                return raw
-            except Exception as error:  # any trouble with one mirror: ask the next
-                troubles.append(f"{mirror}: {error}")
-                Path(temporary, f"{name}.gz").unlink(missing_ok=True)
     raise DataError(
         f"{name} could not be downloaded; is there a network, and room in {folder}? What each "
         "mirror answered:\n  " + "\n  ".join(troubles)

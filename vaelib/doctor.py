@@ -1,7 +1,7 @@
-"""`python -m vaelib doctor`: one line a fact about this installation, ✓ or ✗ and what to do.
+"""`python -m vaelib doctor`: one line per fact about this installation, ✓ or ✗ and what to do.
 
-Nothing but Python's own library is imported before it is looked at, so that a broken package
-becomes a line instead of a traceback.
+Only Python's own library is imported here at the top, so that a broken package becomes a line
+instead of a traceback.
 """
 
 import contextlib
@@ -11,21 +11,20 @@ import json
 import math
 import os
 import platform
+import re
 import sys
 import time
 import tomllib
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[1]  # of a clone; an installed wheel has no files there
+MODULES = {"scikit-learn": "sklearn"}  # where the name to import is not the name to install
 SET_UP = "make setup, or pip install -c requirements.lock -e .[lab,test]"
-# Where the name to import is not the name to install.
-MODULES = {"scikit-learn": "sklearn"}
 
 
-@dataclass(frozen=True)
-class Fact:
+class Fact(NamedTuple):
     """One line: whether it is well, what was found, and what to do if it is not."""
 
     ok: bool
@@ -45,39 +44,42 @@ def packages() -> Iterator[Fact]:
 
     locked = _lock()
     for requirement in map(Requirement, _requirements()):
-        name, extra = requirement.name, "extra" in str(requirement.marker or "")
-        for_tests = extra and not requirement.marker.evaluate({"extra": "lab"})  # type: ignore[union-attr]
+        name = requirement.name
+        wanted = requirement.specifier
+        marker = requirement.marker
+        for_students = marker is None or marker.evaluate({"extra": "lab"})
         try:
             version = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
-            if not for_tests:  # a student needs none of those
-                yield Fact(False, f"{name} is missing (wanted {requirement.specifier})", SET_UP)
+            if for_students:
+                yield Fact(False, f"{name} is missing (wanted {wanted})", SET_UP)
             continue
-        what = f"{name} {version} (wanted {requirement.specifier})"
-        in_class = locked.get(name.lower(), version)
-        if version.split("+")[0] != in_class:
-            what += f"; the lock has {in_class}"
-        if not requirement.specifier.contains(version, prereleases=True):
+        what = f"{name} {version} (wanted {wanted})"
+        in_lock = locked.get(name.lower(), version)
+        if version.split("+")[0] != in_lock:
+            what += f"; the lock has {in_lock}"
+        if not wanted.contains(version, prereleases=True):
             yield Fact(False, what, SET_UP)
             continue
-        trouble = None if for_tests else _import_trouble(MODULES.get(name, name.replace("-", "_")))
-        if trouble:
-            what += f" cannot be imported: {trouble}"
-        repair = f"pip install --force-reinstall --no-deps {name}=={in_class}"
-        yield Fact(not trouble, what, repair)
+        try:
+            if for_students:
+                importlib.import_module(MODULES.get(name, name.replace("-", "_")))
+            yield Fact(True, what)
+        except Exception as trouble:  # a broken package can raise anything
+            todo = f"pip install --force-reinstall --no-deps {name}=={in_lock}"
+            yield Fact(False, f"{what} cannot be imported: {_short(trouble)}", todo)
 
 
 def device() -> Iterator[Fact]:
     """Where training will run."""
     import torch
 
+    what = f"device: CPU, {torch.get_num_threads()} threads"
     if torch.cuda.is_available():
-        yield Fact(True, f"device: CUDA, {torch.cuda.get_device_name()}")
-        return
-    hint = ""
-    if torch.version.cuda:
-        hint = " (torch could use an NVIDIA card, and finds none or no driver)"
-    yield Fact(True, f"device: CPU, {torch.get_num_threads()} threads{hint}")
+        what = f"device: CUDA, {torch.cuda.get_device_name()}"
+    elif torch.version.cuda:
+        what += " (torch could use an NVIDIA card, and finds none or no driver)"
+    yield Fact(True, what)
 
 
 def data() -> Iterator[Fact]:
@@ -89,8 +91,10 @@ def data() -> Iterator[Fact]:
 
     factors = torch.linspace(-1, 1, 64)
     x = faces.render(factors, factors.flip(0))
-    well = x.shape == (64, 32, 32) and bool(((x >= 0) & (x <= 1)).all())
-    yield Fact(well, "data: faces are drawn", "the files of vaelib are changed: clone it again")
+    well = x.shape == (64, 32, 32) and 0 <= x.min() and x.max() <= 1
+    yield Fact(
+        bool(well), "data: faces are drawn", "the files of vaelib are changed: clone it again"
+    )
 
     again = "git checkout data, or clone the project again"
     try:
@@ -123,8 +127,7 @@ def training() -> Iterator[Fact]:
     from vaelib import faces, models
     from vaelib.training import fit
 
-    generator = torch.Generator().manual_seed(0)
-    expression, pose = torch.rand(2, 512, generator=generator) * 2 - 1
+    expression, pose = torch.rand(2, 512, generator=torch.Generator().manual_seed(0)) * 2 - 1
     vae = models.dense((32, 32), 2, hidden=(64,))
     started = time.perf_counter()
     elbo = fit(vae, faces.render(expression, pose), epochs=10, progress=False).elbo
@@ -136,8 +139,7 @@ def training() -> Iterator[Fact]:
 
 def widgets() -> Iterator[Fact]:
     """Whether the page that JupyterLab serves and this kernel have the same widgets."""
-    prefix = _jupyter()
-    share = prefix / "share" / "jupyter"
+    prefix = jupyter_prefix()
     pip = f"{prefix / 'bin' / 'python'} -m pip install --force-reinstall --no-deps"
     for package, folder in (
         ("jupyterlab_widgets", "@jupyter-widgets/jupyterlab-manager"),
@@ -145,7 +147,7 @@ def widgets() -> Iterator[Fact]:
     ):
         kernel = importlib.metadata.version(package)
         todo = f"{pip} {package}=={kernel}, then start JupyterLab again"
-        page = share / "labextensions" / folder / "package.json"
+        page = prefix / "share" / "jupyter" / "labextensions" / folder / "package.json"
         if not page.is_file():
             yield Fact(False, f"widgets: {package}'s part for the page is missing: {page}", todo)
             continue
@@ -156,23 +158,15 @@ def widgets() -> Iterator[Fact]:
         yield Fact(served.startswith(wanted), what, todo)
     lab = importlib.metadata.version("jupyterlab")
     kernel_file = Path(sys.prefix, "share", "jupyter", "kernels", "python3", "kernel.json")
-    todo = f"{sys.executable} -m ipykernel install --sys-prefix"
     what = f"widgets: JupyterLab {lab} in {prefix}, with this Python as a kernel"
-    yield Fact(kernel_file.is_file(), what, todo)
+    yield Fact(kernel_file.is_file(), what, f"{sys.executable} -m ipykernel install --sys-prefix")
 
 
-CHECKS: tuple[Callable[[], Iterator[Fact]], ...] = (
-    python,
-    packages,
-    device,
-    data,
-    training,
-    widgets,
-)
+CHECKS = (python, packages, device, data, training, widgets)
 
 
 def facts() -> Iterator[Fact]:
-    """All the facts, one after the other; what raises is a fact too."""
+    """All the facts, one after the other; a check that raises becomes a fact too."""
     for check in CHECKS:
         try:
             yield from check()
@@ -186,53 +180,19 @@ def main() -> int:
     encoding = getattr(sys.stdout, "encoding", None) or "ascii"
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="replace")  # a console that lacks a letter prints a ?
-    try:
-        "✓✗".encode(encoding)
-        marks = {True: "✓", False: "✗"}
-    except UnicodeEncodeError:
-        marks = {True: "ok", False: "NO"}
-    bad = 0
+    has_ticks = "✓✗".encode(encoding, "ignore").decode(encoding) == "✓✗"
+    good, bad = "✓✗" if has_ticks else ("ok", "NO")
+    count = 0
     for fact in facts():
-        bad += not fact.ok
+        count += not fact.ok
         todo = f"; what to do: {fact.todo}" if not fact.ok and fact.todo else ""
-        print(f"{marks[fact.ok]} {fact.what}{todo}", flush=True)
-    print("All is well." if not bad else f"Not well: {bad} (see the lines with {marks[False]}).")
-    return int(bad > 0)
+        print(f"{good if fact.ok else bad} {fact.what}{todo}", flush=True)
+    print(f"Not well: {count} (see the lines with {bad})." if count else "All is well.")
+    return int(count > 0)
 
 
-def _requirements() -> list[str]:
-    """What the package asks for, extras included: from its metadata, else from the clone's file."""
-    try:
-        found = importlib.metadata.requires("vaelib")
-    except importlib.metadata.PackageNotFoundError:
-        found = None
-    if found:
-        return found
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    extras = project["optional-dependencies"].items()
-    return project["dependencies"] + [
-        f"{line}; extra == '{extra}'" for extra, lines in extras for line in lines
-    ]
-
-
-def _lock() -> dict[str, str]:
-    """The exact versions of the class, where the lock is at hand."""
-    path = ROOT / "requirements.lock"
-    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-    pins = (line.split(";")[0].split("==") for line in lines if "==" in line and line[0] != "#")
-    return {name.strip(): version.strip() for name, version in pins}
-
-
-def _import_trouble(module: str) -> str | None:
-    try:
-        importlib.import_module(module)
-    except Exception as trouble:  # a broken package can raise anything
-        return _short(trouble)
-    return None
-
-
-def _jupyter() -> Path:
-    """The prefix of the Jupyter that shows the widgets: the one that started us, else ours."""
+def jupyter_prefix() -> Path:
+    """Where the Jupyter that shows the widgets is installed: the one that started us, else ours."""
     with contextlib.suppress(Exception):  # no such process, not ours to look at, no psutil
         import psutil
 
@@ -242,6 +202,24 @@ def _jupyter() -> Path:
             return program.parent.parent
     importlib.import_module("jupyterlab")
     return Path(sys.prefix)
+
+
+def _requirements() -> list[str]:
+    """What the package asks for, extras included: from its metadata, else from the clone's file."""
+    with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+        if found := importlib.metadata.requires("vaelib"):
+            return found
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = project["optional-dependencies"].items()
+    optional = [f"{line}; extra == '{extra}'" for extra, lines in extras for line in lines]
+    return project["dependencies"] + optional
+
+
+def _lock() -> dict[str, str]:
+    """The exact versions of the class, where the lock is at hand."""
+    path = ROOT / "requirements.lock"
+    text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    return dict(re.findall(r"^([\w.-]+)\s*==\s*([^\s;]+)", text, re.MULTILINE))
 
 
 def _short(trouble: Exception) -> str:

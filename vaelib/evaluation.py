@@ -1,6 +1,6 @@
-"""What a trained VAE is worth: the ladder of bounds, KL per dimension, which factor each encodes.
+"""How good a trained VAE is: the ladder of bounds, KL per dimension, the factor that each encodes.
 
-All in nats. What samples takes a seed; what is large is worked through in chunks.
+All in nats. Functions that sample take a seed; large data is evaluated in chunks.
 """
 
 import math
@@ -19,8 +19,9 @@ from vaelib.distributions import normal_like
 from vaelib.divergences import kl_to_standard_normal_per_dim
 from vaelib.models import VAE
 
-# Numbers in the largest layer at a time: a few arrays of 8 MiB, which stay near the processor.
+# Numbers in the largest layer at a time: a few arrays of 8 MiB, which fit into a cache.
 CHUNK = 2**21
+Examples = Float[Tensor, "B ..."]
 
 
 class Mean(NamedTuple):
@@ -32,12 +33,12 @@ class Mean(NamedTuple):
 
 @torch.no_grad()
 def log_marginal(
-    vae: VAE, x: Float[Tensor, "B ..."], n_samples: int = 1000, seed: int = 0, progress: bool = True
+    vae: VAE, x: Examples, n_samples: int = 1000, seed: int = 0, progress: bool = True
 ) -> Float[Tensor, " B"]:
     """log p(x) ≈ log (1/K) Σ_k p(x|z_k) p(z_k) / q(z_k|x), z_k ~ q(z|x), K = `n_samples`, in nats.
 
-    x: (B, *shape) → (B,). A lower bound in expectation, exact when q is the posterior. Memory does
-    not grow with B · K; a bar shows when it takes more than two seconds. Raises as `VAE.posterior`.
+    x: (B, *shape) → (B,). A lower bound in expectation, exact if q is the posterior. Memory does
+    not grow with B · K; after two seconds a bar appears. Raises as `VAE.posterior`.
     Source: Burda, Grosse and Salakhutdinov (2016), eq. 8.
 
     >>> from vaelib import models
@@ -45,15 +46,18 @@ def log_marginal(
     torch.Size([3])
     """
     vae.check_data("x", x)
-    n_samples, generator = validation.count("n_samples", n_samples), _generator(seed)
+    n_samples = validation.count("n_samples", n_samples)
+    generator = _generator(seed)
     width = _widest(vae)
     rows = max(1, min(64, CHUNK // width))
     samples = max(1, CHUNK // (rows * width))
     means = []
     with tqdm(total=len(x) * n_samples, unit=" samples", delay=2, disable=not progress) as bar:
         for x_c in x.split(rows):
-            q, log_sums = vae.posterior(x_c), []
-            for k in _parts(n_samples, samples):
+            q = vae.posterior(x_c)
+            log_sums = []
+            for done in range(0, n_samples, samples):
+                k = min(samples, n_samples - done)
                 z = q.mu + q.sigma * normal_like((k, *q.mu.shape), q.mu, generator)
                 log_px_z = vae.likelihood(z).log_prob(x_c)
                 log_w = log_px_z + vae.prior.log_prob(z) - q.log_prob(z)
@@ -66,14 +70,14 @@ def log_marginal(
 @torch.no_grad()
 def ladder(
     vae: VAE,
-    x: Float[Tensor, "B ..."],
+    x: Examples,
     samples: Sequence[int] = (5, 50, 5000),
     seed: int = 0,
     progress: bool = True,
 ) -> dict[str, Mean]:
     """The means over x of the ELBO and of the importance-weighted bounds of K samples, in nats.
 
-    {"ELBO": …, "IW-5": …, …}, which rise towards log p(x) but for their standard errors.
+    {"ELBO": …, "IW-5": …, …}, which rise towards log p(x), up to their standard errors.
     Raises as `VAE.posterior`, and ValueError for B < 2, where there is no standard error.
     Source: Burda, Grosse and Salakhutdinov (2016), theorem 1.
     """
@@ -88,7 +92,7 @@ def ladder(
 
 
 @torch.no_grad()
-def kl_per_dim(vae: VAE, x: Float[Tensor, "B ..."]) -> Float[Tensor, "B D"]:
+def kl_per_dim(vae: VAE, x: Examples) -> Float[Tensor, "B D"]:
     """KL(q(z_d|x) ‖ p(z_d)) of each example and latent dimension, (B, D), in nats, always ≥ 0.
 
     Raises as `VAE.posterior`. Source: slide "Designing the q distribution".
@@ -98,10 +102,8 @@ def kl_per_dim(vae: VAE, x: Float[Tensor, "B ..."]) -> Float[Tensor, "B D"]:
 
 
 @torch.no_grad()
-def active_units(
-    vae: VAE, x: Float[Tensor, "B ..."], threshold: float = 0.01
-) -> Bool[Tensor, " D"]:
-    """Which dimensions say something of x: Var_x(μ_d(x)) > threshold, (D,), B ≥ 2.
+def active_units(vae: VAE, x: Examples, threshold: float = 0.01) -> Bool[Tensor, " D"]:
+    """Which dimensions depend on x: Var_x(μ_d(x)) > threshold, (D,), B ≥ 2.
 
     Source: Burda, Grosse and Salakhutdinov (2016), section 5.2.
     """
@@ -114,7 +116,7 @@ def active_units(
 def spearman_table(mu: Float[Tensor, "N D"], factors: Float[Tensor, "N F"]) -> Float[Tensor, "D F"]:
     """Signed Spearman correlation of each latent mean with each factor: Pearson's of the ranks.
 
-    (N, D), (N, F) → (D, F), ties share their average rank; 0 for a column that does not vary.
+    (N, D), (N, F) → (D, F); ties share their average rank; 0 for a column that does not vary.
     Raises for a wrong shape or dtype, NaN, or N < 2.
 
     >>> spearman_table(torch.tensor([[1.0], [2.0]]), torch.tensor([[5.0], [3.0]]))
@@ -125,8 +127,8 @@ def spearman_table(mu: Float[Tensor, "N D"], factors: Float[Tensor, "N F"]) -> F
         validation.finite(name, value)
     if len(mu) != len(factors) or len(mu) < 2:
         raise ValueError(f"mu has {len(mu)} rows, factors {len(factors)}; expected the same, ≥ 2")
-    a, b = (_unit_ranks(value) for value in (mu, factors))
-    return (a.T @ b).clamp(-1, 1).to(mu.dtype)  # 1 + 2e-16 is no correlation
+    # Without the clamp rounding would give correlations of 1 + 2e-16.
+    return (_unit_ranks(mu).T @ _unit_ranks(factors)).clamp(-1, 1).to(mu.dtype)
 
 
 @torch.no_grad()
@@ -142,15 +144,20 @@ def factor_alignment(vae: VAE, data: Data) -> Float[Tensor, "D F"]:
 
 
 def _unit_ranks(values: Tensor) -> Tensor:
-    """Ranks of each column, centred and of length one (zero for a constant column)."""
-    ranks = torch.stack([_ranks(column) for column in values.detach().cpu().T], 1)
+    """Ranks of each column, float64, centred and of length one (zero for a constant column)."""
+    columns = []
+    for column in values.detach().cpu().T:
+        _, place, counts = column.unique(return_inverse=True, return_counts=True)
+        average = counts.cumsum(0) - (counts - 1) / 2  # of the ranks that equal values share
+        columns.append(average.double()[place])
+    ranks = torch.stack(columns, 1)
     ranks = ranks - ranks.mean(0)
     return ranks / ranks.norm(dim=0).clamp_min(1e-300)
 
 
 def _generator(seed: int) -> torch.Generator:
-    # Not the seed itself: data drawn with the same one would meet, as noise, the very numbers that
-    # made it, and the bounds would come out wrong.
+    # Not the seed itself: if the data was drawn with the same seed, the noise would be the very
+    # numbers that made the data, and the bounds would be wrong.
     return torch.Generator().manual_seed(validation.count("seed", seed, at_least=0) + 1_000_003)
 
 
@@ -160,14 +167,3 @@ def _widest(vae: VAE) -> int:
     linear = [m.out_features for m in vae.decoder.modules() if isinstance(m, nn.Linear)]
     maps = [m.out_channels for m in vae.decoder.modules() if isinstance(m, nn.ConvTranspose2d)]
     return max([pixels, *linear, *(n * pixels for n in maps)])
-
-
-def _parts(total: int, size: int) -> list[int]:
-    """`total` in parts of at most `size`."""
-    return [min(size, total - done) for done in range(0, total, size)]
-
-
-def _ranks(column: Tensor) -> Tensor:
-    """Ranks 1 to N, float64; equal values share the mean of theirs."""
-    _, place, counts = column.unique(return_inverse=True, return_counts=True)
-    return (counts.cumsum(0) - (counts - 1) / 2).double()[place]

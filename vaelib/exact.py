@@ -1,14 +1,14 @@
-"""Two models whose log p(x) and p(z|x) are known, to hold an estimate against the truth.
+"""Two models whose log p(x) and p(z|x) are known, so that estimates can be compared with the truth.
 
-`LinearGaussian` in closed form, any number of dimensions; `Arc`, one-dimensional z and a curved
-decoder, by quadrature. Both have the prior p(z) = N(0, I) and the noise x = G(z) + σ_x ε. Nats.
+`LinearGaussian` has them in closed form, in any number of dimensions; `Arc` has one-dimensional z
+and a curved decoder, and needs quadrature. In both z ~ N(0, I) and x = G(z) + σ_x ε. In nats.
 """
 
 import math
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Generator, Tensor
 from torch.distributions import MultivariateNormal
 
 from vaelib import validation
@@ -17,13 +17,17 @@ from vaelib.divergences import kl_to_standard_normal_per_dim
 
 LOG_2PI = math.log(2 * math.pi)
 PerExample = Float[Tensor, " B"]
+Codes = Float[Tensor, "B D"]
+Examples = Float[Tensor, "B P"]
+Points = Float[Tensor, "B 2"]
+LogSigma = Float[Tensor, "... D"]
 
 
 class LinearGaussian:
     """z ~ N(0, I), x = W z + b + σ_x ε: probabilistic PCA, where everything has a closed form.
 
-    W: (P, D), b: (P,), one dtype, which every x must share; D may be any size, also above P. Raises
-    TypeError for a wrong dtype, ValueError for a wrong shape, NaN, or σ_x ≤ 0.
+    W: (P, D), b: (P,), x: (B, P), all of one dtype; D may exceed P. Raises TypeError for a wrong
+    dtype, ValueError for a wrong shape, NaN, or σ_x ≤ 0.
     Source: Tipping and Bishop (1999), "Probabilistic principal component analysis".
 
     >>> LinearGaussian(torch.zeros(2, 1), torch.zeros(2), 1.0).log_px(torch.zeros(1, 2))
@@ -37,31 +41,29 @@ class LinearGaussian:
         validation.finite("b", b)
         if W.dtype != b.dtype:
             raise TypeError(f"W has dtype {W.dtype} and b {b.dtype}; expected the same")
-        self.W, self.b = W, b
+        self.W = W
+        self.b = b
         self.sigma_x = validation.number("sigma_x", sigma_x, above=0.0)
         self.P, self.D = W.shape
+        # Λ = I + WᵀW/σ_x², the inverse of the posterior's covariance.
         eye = torch.eye(self.D, dtype=W.dtype, device=W.device)
-        # Λ = I + WᵀW/σ_x², the inverse of the posterior's covariance: the prior's I is its floor.
         self.precision = eye + W.T @ W / self.sigma_x**2
         self.posterior_covariance = torch.cholesky_inverse(torch.linalg.cholesky(self.precision))
 
-    def log_px(self, x: Float[Tensor, "B P"]) -> PerExample:
+    def log_px(self, x: Examples) -> PerExample:
         """log p(x) = log N(x; b, W Wᵀ + σ_x² I), (B, P) → (B,), nats."""
         self._check(x)
         eye = torch.eye(self.P, dtype=self.W.dtype, device=self.W.device)
         covariance = self.W @ self.W.T + self.sigma_x**2 * eye
         return MultivariateNormal(self.b, covariance, validate_args=False).log_prob(x)
 
-    def posterior(self, x: Float[Tensor, "B P"]) -> MultivariateNormal:
-        """p(z|x) = N(Λ⁻¹Wᵀ(x − b)/σ_x², Λ⁻¹) with Λ = I + WᵀW/σ_x².
-
-        Its mean is (B, D); its covariance, `posterior_covariance` (D, D), is the same for every x.
-        """
+    def posterior(self, x: Examples) -> MultivariateNormal:
+        """p(z|x) = N(Λ⁻¹Wᵀ(x − b)/σ_x², Λ⁻¹), Λ = I + WᵀW/σ_x²: mean (B, D), covariance (D, D)."""
         self._check(x)
         mean = (x - self.b) @ self.W @ self.posterior_covariance / self.sigma_x**2
         return MultivariateNormal(mean, self.posterior_covariance, validate_args=False)
 
-    def optimal_q(self, x: Float[Tensor, "B P"]) -> tuple[Tensor, Float[Tensor, " D"]]:
+    def optimal_q(self, x: Examples) -> tuple[Tensor, Float[Tensor, " D"]]:
         """(μ, log σ) of the diagonal Gaussian nearest to p(z|x) in KL(q ‖ p(z|x)): (B, D), (D,).
 
         μ is the posterior's mean and σ_d² = 1/Λ_dd: the *conditional* variance of z_d, which is
@@ -69,9 +71,7 @@ class LinearGaussian:
         """
         return self.posterior(x).mean, -0.5 * self.precision.diagonal().log()
 
-    def elbo(
-        self, x: Float[Tensor, "B P"], mu: Float[Tensor, "B D"], log_sigma: Float[Tensor, "... D"]
-    ) -> PerExample:
+    def elbo(self, x: Examples, mu: Codes, log_sigma: LogSigma) -> PerExample:
         """E_q[log p(x|z)] − KL(q ‖ p(z)) for q = N(μ, diag σ²), in closed form, (B,), nats.
 
         E_q‖x − b − Wz‖² = ‖x − b − Wμ‖² + Σ_d σ_d²‖w_d‖². log σ: (B, D), or (D,) for all x.
@@ -83,9 +83,7 @@ class LinearGaussian:
         reconstruction = -0.5 * error / self.sigma_x**2 - self.P * _log_normaliser(self.sigma_x)
         return reconstruction - kl_to_standard_normal_per_dim(mu, log_sigma).sum(-1)
 
-    def kl_to_posterior(
-        self, x: Float[Tensor, "B P"], mu: Float[Tensor, "B D"], log_sigma: Float[Tensor, "... D"]
-    ) -> PerExample:
+    def kl_to_posterior(self, x: Examples, mu: Codes, log_sigma: LogSigma) -> PerExample:
         """KL(q ‖ p(z|x)) = ½[Σ_d Λ_dd σ_d² + (μ − m)ᵀΛ(μ − m) − D − log|Λ| − 2 Σ_d log σ_d]."""
         shift = mu - self.posterior(x).mean
         log_sigma = _check_q(mu, log_sigma, (len(x), self.D))
@@ -93,10 +91,8 @@ class LinearGaussian:
         distance = ((shift @ self.precision) * shift).sum(-1)
         return 0.5 * (trace + distance - self.D - self.precision.logdet()) - log_sigma.sum(-1)
 
-    def sample(
-        self, n: int, generator: torch.Generator | None = None
-    ) -> tuple[Float[Tensor, "n D"], Float[Tensor, "n P"]]:
-        """(z, x) of n draws: z ~ N(0, I), then x ~ N(W z + b, σ_x² I): (n, D), (n, P)."""
+    def sample(self, n: int, generator: Generator | None = None) -> tuple[Codes, Examples]:
+        """n samples (z, x): z ~ N(0, I), then x ~ N(W z + b, σ_x² I): (n, D), (n, P)."""
         z = normal_like((validation.count("n", n), self.D), self.W, generator)
         noise = normal_like((n, self.P), self.W, generator)
         return z, z @ self.W.T + self.b + self.sigma_x * noise
@@ -105,19 +101,21 @@ class LinearGaussian:
     def fit(cls, x: Float[Tensor, "N P"], latent_dim: int, ddof: int = 0) -> "LinearGaussian":
         """The maximum-likelihood model with D = `latent_dim`: W = U (Λ − σ_x² I)^½, b = mean of x.
 
-        Λ and U are the D largest eigenvalues and their eigenvectors of the covariance of x, σ_x²
-        is the mean of the others. From D = P − 1 on, W Wᵀ + σ_x² I is the covariance itself, more
-        columns of W being zero. `ddof` = 0 divides by N, the maximum; 1 by N − 1, as scikit-learn's
-        PCA does. Raises ValueError where no variance is left for σ_x (there is no maximum then).
+        Λ and U are the D largest eigenvalues of the covariance of x and their eigenvectors, σ_x² is
+        the mean of the other eigenvalues; columns of W beyond P − 1 are zero. The covariance is a
+        sum divided by N − `ddof`: 0 gives the maximum, 1 what scikit-learn's PCA gives. Raises
+        ValueError if no variance is left for σ_x, since then there is no maximum.
         """
         validation.floats("x", x, ("N", "P"))
         validation.finite("x", x)
-        (n, p), latent_dim = x.shape, validation.count("latent_dim", latent_dim)
+        n, p = x.shape
+        latent_dim = validation.count("latent_dim", latent_dim)
         if n <= validation.count("ddof", ddof, at_least=0):
             raise ValueError(f"x holds {n} examples; expected more than ddof = {ddof}")
-        b, kept = x.mean(0), min(latent_dim, p - 1)
+        kept = min(latent_dim, p - 1)
+        b = x.mean(0)
         values, vectors = torch.linalg.eigh((x - b).T @ (x - b) / (n - ddof))
-        values, vectors = values.flip(0), vectors.flip(1)
+        values = values.flip(0)
         variance = values[kept:].mean()
         if not variance > 10 * torch.finfo(x.dtype).eps * values[0]:
             raise ValueError(
@@ -125,7 +123,7 @@ class LinearGaussian:
                 "the likelihood grows without bound as sigma_x goes to 0"
             )
         W = torch.zeros(p, latent_dim, dtype=x.dtype, device=x.device)
-        W[:, :kept] = vectors[:, :kept] * (values[:kept] - variance).clamp(min=0).sqrt()
+        W[:, :kept] = vectors.flip(1)[:, :kept] * (values[:kept] - variance).clamp(min=0).sqrt()
         return cls(W, b, variance.sqrt().item())
 
     def _check(self, x: Tensor) -> None:
@@ -138,11 +136,11 @@ class LinearGaussian:
 class Arc:
     """z ~ N(0, 1), x = G(z) + σ_x ε in the plane, with G(z) = (sin z, cos z): a bent line.
 
-    log p(x) and p(z|x) come from the trapezoid rule on z in [−12, 12], in float64 whatever the
-    dtype of x. The integrand is smooth and vanishes at both ends, so the rule's error falls faster
-    than any power of the step: at the default, σ_x/40, it is below 1e-10 up to ‖x‖ = 700. Raises
-    TypeError for a wrong dtype, ValueError for a wrong shape, NaN, or x too far for the step.
-    Source: the lessons' toy model; slide "Maximum Likelihood Estimation" (2) for the integral.
+    log p(x) and p(z|x) come from the trapezoid rule on z in [−12, 12], in float64 for any dtype of
+    x. The integrand is smooth and vanishes at both ends, so the error falls faster than any power
+    of the step: with the default, σ_x/40, it is below 1e-10 up to ‖x‖ = 700. Raises TypeError for
+    a wrong dtype, ValueError for a wrong shape, NaN, or x too far from the origin for the step.
+    Source: slide "Maximum Likelihood Estimation" (2), for the integral.
 
     >>> Arc(sigma_x=0.2).G(torch.zeros(1))
     tensor([[0., 1.]])
@@ -166,42 +164,42 @@ class Arc:
         error = (x - self.G(z)).square().sum(-1)
         return -0.5 * error / self.sigma_x**2 - 2 * _log_normaliser(self.sigma_x)
 
-    def log_px(self, x: Float[Tensor, "B 2"]) -> PerExample:
+    def log_px(self, x: Points) -> PerExample:
         """log p(x) = log ∫ p(x|z) p(z) dz, (B, 2) → (B,), nats, by the trapezoid rule."""
-        # In parts that fit into a cache: less memory, and several times as fast.
-        parts = [self._log_joint(part).logsumexp(-1) for part in self._checked(x).split(64)]
-        return torch.cat(parts) + math.log(self.step)
+        # Chunks that fit into a cache need less memory and are several times as fast.
+        chunks = [self._log_joint(chunk).logsumexp(-1) for chunk in self._checked(x).split(64)]
+        return torch.cat(chunks) + math.log(self.step)
 
-    def grid(self, x: Float[Tensor, "B 2"]) -> tuple[Float[Tensor, " n"], Float[Tensor, "B n"]]:
+    def grid(self, x: Points) -> tuple[Float[Tensor, " n"], Float[Tensor, "B n"]]:
         """(z, p(z|x)): the grid (n,) and the posterior's density on it, (B, n)."""
         return self.z, self._log_joint(self._checked(x)).softmax(-1) / self.step
 
-    def posterior_moments(self, x: Float[Tensor, "B 2"]) -> tuple[PerExample, PerExample]:
+    def posterior_moments(self, x: Points) -> tuple[PerExample, PerExample]:
         """Mean and standard deviation of p(z|x), (B,) each."""
         weight = self._log_joint(self._checked(x)).softmax(-1)
         mean = weight @ self.z
         return mean, (weight * (self.z - mean[:, None]).square()).sum(-1).sqrt()
 
-    def elbo(self, x: Float[Tensor, "B 2"], mu: PerExample, log_sigma: PerExample) -> PerExample:
+    def elbo(self, x: Points, mu: PerExample, log_sigma: PerExample) -> PerExample:
         """E_q[log p(x|z)] − KL(q ‖ p(z)) for q = N(μ, σ²), (B,), nats, in closed form.
 
         On this arc ‖x − G(z)‖² = ‖x‖² + 1 − 2⟨x, G(z)⟩, and E_q[sin z] = exp(−σ²/2) sin μ, likewise
-        for cos, so that no quadrature is needed (`kl_to_posterior` needs one).
+        for cos, so no quadrature is needed.
         """
-        x, log_sigma = self._checked(x), _check_q(mu, log_sigma, (len(x),)).double()
+        x = self._checked(x)
+        log_sigma = _check_q(mu, log_sigma, (len(x),)).double()
         mean_G = (-0.5 * (2 * log_sigma).exp()).exp()[:, None] * self.G(mu)
         error = x.square().sum(-1) + 1 - 2 * (x * mean_G).sum(-1)
         reconstruction = -0.5 * error / self.sigma_x**2 - 2 * _log_normaliser(self.sigma_x)
         return reconstruction - kl_to_standard_normal_per_dim(mu, log_sigma)
 
-    def kl_to_posterior(
-        self, x: Float[Tensor, "B 2"], mu: PerExample, log_sigma: PerExample
-    ) -> PerExample:
+    def kl_to_posterior(self, x: Points, mu: PerExample, log_sigma: PerExample) -> PerExample:
         """KL(q ‖ p(z|x)) = ∫ q(z) (log q(z) − log p(z|x)) dz for q = N(μ, σ²), by quadrature.
 
-        The nodes follow q: z = μ + σ ε on a grid of ε, so that a narrow q is not stepped over.
+        The nodes are z = μ + σ ε on a grid of ε, so that they resolve a narrow q too.
         """
-        x, log_sigma = self._checked(x), _check_q(mu, log_sigma, (len(x),)).double()
+        x = self._checked(x)
+        log_sigma = _check_q(mu, log_sigma, (len(x),)).double()
         eps = torch.linspace(-12, 12, 481, dtype=torch.float64)
         z = mu[:, None] + log_sigma.exp()[:, None] * eps
         log_weight = -0.5 * (eps**2 + LOG_2PI)
@@ -209,16 +207,14 @@ class Arc:
         log_ratio = log_weight - log_sigma[:, None] - log_joint + self.log_px(x)[:, None]
         return (log_weight.exp() * log_ratio).sum(-1) * 0.05
 
-    def sample(
-        self, n: int, generator: torch.Generator | None = None
-    ) -> tuple[Float[Tensor, " n"], Float[Tensor, "n 2"]]:
-        """(z, x) of n draws: z ~ N(0, 1), then x ~ N(G(z), σ_x² I): (n,), (n, 2), float64."""
+    def sample(self, n: int, generator: Generator | None = None) -> tuple[PerExample, Points]:
+        """n samples (z, x): z ~ N(0, 1), then x ~ N(G(z), σ_x² I): (n,), (n, 2), float64."""
         z = normal_like((validation.count("n", n),), self.z, generator)
         return z, self.G(z) + self.sigma_x * normal_like((n, 2), self.z, generator)
 
     def _log_joint(self, x: Tensor) -> Tensor:
-        """log p(x|z) + log p(z) on the grid, (B, n); nothing is lost at the grid's two ends."""
-        # As log_px_z, with ‖x − G‖² = ‖x‖² + 1 − 2⟨x, G⟩: one product of matrices for the grid.
+        """log p(x|z) + log p(z) on the grid, (B, n)."""
+        # As log_px_z, but with ‖x − G‖² = ‖x‖² + 1 − 2⟨x, G⟩ it takes one product of matrices.
         inner = x @ self.G(self.z).T - 0.5 * (x.square().sum(-1, keepdim=True) + 1)
         log_px_z = inner / self.sigma_x**2 - 2 * _log_normaliser(self.sigma_x)
         return log_px_z - 0.5 * (self.z**2 + LOG_2PI)
@@ -237,7 +233,7 @@ class Arc:
 
 
 def _check_q(mu: Tensor, log_sigma: Tensor, shape: tuple[int, ...]) -> Tensor:
-    """log σ at the shape of μ, after both have been looked at."""
+    """Check μ and log σ, and return log σ in the shape of μ."""
     validation.floats("mu", mu, shape)
     validation.finite("mu", mu)
     validation.floats("log_sigma", log_sigma, shape if log_sigma.ndim == len(shape) else shape[1:])
@@ -246,5 +242,5 @@ def _check_q(mu: Tensor, log_sigma: Tensor, shape: tuple[int, ...]) -> Tensor:
 
 
 def _log_normaliser(sigma_x: float) -> float:
-    """log √(2πσ_x²), once for each dimension of x."""
+    """log √(2πσ_x²), which each dimension of x adds to −log p(x|z)."""
     return math.log(sigma_x) + 0.5 * LOG_2PI

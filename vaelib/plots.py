@@ -1,7 +1,7 @@
 """Figures of the lessons: arrays in, a figure with alternative text out; no model and no torch.
 
-A figure is the value of its cell. Its alternative text is what a screen reader says and what strict
-notebook tests compare, so it tells what is to be seen, with no digit that another processor moves.
+A figure is the value of its cell. Screen readers speak its alternative text and strict notebook
+tests compare it, so it describes the figure without digits that differ between processors.
 """
 
 import base64
@@ -11,10 +11,9 @@ from typing import Any
 
 import numpy as np
 from matplotlib import rc_context
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-# Okabe and Ito's colours, told apart by colour-blind eyes; lines and markers differ as well.
+# Okabe and Ito's colours, which colour-blind readers can tell apart; lines and markers differ too.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)), (0, (8, 2)))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
@@ -51,12 +50,17 @@ class AltFigure(Figure):
         file = io.BytesIO()
         with rc_context(STYLE):
             self.savefig(file, format="png", metadata={"Software": None})
-        self.set_layout_engine("none")  # found now; a second search would move colour bars
+        # The layout is found; to search for it again would move the colour bars.
+        self.set_layout_engine("none")
         return file.getvalue()
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
         data = {"image/png": base64.b64encode(self.png()).decode(), "text/plain": self.alt}
         return data, {"image/png": {"alt": self.alt}}
+
+
+Labels = Sequence[str] | None
+Lines = Mapping[str, Any]  # name: values (n,)
 
 
 def _array(name: str, values: Any, dims: int) -> np.ndarray:
@@ -66,19 +70,24 @@ def _array(name: str, values: Any, dims: int) -> np.ndarray:
     return array
 
 
-def _lengths(name: str, labels: Sequence[str] | None, wanted: int) -> None:
+def _pair(name: str, x: Any, values: Any) -> tuple[np.ndarray, np.ndarray]:
+    """The places x and the values at them, which must be as many."""
+    values = _array(name, values, 1)
+    if len(values) != len(x):
+        raise ValueError(f"{name}: {len(values)} values for {len(x)} places x")
+    return np.asarray(x), values
+
+
+def _check_labels(name: str, labels: Labels, wanted: int) -> None:
     if labels is not None and len(labels) != wanted:
         raise ValueError(f"{len(labels)} {name} given; the array needs {wanted}")
 
 
+@rc_context(STYLE)
 def image_grid(
-    images: Any,
-    alt: str,
-    row_labels: Sequence[str] | None = None,
-    col_labels: Sequence[str] | None = None,
-    title: str = "",
+    images: Any, alt: str, row_labels: Labels = None, col_labels: Labels = None, title: str = ""
 ) -> AltFigure:
-    """Rows of grey pictures (R, C, H, W) in [0, 1], labelled at the left and above.
+    """Rows of grey pictures (R, C, H, W) in [0, 1], labelled on the left and above.
 
     Raises ValueError for another number of dimensions or of labels.
 
@@ -87,107 +96,97 @@ def image_grid(
     """
     images = _array("images", images, 4)
     rows, cols = images.shape[:2]
-    _lengths("row_labels", row_labels, rows)
-    _lengths("col_labels", col_labels, cols)
+    _check_labels("row_labels", row_labels, rows)
+    _check_labels("col_labels", col_labels, cols)
     side = min(1.1, 8.5 / cols)
-    with rc_context(STYLE):
-        above = 0.2 + 0.4 * bool(title) + 0.3 * bool(col_labels)
-        figure = AltFigure(alt, (side * cols + 1.6 * bool(row_labels), side * rows + above))
-        figure.suptitle(title)
-        for r, axes in enumerate(figure.subplots(rows, cols, squeeze=False)):
-            for c, ax in enumerate(axes):
-                _picture(ax, images[r, c])
-                if col_labels and r == 0:
-                    ax.set_title(col_labels[c], fontsize=12)
-            if row_labels:
-                axes[0].set_ylabel(row_labels[r], rotation=0, ha="right", va="center")
+    above = 0.2 + 0.4 * bool(title) + 0.3 * bool(col_labels)
+    figure = AltFigure(alt, (side * cols + 1.6 * bool(row_labels), side * rows + above))
+    figure.suptitle(title)
+    for r, axes in enumerate(figure.subplots(rows, cols, squeeze=False)):
+        for c, ax in enumerate(axes):
+            ax.imshow(images[r, c], cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+            ax.set(xticks=[], yticks=[])
+            ax.spines[:].set_visible(False)
+            if col_labels and r == 0:
+                ax.set_title(col_labels[c], fontsize=12)
+        if row_labels:
+            axes[0].set_ylabel(row_labels[r], rotation=0, ha="right", va="center")
     return figure
 
 
-def _picture(ax: Axes, image: np.ndarray) -> None:
-    ax.imshow(image, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
-    ax.set(xticks=[], yticks=[])
-    ax.spines[:].set_visible(False)
-
-
+@rc_context(STYLE)
 def manifold(images: Any, quantiles: Any, alt: str, labels: tuple[str, str]) -> AltFigure:
     """A square of pictures (n, n, H, W), decoded at z = (rows, columns), side by side.
 
-    `quantiles` (n,) are the values of z along both axes, `labels` the axes' names (rows, columns).
-    Raises ValueError unless the pictures make a square with a quantile for each row.
+    `quantiles` (n,) are the values of z along both axes, `labels` the names of the two. Raises
+    ValueError unless the pictures make a square with a quantile for each row.
     """
-    images, quantiles = _array("images", images, 4), _array("quantiles", quantiles, 1)
+    images = _array("images", images, 4)
+    quantiles = _array("quantiles", quantiles, 1)
     n, cols, height, width = images.shape
     if n != cols or n != len(quantiles):
         raise ValueError(f"{n} × {cols} pictures and {len(quantiles)} quantiles: not a square")
     mosaic = images.transpose(0, 2, 1, 3).reshape(n * height, n * width)
-    with rc_context(STYLE):
-        figure = AltFigure(alt, (7.4, 7.0))
-        ax = figure.subplots()
-        ax.imshow(mosaic, cmap="gray", vmin=0, vmax=1)
-        ax.grid(visible=False)
-        ticks = [f"{z:+.1f}" for z in quantiles]
-        ax.set_xticks((np.arange(n) + 0.5) * width - 0.5, ticks)
-        ax.set_yticks((np.arange(n) + 0.5) * height - 0.5, ticks)
-        ax.set(ylabel=labels[0], xlabel=labels[1])
+    figure = AltFigure(alt, (7.4, 7.0))
+    ax = figure.subplots()
+    ax.imshow(mosaic, cmap="gray", vmin=0, vmax=1)
+    ax.grid(visible=False)
+    ticks = [f"{z:+.1f}" for z in quantiles]
+    ax.set_xticks((np.arange(n) + 0.5) * width - 0.5, ticks)
+    ax.set_yticks((np.arange(n) + 0.5) * height - 0.5, ticks)
+    ax.set(ylabel=labels[0], xlabel=labels[1])
     return figure
 
 
+@rc_context(STYLE)
 def curves(
-    panels: Mapping[str, Mapping[str, Any]],
-    alt: str,
-    xlabel: str = "epoch",
-    x: Any = None,
-    title: str = "",
+    panels: Mapping[str, Lines], alt: str, xlabel: str = "epoch", x: Any = None, title: str = ""
 ) -> AltFigure:
-    """One panel a quantity, `{"KL (nats)": {"β = 1": values, …}, …}`, one line a name.
+    """One panel per quantity, `{"KL (nats)": {"β = 1": values, …}, …}`, one line per name.
 
-    `x` (n,) are the places of the values, 1 … n where it is not given; a quantity's values of one
-    name keep their colour, line and marker in every panel.
+    The values stand at the places `x` (n,), by default at 1, …, n. The i-th line of every panel
+    has the same colour, dashes and marker.
     """
-    with rc_context(STYLE):
-        figure = AltFigure(alt, (9.0 if len(panels) < 3 else 12.0, 4.2))
-        figure.suptitle(title)
-        for ax, (ylabel, lines) in zip(
-            figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True
-        ):
-            for i, (name, values) in enumerate(lines.items()):
-                values = _array(name, values, 1)
-                at = np.arange(1, len(values) + 1) if x is None else np.asarray(x)
-                if len(at) != len(values):
-                    raise ValueError(f"{name}: {len(values)} values for {len(at)} places x")
-                ax.plot(
-                    *(at, values),
-                    color=COLOURS[i % 7],
-                    linestyle=LINES[i % 7],
-                    marker=MARKERS[i % 7],
-                    markevery=max(1, len(values) // 8),
-                    label=name,
-                )
-            ax.set(xlabel=xlabel, title=ylabel)
-            if len(lines) > 1:
-                ax.legend(fontsize=11)
+    figure = AltFigure(alt, (9.0 if len(panels) < 3 else 12.0, 4.2))
+    figure.suptitle(title)
+    axes = figure.subplots(1, len(panels), squeeze=False)[0]
+    for ax, (ylabel, lines) in zip(axes, panels.items(), strict=True):
+        for i, (name, values) in enumerate(lines.items()):
+            places = range(1, np.size(values) + 1) if x is None else x
+            ax.plot(
+                *_pair(name, places, values),
+                color=COLOURS[i % 7],
+                linestyle=LINES[i % 7],
+                marker=MARKERS[i % 7],
+                markevery=max(1, len(values) // 8),
+                label=name,
+            )
+        ax.set(xlabel=xlabel, title=ylabel)
+        if len(lines) > 1:
+            ax.legend(fontsize=11)
     return figure
 
 
+@rc_context(STYLE)
 def ladder(bounds: Mapping[str, float], alt: str, truth: float | None = None) -> AltFigure:
-    """Bounds of log p(x) in nats, one rung each from the lowest, the exact value as a line."""
-    names, values = list(bounds), np.array([float(v) for v in bounds.values()])
-    with rc_context(STYLE):
-        figure = AltFigure(alt, (9.0, 0.7 * len(names) + 1.2))
-        ax = figure.subplots()
-        ax.plot(values, np.arange(len(names)), "o-", color=COLOURS[0], markersize=10)
-        for i, value in enumerate(values):
-            ax.annotate(f"{value:.1f}", (value, i), (0, 9), textcoords="offset points", ha="center")
-        if truth is not None:
-            ax.axvline(truth, color=COLOURS[1], linestyle="--", label="log p(x)")
-            ax.legend()
-        ax.set_yticks(np.arange(len(names)), names)
-        ax.set(xlabel="nats per picture", ylim=(-0.5, len(names) - 0.3))
-        ax.margins(x=0.12)
+    """Bounds of log p(x) in nats, one rung for each from the bottom; `truth` as a dashed line."""
+    rungs = np.arange(len(bounds))
+    values = np.array([float(v) for v in bounds.values()])
+    figure = AltFigure(alt, (9.0, 0.7 * len(bounds) + 1.2))
+    ax = figure.subplots()
+    ax.plot(values, rungs, "o-", color=COLOURS[0], markersize=10)
+    for i, value in enumerate(values):
+        ax.annotate(f"{value:.1f}", (value, i), (0, 9), textcoords="offset points", ha="center")
+    if truth is not None:
+        ax.axvline(truth, color=COLOURS[1], linestyle="--", label="log p(x)")
+        ax.legend()
+    ax.set_yticks(rungs, list(bounds))
+    ax.set(xlabel="nats per picture", ylim=(-0.5, len(bounds) - 0.3))
+    ax.margins(x=0.12)
     return figure
 
 
+@rc_context(STYLE)
 def table(
     values: Any,
     alt: str,
@@ -196,41 +195,42 @@ def table(
     title: str = "",
     limits: tuple[float, float] = (0.0, 1.0),
 ) -> AltFigure:
-    """A (R, C) table as shades with the number in each cell, e.g. |Spearman| of z with factors."""
+    """A table (R, C) as shades with the number in each cell, e.g. |Spearman| of z with factors."""
     values = _array("values", values, 2)
-    _lengths("row_labels", row_labels, values.shape[0])
-    _lengths("col_labels", col_labels, values.shape[1])
+    rows, cols = values.shape
+    _check_labels("row_labels", row_labels, rows)
+    _check_labels("col_labels", col_labels, cols)
     low, high = limits
-    with rc_context(STYLE):
-        figure = AltFigure(alt, (1.7 * values.shape[1] + 2.2, 0.62 * values.shape[0] + 1.2))
-        ax = figure.subplots()
-        ax.imshow(values, cmap="Blues", vmin=low, vmax=high, aspect="auto")
-        ax.grid(visible=False)
-        for (r, c), value in np.ndenumerate(values):
-            dark = (value - low) / (high - low) > 0.55
-            ax.text(c, r, f"{value:.2f}", ha="center", va="center", color="w" if dark else "k")
-        ax.set_xticks(np.arange(values.shape[1]), col_labels)
-        ax.set_yticks(np.arange(values.shape[0]), row_labels)
-        ax.set_title(title)
+    figure = AltFigure(alt, (1.7 * cols + 2.2, 0.62 * rows + 1.2))
+    ax = figure.subplots()
+    ax.imshow(values, cmap="Blues", vmin=low, vmax=high, aspect="auto")
+    ax.grid(visible=False)
+    for (r, c), value in np.ndenumerate(values):
+        dark = (value - low) / (high - low) > 0.55
+        ax.text(c, r, f"{value:.2f}", ha="center", va="center", color="w" if dark else "k")
+    ax.set_xticks(range(cols), col_labels)
+    ax.set_yticks(range(rows), row_labels)
+    ax.set_title(title)
     return figure
 
 
+@rc_context(STYLE)
 def scatter(points: Any, factors: Mapping[str, Any], alt: str, axes: tuple[str, str]) -> AltFigure:
-    """Points (N, 2), one panel a factor (N,), shaded by it from dark (low) to light (high)."""
+    """Points (N, 2) in one panel per factor (N,), which shades them from dark (low) to light."""
     points = _array("points", points, 2)
-    with rc_context(STYLE):
-        figure = AltFigure(alt, (4.5 * len(factors), 4.2))
-        panels = figure.subplots(1, len(factors), squeeze=False, sharex=True, sharey=True)[0]
-        for ax, (name, values) in zip(panels, factors.items(), strict=True):
-            dots = ax.scatter(*points.T, c=_array(name, values, 1), cmap="cividis", s=9)
-            ax.set(title=name, xlabel=axes[0], ylabel=axes[1], aspect="equal")
-            figure.colorbar(dots, ax=ax)
+    figure = AltFigure(alt, (4.5 * len(factors), 4.2))
+    panels = figure.subplots(1, len(factors), squeeze=False, sharex=True, sharey=True)[0]
+    for ax, (name, values) in zip(panels, factors.items(), strict=True):
+        dots = ax.scatter(*points.T, c=_array(name, values, 1), cmap="cividis", s=9)
+        ax.set(title=name, xlabel=axes[0], ylabel=axes[1], aspect="equal")
+        figure.colorbar(dots, ax=ax)
     return figure
 
 
+@rc_context(STYLE)
 def against(
     x: Any,
-    predicted: Mapping[str, Any],
+    predicted: Lines,
     measured: Mapping[str, tuple[Any, Any]],
     alt: str,
     xlabel: str,
@@ -239,43 +239,35 @@ def against(
 ) -> AltFigure:
     """What is predicted at x (n,) as lines and what was measured there as points.
 
-    `predicted` holds values (n,) a name; `measured` pairs (values, standard errors), (n,) each,
+    `predicted` gives values (n,) under each name, `measured` a pair (values, standard errors),
     drawn with bars of two standard errors. `log` names the logarithmic axes: "", "x", "y", "xy".
     Raises ValueError where a length differs from x's.
     """
     x = _array("x", x, 1)
-    with rc_context(STYLE):
-        figure = AltFigure(alt, (9.0, 4.4))
-        ax = figure.subplots()
-        for i, (name, values) in enumerate(predicted.items()):
-            ax.plot(*_pair(name, x, values), color=COLOURS[i], linestyle=LINES[i], label=name)
-        for i, (name, (values, errors)) in enumerate(measured.items()):
-            ax.errorbar(
-                *_pair(name, x, values),
-                yerr=2 * _pair(name, x, errors)[1],
-                color=COLOURS[i if len(predicted) == len(measured) else i + len(predicted)],
-                fmt=MARKERS[i],
-                markersize=7,
-                capsize=4,
-                label=name,
-            )
-        ax.set(
-            xlabel=xlabel,
-            ylabel=ylabel,
-            xscale="log" if "x" in log else "linear",
-            yscale="log" if "y" in log else "linear",
+    figure = AltFigure(alt, (9.0, 4.4))
+    ax = figure.subplots()
+    for i, (name, values) in enumerate(predicted.items()):
+        ax.plot(*_pair(name, x, values), color=COLOURS[i], linestyle=LINES[i], label=name)
+    for i, (name, (values, errors)) in enumerate(measured.items()):
+        ax.errorbar(
+            *_pair(name, x, values),
+            yerr=2 * _pair(name, x, errors)[1],
+            color=COLOURS[i if len(predicted) == len(measured) else i + len(predicted)],
+            fmt=MARKERS[i],
+            markersize=7,
+            capsize=4,
+            label=name,
         )
-        ax.legend(fontsize=11)
+    if "x" in log:
+        ax.set_xscale("log")
+    if "y" in log:
+        ax.set_yscale("log")
+    ax.set(xlabel=xlabel, ylabel=ylabel)
+    ax.legend(fontsize=11)
     return figure
 
 
-def _pair(name: str, x: np.ndarray, values: Any) -> tuple[np.ndarray, np.ndarray]:
-    values = _array(name, values, 1)
-    if len(values) != len(x):
-        raise ValueError(f"{name}: {len(values)} values for {len(x)} places x")
-    return x, values
-
-
+@rc_context(STYLE)
 def jensen(
     curve: tuple[Any, Any],
     points: tuple[Any, Any],
@@ -286,52 +278,53 @@ def jensen(
 ) -> AltFigure:
     """Weighted points on a curve, their mean, and the gap from it down to the curve.
 
-    `curve` and `points` are (t, f(t)) pairs of arrays; `weights` sum to 1. The polygon through the
-    points holds every mean that other weights could give. `tangent`, values at the curve's t, is
-    the straight line that touches the curve below the mean.
+    `curve` and `points` are pairs (t, f(t)) of arrays; `weights` sum to 1. The shaded polygon holds
+    every mean that other weights could give. `tangent` holds a line's values at the curve's t.
     """
     t, f = map(np.asarray, curve)
     at, heights = map(np.asarray, points)
     weights = _array("weights", weights, 1)
-    mean, height = float(weights @ at), float(weights @ heights)
-    below, order = float(np.interp(mean, t, f)), np.argsort(at)
-    with rc_context(STYLE):
-        figure = AltFigure(alt, (9.0, 4.4))
-        ax = figure.subplots()
-        ax.plot(t, f, color=COLOURS[6], label=labels[1])
-        if tangent is not None:
-            ax.plot(t, np.asarray(tangent), color=COLOURS[2], linestyle="--", label="tangent")
-        ax.fill(at[order], heights[order], color=COLOURS[5], alpha=0.25)
-        around = np.append(order, order[0])
-        ax.plot(at[around], heights[around], color=COLOURS[0], linewidth=1.2)
-        ax.scatter(at, heights, s=40 + 500 * weights, color=COLOURS[0], zorder=3, label="points")
-        ax.plot([mean, mean], [below, height], color=COLOURS[1], linewidth=4, label="gap")
-        ax.plot(mean, height, "D", color=COLOURS[1], markersize=9, label="mean of the points")
-        ax.set(xlabel=labels[0], ylabel=labels[1])
-        ax.legend(fontsize=11)
+    mean = float(weights @ at)
+    height = float(weights @ heights)
+    below = float(np.interp(mean, t, f))
+    order = np.argsort(at)
+    figure = AltFigure(alt, (9.0, 4.4))
+    ax = figure.subplots()
+    ax.plot(t, f, color=COLOURS[6], label=labels[1])
+    if tangent is not None:
+        ax.plot(t, np.asarray(tangent), color=COLOURS[2], linestyle="--", label="tangent")
+    ax.fill(at[order], heights[order], color=COLOURS[5], alpha=0.25)
+    around = np.append(order, order[0])
+    ax.plot(at[around], heights[around], color=COLOURS[0], linewidth=1.2)
+    ax.scatter(at, heights, s=40 + 500 * weights, color=COLOURS[0], zorder=3, label="points")
+    ax.plot([mean, mean], [below, height], color=COLOURS[1], linewidth=4, label="gap")
+    ax.plot(mean, height, "D", color=COLOURS[1], markersize=9, label="mean of the points")
+    ax.set(xlabel=labels[0], ylabel=labels[1])
+    ax.legend(fontsize=11)
     return figure
 
 
+@rc_context(STYLE)
 def histograms(
     panels: Mapping[str, Any], alt: str, truth: float, xlabel: str, limits: tuple[float, float]
 ) -> AltFigure:
-    """One panel a name: how often each value in `limits` came up, and the truth as a line.
+    """One panel per name: a histogram of its values (n,) within `limits`, the truth as a line.
 
-    The values (n,) beyond the limits are counted in the outermost bars.
+    Values beyond the limits are counted in the outermost bars.
     """
     edges = np.linspace(*limits, 81)
-    with rc_context(STYLE):
-        figure = AltFigure(alt, (9.0, 4.2))
-        axes = figure.subplots(1, len(panels), squeeze=False, sharex=True)[0]
-        for i, (ax, (name, values)) in enumerate(zip(axes, panels.items(), strict=True)):
-            inside = np.clip(_array(name, values, 1), *limits)
-            ax.hist(inside, edges, density=True, color=COLOURS[i])
-            ax.axvline(truth, color=COLOURS[6], linestyle="--", label="exact gradient")
-            ax.set(title=name, xlabel=xlabel, yticks=[])
-            ax.legend(fontsize=11, loc="upper right")
+    figure = AltFigure(alt, (9.0, 4.2))
+    axes = figure.subplots(1, len(panels), squeeze=False, sharex=True)[0]
+    for i, (ax, (name, values)) in enumerate(zip(axes, panels.items(), strict=True)):
+        inside = np.clip(_array(name, values, 1), *limits)
+        ax.hist(inside, edges, density=True, color=COLOURS[i])
+        ax.axvline(truth, color=COLOURS[6], linestyle="--", label="exact gradient")
+        ax.set(title=name, xlabel=xlabel, yticks=[])
+        ax.legend(fontsize=11, loc="upper right")
     return figure
 
 
+@rc_context(STYLE)
 def plane(
     extent: tuple[float, float, float, float],
     density: Any,
@@ -342,38 +335,32 @@ def plane(
 ) -> AltFigure:
     """A density over the plane as shades, a curve (n, 2) in it, and points (N, 2) drawn from it.
 
-    `density` (rows, columns) covers `extent` = (left, right, bottom, top), its first row at the
-    bottom.
+    `density` (rows, columns), from the bottom up, covers `extent` = (left, right, bottom, top).
     """
-    with rc_context(STYLE):
-        figure = AltFigure(alt, (7.4, 6.0))
-        ax = figure.subplots()
-        shades = ax.imshow(
-            _array("density", density, 2),
-            extent=extent,
-            origin="lower",
-            cmap="Greys",
-            interpolation="bilinear",
-        )
-        figure.colorbar(shades, ax=ax, label="density")
-        if points is not None:
-            x, y = _array("points", points, 2).T
-            ax.scatter(x, y, s=7, color=COLOURS[0], label="draws")
-        ax.plot(*_array("curve", curve, 2).T, color=COLOURS[1], linestyle="--", label="G(z)")
-        ax.set(xlabel=axes[0], ylabel=axes[1], xlim=extent[:2], ylim=extent[2:])
-        ax.legend(loc="lower center", ncols=2, fontsize=11)
+    figure = AltFigure(alt, (7.4, 6.0))
+    ax = figure.subplots()
+    density = _array("density", density, 2)
+    shades = ax.imshow(density, "Greys", extent=extent, origin="lower", interpolation="bilinear")
+    figure.colorbar(shades, ax=ax, label="density")
+    if points is not None:
+        x, y = _array("points", points, 2).T
+        ax.scatter(x, y, s=7, color=COLOURS[0], label="draws")
+    ax.plot(*_array("curve", curve, 2).T, color=COLOURS[1], linestyle="--", label="G(z)")
+    ax.set(xlabel=axes[0], ylabel=axes[1], xlim=extent[:2], ylim=extent[2:])
+    ax.legend(loc="lower center", ncols=2, fontsize=11)
     return figure
 
 
+@rc_context(STYLE)
 def bars(values: Mapping[str, float], alt: str, xlabel: str) -> AltFigure:
-    """One horizontal bar a name, from the top, with its number to two significant digits."""
-    names, lengths = list(values), [float(v) for v in values.values()]
-    with rc_context(STYLE):
-        figure = AltFigure(alt, (9.0, 0.62 * len(names) + 1.2))
-        ax = figure.subplots()
-        drawn = ax.barh(names, lengths, color=COLOURS[: len(names)], height=0.6)
-        ax.bar_label(drawn, [f"{v:.2g}" for v in lengths], padding=6)
-        ax.invert_yaxis()
-        ax.set(xlabel=xlabel)
-        ax.margins(x=0.12)
+    """One horizontal bar per name, from the top, with its number to two significant digits."""
+    names = list(values)
+    lengths = [float(v) for v in values.values()]
+    figure = AltFigure(alt, (9.0, 0.62 * len(names) + 1.2))
+    ax = figure.subplots()
+    drawn = ax.barh(names, lengths, color=COLOURS[: len(names)], height=0.6)
+    ax.bar_label(drawn, [f"{v:.2g}" for v in lengths], padding=6)
+    ax.invert_yaxis()
+    ax.set(xlabel=xlabel)
+    ax.margins(x=0.12)
     return figure

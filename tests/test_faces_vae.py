@@ -1,16 +1,16 @@
-"""The face VAE that comes with the project, and that its recipe makes another one as good."""
+"""The face VAE that comes with the project; its recipe makes another one that is as good."""
 
 import hashlib
 import importlib.util
-from pathlib import Path
 
 import pytest
+from inputs import HOME
 
 from vaelib import data
 from vaelib.checkpoint import load_vae
 from vaelib.evaluation import active_units, factor_alignment, kl_per_dim, log_marginal
 
-RECIPE = Path(__file__).resolve().parents[1] / "data" / "make_faces_vae.py"
+RECIPE = HOME / "data" / "make_faces_vae.py"
 
 
 @pytest.fixture(scope="module")

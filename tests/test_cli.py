@@ -8,7 +8,8 @@ import sys
 import pytest
 import torch
 
-from vaelib.__main__ import main
+from vaelib import training
+from vaelib.cli import main
 
 
 def run(*words, **environment):
@@ -30,7 +31,7 @@ def folder(tmp_path_factory):
     return folder
 
 
-def test_train_says_the_elbo_and_its_terms(tmp_path, capsys):
+def test_train_reports_the_elbo_and_its_terms(tmp_path, capsys):
     words = ["train", "--data", "digits", "--epochs", "1", "--quiet", "--out", str(tmp_path)]
     assert main(words) == 0
     lines = capsys.readouterr().out.splitlines()
@@ -38,6 +39,35 @@ def test_train_says_the_elbo_and_its_terms(tmp_path, capsys):
     assert terms["ELBO"] == pytest.approx(terms["reconstruction"] - terms["KL"], abs=0.011)
     facts = json.loads((tmp_path / "run.json").read_text())
     assert facts["data"] == "digits" and len(facts["history"]["elbo"]) == 1
+
+
+def test_only_options_on_the_command_line_are_passed_to_fit(monkeypatch, tmp_path):
+    class Seen(Exception):
+        pass
+
+    def fit(vae, x, **options):
+        seen.append(options)
+        raise Seen
+
+    seen = []
+    monkeypatch.setattr(training, "fit", fit)
+    monkeypatch.setattr(training, "fit_faces", fit)
+    words = ["--lr", "0.1", "--beta", "2", "--warmup", "4", "--batch-size", "7", "--quiet"]
+    words += ["--engine", "compiled", "--precision", "bfloat16", "--out", str(tmp_path)]
+    for arguments in (["--data", "digits"], [], ["--epochs", "5", *words]):
+        with pytest.raises(Seen):
+            main(["train", *arguments])
+    plain = {"seed": 0, "device": "auto", "progress": True}
+    assert seen[0] == plain | {"epochs": 100, "binarise": True}
+    assert seen[1] == plain | {"binarise": False}
+    beta = seen[2].pop("beta")
+    assert [beta(step) for step in (0, 2, 4, 9)] == [0.0, 1.0, 2.0, 2.0]
+    assert seen[2] == {
+        **{"seed": 0, "device": "auto", "progress": False, "binarise": False},
+        **{"epochs": 5, "batch_size": 7, "lr": 0.1},
+        **{"engine": "compiled", "precision": "bfloat16"},
+        "checkpoint": tmp_path / "checkpoint.safetensors",
+    }
 
 
 def test_train_shows_a_bar_unless_told_to_be_quiet(tmp_path):
@@ -68,11 +98,11 @@ def test_evaluate_faces_gives_the_factors(capsys):
     assert table[:, 0].argmax() != table[:, 1].argmax()
 
 
-def test_a_finished_run_trains_no_more_and_a_longer_one_goes_on(folder, capsys):
+def test_a_finished_run_trains_no_more_and_a_longer_one_is_resumed(folder, capsys):
     words = ["train", "--data", "digits", "--seed", "4", "--out", str(folder), "--quiet"]
     assert main([*words, "--epochs", "3"]) == 0
     before = capsys.readouterr().out
-    assert "going on" in before
+    assert "resuming it" in before
     assert main([*words, "--epochs", "4"]) == 0
     assert len(json.loads((folder / "run.json").read_text())["history"]["elbo"]) == 4
 
@@ -91,6 +121,7 @@ def test_explore_writes_one_page(folder, tmp_path, capsys):
         (["train", "--data", "digits", "--latent-dim", "0"], "expected at least 1"),
         (["train", "--data", "digits", "--device", "abacus"], "abacus"),
         (["train", "--data", "digits", "--lr", "nan"], "lr is nan"),
+        (["train", "--data", "digits", "--epochs", "0"], "epochs is 0"),
         (["train", "--data", "digits", "--out", "/dev/null/folder"], "/dev/null/folder"),
     ],
 )
