@@ -12,7 +12,7 @@ NBVAL := $(PYTEST) --nbval --nbval-current-env -n 2 --dist loadscope -p no:cache
 unexport MPLBACKEND PYTHONPATH PYTHONHOME
 # Threads that wait sleep, also where torch is imported before vaelib can say so.
 export OMP_WAIT_POLICY ?= passive
-export GOMP_SPINCOUNT ?= 1000
+export GOMP_SPINCOUNT ?= 10000
 
 .NOTPARALLEL:
 .PHONY: help setup lab test lint unit nbval solutions browser notebooks nbgrader handout grade lock test-lowest readme bench bench-quality bench-explorer bench-scaling

@@ -7,7 +7,7 @@ from pathlib import Path
 
 # Before torch is imported: several workers share two cores, and workers that wait must sleep.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # A script's `make test &` has all below it ignore Ctrl-C, which some tests press.

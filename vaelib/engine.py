@@ -72,7 +72,7 @@ class Speed:
         if samples := getattr(self.step, "n_samples", None):
             run.batches.samples = (samples,)
         with ExitStack() as stack:
-            stack.enter_context(threads(run, work, fixed=self.compiled))
+            stack.enter_context(threads(1 if work < SMALL else torch.get_num_threads()))
             stack.enter_context(matrix_products(self.precision, self.device))
             stack.enter_context(memory_explained(run, batch_size))
             if self.compiled and run.step < steps:
@@ -84,7 +84,16 @@ class Speed:
                     self.step = step
                 elif not silent:
                     print("Not compiled: so short a run would not earn back the time it takes.")
+            if self._may_change_threads(run):
+                self.step = on_fastest_threads(self.step, torch.get_num_threads())
             yield
+
+    def _may_change_threads(self, run: TrainingRun) -> bool:
+        # Not with convolutions, whose sums are rounded otherwise with other threads.
+        convolutions = (nn.Conv2d, nn.ConvTranspose2d)
+        dense = not any(isinstance(m, convolutions) for m in self.vae.modules())
+        one_process = run.world == 1 and self.device.type == "cpu"
+        return dense and one_process and torch.get_num_threads() > 1
 
     def capture(
         self, one_step: Callable[[Tensor], None], run: TrainingRun
@@ -136,6 +145,7 @@ class CompiledStep:
         # Nothing that the compiler would guard against can change here: `__call__` looks at the
         # one thing that can, the size of the batch.
         options: dict[str, Any] = {"guard_filter_fn": torch.compiler.skip_all_guards_unsafe}
+        options["cpp.dynamic_threads"] = True  # the number of threads is not compiled in
         self.step: Callable[..., tuple[Tensor, Tensor]] = torch.compile(  # type: ignore[call-overload]
             self._step, dynamic=False, isolate_recompiles=True, options=options
         )
@@ -364,30 +374,29 @@ def matrix_products(precision: Precision, device: torch.device) -> Iterator[None
 
 
 @contextmanager
-def threads(run: TrainingRun, work: float, fixed: bool) -> Iterator[None]:
-    """While it lasts, as many threads as are fastest for steps of so much work.
-
-    Below about 3e8 operations a second thread saves little on a quiet machine, and on a busy one
-    two that wait for each other take up to ten times as long. Above, what is fastest is measured
-    again and again, as other work on the machine comes and goes. Where the number must not change
-    (compiled code, convolutions, whose sums then are rounded otherwise), it does not.
-    """
-    most = torch.get_num_threads()
-    convolutions = any(isinstance(m, nn.Conv2d | nn.ConvTranspose2d) for m in run.vae.modules())
-    fixed = fixed or convolutions or run.world > 1 or run.vae.device.type != "cpu"
-    torch.set_num_threads(1 if work < SMALL else most)
-    hook = None
-    if not fixed and torch.get_num_threads() > 1:
-        numbers = fastest_threads(most)
-        hook = run.optimiser.register_step_post_hook(
-            lambda *_: torch.set_num_threads(next(numbers))
-        )
+def threads(number: int) -> Iterator[None]:
+    """While it lasts, torch computes on so many threads, and afterwards on as many as before."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(number)
     try:
         yield
     finally:
-        torch.set_num_threads(most)
-        if hook is not None:
-            hook.remove()
+        torch.set_num_threads(before)
+
+
+def on_fastest_threads(step: Step, most: int) -> Step:
+    """The step, each time on the number of threads that is the fastest at present.
+
+    It is measured again and again, as other work on the machine comes and goes: two threads that
+    wait for each other on a busy machine take up to ten times as long as one.
+    """
+    numbers = fastest_threads(most)
+
+    def on_threads(*arguments: Any) -> tuple[Tensor, Tensor]:
+        torch.set_num_threads(next(numbers))
+        return step(*arguments)
+
+    return on_threads
 
 
 def fastest_threads(most: int) -> Iterator[int]:
