@@ -1,4 +1,4 @@
-"""`fit` on a CUDA device: the CPU's results, captured or not. Skipped where there is none."""
+"""`fit` on a CUDA device: the CPU's results, compiled or not. Skipped where there is none."""
 
 import signal
 

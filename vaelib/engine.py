@@ -1,7 +1,7 @@
 """The same training step, faster: compiled whole, on CUDA one graph, products in lower precision.
 
-`training.fit(engine="compiled", precision="bfloat16")` uses it. The formula is that of `bounds`
-and the networks are those of `models`: here stand only Adam, the compiler and the graph.
+`training.fit(engine="compiled", precision="bfloat16")` uses it. The bound is that of `bounds` and
+the networks are those of `models`; here are only Adam, the compiler, the graph and the threads.
 """
 
 import functools
@@ -23,11 +23,11 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, grad_and_value
 
-from vaelib import bounds
+from vaelib.bounds import elbo_terms
 from vaelib.models import VAE
 from vaelib.run import TrainingRun
 
-Step = Callable[[VAE, torch.optim.Optimizer, Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
+Step = Callable[..., tuple[Tensor, Tensor]]  # called as `training.train_step`
 Engine = Literal["plain", "compiled"] | Step
 Precision = Literal["float32", "bfloat16", "tf32", "auto"]
 
@@ -37,8 +37,7 @@ WORTH_COMPILING = 1e13
 SMALL = 3e8  # floating-point operations of a step that one thread does as fast as two
 TRIAL = 5  # steps that a number of threads is tried for
 REST = 20  # times as long as the trials took, until the next ones
-BETAS = (0.9, 0.999)  # Adam's, and its ε: those of torch.optim.Adam
-TINY = 1e-8
+BETA1, BETA2, TINY = 0.9, 0.999, 1e-8  # of torch.optim.Adam
 
 
 class Speed:
@@ -49,9 +48,8 @@ class Speed:
 
     def __init__(self, engine: Engine, precision: Precision, vae: VAE, plain_step: Step) -> None:
         if not callable(engine) and engine not in ("plain", "compiled"):
-            raise ValueError(
-                f'engine is {engine!r}; expected "plain", "compiled" or a function like train_step'
-            )
+            expected = '"plain", "compiled" or a function like train_step'
+            raise ValueError(f"engine is {engine!r}; expected {expected}")
         self.vae = vae
         self.device = vae.device
         self.compiled = engine == "compiled"
@@ -66,34 +64,30 @@ class Speed:
 
     @contextmanager
     def up(self, run: TrainingRun, steps: int, silent: bool) -> Iterator[None]:
-        """While it lasts, the engine is ready: threads, precision, compiled step."""
+        """While it lasts, the engine is ready: threads, precision, and the compiled step."""
         batch_size = min(run.batch_size, run.n_train)
-        work = flops(self.vae, batch_size)
+        weights = sum(p.numel() for p in self.vae.parameters())
+        convolutions = any(
+            isinstance(m, nn.Conv2d | nn.ConvTranspose2d) for m in self.vae.modules()
+        )
+        # Roughly: 6 per weight and example, and a convolution uses each weight at many places.
+        flops = 6.0 * weights * batch_size * (50 if convolutions else 1)
         if samples := getattr(self.step, "n_samples", None):
             run.batches.samples = (samples,)
         with ExitStack() as stack:
-            stack.enter_context(threads(1 if work < SMALL else torch.get_num_threads()))
+            stack.callback(torch.set_num_threads, torch.get_num_threads())
+            if flops < SMALL:
+                torch.set_num_threads(1)
             stack.enter_context(matrix_products(self.precision, self.device))
             stack.enter_context(memory_explained(run, batch_size))
             if self.compiled and run.step < steps:
-                if run.world > 1:
-                    raise ValueError('engine="compiled" is for one process; use "plain" here')
-                if work * steps >= WORTH_COMPILING:
-                    step = compile_step(self.vae, run, batch_size, self.step, silent)
-                    stack.callback(step.release)
-                    self.step = step
-                elif not silent:
-                    print("Not compiled: so short a run would not earn back the time it takes.")
-            if self._may_change_threads(run):
+                self._compile(run, batch_size, flops * steps >= WORTH_COMPILING, silent)
+                stack.callback(getattr(self.step, "release", lambda: None))
+            # With other threads the sums of convolutions are rounded otherwise.
+            one_process = run.world == 1 and self.device.type == "cpu"
+            if one_process and not convolutions and torch.get_num_threads() > 1:
                 self.step = on_fastest_threads(self.step, torch.get_num_threads())
             yield
-
-    def _may_change_threads(self, run: TrainingRun) -> bool:
-        # Not with convolutions, whose sums are rounded otherwise with other threads.
-        convolutions = (nn.Conv2d, nn.ConvTranspose2d)
-        dense = not any(isinstance(m, convolutions) for m in self.vae.modules())
-        one_process = run.world == 1 and self.device.type == "cpu"
-        return dense and one_process and torch.get_num_threads() > 1
 
     def capture(
         self, one_step: Callable[[Tensor], None], run: TrainingRun
@@ -102,6 +96,29 @@ class Speed:
         if self.device.type != "cuda" or not isinstance(self.step, CompiledStep):
             return one_step
         return CapturedStep(one_step, self.step.batch_size, run.generator)
+
+    def _compile(self, run: TrainingRun, batch_size: int, worth: bool, silent: bool) -> None:
+        if run.world > 1:
+            raise ValueError('engine="compiled" is for one process; under torchrun use "plain"')
+        if not worth:
+            if not silent:
+                print("Not compiled: so short a run would not earn back the 10 to 30 s it takes.")
+            return
+        if self.device.type == "cpu" and (lack := missing()):
+            raise ValueError(f'engine="compiled" needs {lack}; or train with engine="plain"')
+        step = CompiledStep(self.vae, run.optimiser, batch_size, self.step)
+        try:
+            seconds = step.compile(run.optimiser)
+        except RuntimeError as error:
+            step.release()
+            if is_memory_error(error):
+                raise
+            reason = next((line for line in str(error).splitlines() if line.strip()), "no reason")
+            raise ValueError(f'compiling failed ({reason}): train with engine="plain"') from error
+        self.step = step
+        run.history.compile_seconds += seconds
+        if not silent:
+            print(f"Compiled in {seconds:.1f} s; torch caches it on disk for the next run like it.")
 
 
 class ElboTerms(nn.Module):
@@ -112,15 +129,15 @@ class ElboTerms(nn.Module):
         self.vae = vae
 
     def forward(self, x: Tensor, eps: Tensor) -> tuple[Tensor, Tensor]:
-        return bounds.elbo_terms(self.vae, x, eps)
+        return elbo_terms(self.vae, x, eps)
 
 
 class CompiledStep:
     """`training.train_step` as one compiled function: noise in, gradient, Adam, weights out.
 
-    It is for batches of one size; another one goes to `fallback`. On CUDA (`flat`) the weights and
-    Adam's moments are, while it lasts, views of three flat tensors, so that Adam is one kernel.
-    Either way they stay where the model and the optimiser look for them.
+    It is for batches of one size; another one goes to `fallback`. The weights and Adam's moments
+    stay where the model and the optimiser look for them. On CUDA (`flat`) they are, while it lasts,
+    views of three flat tensors, so that Adam is one kernel.
     """
 
     def __init__(
@@ -137,16 +154,16 @@ class CompiledStep:
         trained = {n: p for n, p in self.terms.named_parameters() if p.requires_grad}
         self.names = list(trained)
         self.parameters = list(trained.values())
+        self.sizes = [p.numel() for p in self.parameters]
         self.flat = vae.device.type == "cuda" if flat is None else flat
-        self.t = torch.zeros(len(trained), device=vae.device)  # steps, as Adam counts them
-        self.state = self._adopt(optimiser)
+        self.t = torch.zeros(len(trained), device=vae.device)  # the steps that Adam has counted
         self.powers = torch.zeros(2, device=vae.device)  # β₁ᵗ and β₂ᵗ
+        self.state = self._adopt(optimiser)
         self._set_powers()
-        # Nothing that the compiler would guard against can change here: `__call__` looks at the
-        # one thing that can, the size of the batch.
+        # No guard is needed: what may change is the size of a batch, and `__call__` looks at it.
         options: dict[str, Any] = {"guard_filter_fn": torch.compiler.skip_all_guards_unsafe}
         options["cpp.dynamic_threads"] = True  # the number of threads is not compiled in
-        self.step: Callable[..., tuple[Tensor, Tensor]] = torch.compile(  # type: ignore[call-overload]
+        self.step: Step = torch.compile(  # type: ignore[call-overload]
             self._step, dynamic=False, isolate_recompiles=True, options=options
         )
 
@@ -154,7 +171,8 @@ class CompiledStep:
         self, vae: VAE, optimiser: torch.optim.Optimizer, x: Tensor, eps: Tensor, beta: Tensor
     ) -> tuple[Tensor, Tensor]:
         if len(x) == self.batch_size:
-            return self.step(*self.state, self.t, self.powers, x, eps, beta, _lr(optimiser))
+            lr = optimiser.param_groups[0]["lr"]
+            return self.step(*self.state, self.t, self.powers, x, eps, beta, lr)
         terms = self.fallback(vae, optimiser, x, eps, beta)
         self._set_powers()
         return terms
@@ -162,16 +180,17 @@ class CompiledStep:
     def compile(self, optimiser: torch.optim.Optimizer) -> float:
         """Compile on copies, so that nothing is trained; the seconds it took."""
         started = time.perf_counter()
-        copies = [[t.clone() for t in part] for part in (*self.state, [self.t, self.powers])]
+        copies = [[t.clone() for t in part] for part in self.state]
         vae = self.terms.vae
-        x = self.t.new_zeros((self.batch_size, *vae.shape), dtype=vae.dtype)
+        x = torch.zeros(self.batch_size, *vae.shape, dtype=vae.dtype, device=vae.device)
         eps = x.new_zeros(self.batch_size, vae.latent_dim)
-        self.step(*copies[:3], *copies[3], x, eps, x.new_ones(()), _lr(optimiser))
+        lr = optimiser.param_groups[0]["lr"]
+        self.step(*copies, self.t.clone(), self.powers.clone(), x, eps, x.new_ones(()), lr)
         return time.perf_counter() - started
 
     def release(self) -> None:
         """Give each weight its own memory again."""
-        for p in self.parameters:
+        for p in self.parameters if self.flat else ():
             p.data = p.data.clone()
 
     def _step(
@@ -186,17 +205,17 @@ class CompiledStep:
         beta: Tensor,
         lr: Tensor,
     ) -> tuple[Tensor, Tensor]:
-        """The gradient of −ELBO and Adam as Kingma and Ba (2015) write it, all in place."""
+        """The gradient of −ELBO, then Adam as Kingma and Ba (2015) write it, all in place."""
         gradients, (_, terms) = grad_and_value(self._loss, has_aux=True)(weights, x, eps, beta)
-        beta1, beta2 = BETAS
-        power1 = powers[0] * beta1
-        power2 = powers[1] * beta2
+        # Kept as products: a power of t would be taken again for each single weight.
+        power1 = powers[0] * BETA1
+        power2 = powers[1] * BETA2
         rate = lr / (1 - power1)
-        spread = (1 - power2).rsqrt()
+        scale = (1 - power2).rsqrt()
         for w, m, v, g in zip(weights, first, second, gradients, strict=True):
-            m.lerp_(g, 1 - beta1)
-            v.mul_(beta2).addcmul_(g, g, value=1 - beta2)
-            w.sub_(rate * m / (v.sqrt() * spread + TINY))
+            m.lerp_(g, 1 - BETA1)
+            v.mul_(BETA2).addcmul_(g, g, value=1 - BETA2)
+            w.sub_(rate * m / (v.sqrt() * scale + TINY))
         powers.copy_(torch.stack([power1, power2]))
         t.add_(1)
         return terms
@@ -205,42 +224,34 @@ class CompiledStep:
         self, weights: list[Tensor], x: Tensor, eps: Tensor, beta: Tensor
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         if self.flat:
-            parts = weights[0].split([p.numel() for p in self.parameters])
+            parts = weights[0].split(self.sizes)
             weights = [w.view(p.shape) for w, p in zip(parts, self.parameters, strict=True)]
         named = dict(zip(self.names, weights, strict=True))
         log_px_z, kl = functional_call(self.terms, named, (x, eps))
         return -(log_px_z - beta * kl).mean(), (log_px_z, kl)
 
     def _adopt(self, optimiser: torch.optim.Optimizer) -> tuple[list[Tensor], ...]:
-        """Weights and Adam's two moments, and the same memory for model and optimiser."""
-        moments = [optimiser.state[p] for p in self.parameters]  # of a run that resumes, or empty
-        for i, (p, known) in enumerate(zip(self.parameters, moments, strict=True)):
-            known.setdefault("step", torch.zeros(()))
-            known.setdefault("exp_avg", torch.zeros_like(p, memory_format=torch.contiguous_format))
-            known.setdefault("exp_avg_sq", torch.zeros_like(known["exp_avg"]))
-            self.t[i] = known["step"]
-            known["step"] = self.t[i]
+        """Weights and Adam's two moments, in memory that model and optimiser see too."""
+        states = [optimiser.state[p] for p in self.parameters]  # of a run that resumes, or empty
         weights = [p.detach() for p in self.parameters]
-        first = [known["exp_avg"] for known in moments]
-        second = [known["exp_avg_sq"] for known in moments]
+        for i, (state, w) in enumerate(zip(states, weights, strict=True)):
+            self.t[i] = state.get("step", 0)
+            state["step"] = self.t[i]
+            for name in ("exp_avg", "exp_avg_sq"):
+                state.setdefault(name, torch.zeros_like(w))
+        first, second = ([s[name] for s in states] for name in ("exp_avg", "exp_avg_sq"))
         if not self.flat:
             return weights, first, second
         flats = [torch.cat([t.flatten() for t in part]) for part in (weights, first, second)]
-        sizes = [p.numel() for p in self.parameters]
-        views = zip(*(f.split(sizes) for f in flats), self.parameters, moments, strict=True)
-        for w, m, v, p, known in views:
+        views = zip(*(flat.split(self.sizes) for flat in flats), strict=True)
+        for p, state, (w, m, v) in zip(self.parameters, states, views, strict=True):
             p.data = w.view(p.shape)
-            known["exp_avg"] = m.view(p.shape)
-            known["exp_avg_sq"] = v.view(p.shape)
-        return tuple([f] for f in flats)
+            state["exp_avg"] = m.view(p.shape)
+            state["exp_avg_sq"] = v.view(p.shape)
+        return tuple([flat] for flat in flats)
 
     def _set_powers(self) -> None:
-        t = self.t[0]
-        self.powers.copy_(torch.stack([BETAS[0] ** t, BETAS[1] ** t]))
-
-
-def _lr(optimiser: torch.optim.Optimizer) -> Tensor:
-    return optimiser.param_groups[0]["lr"]
+        self.powers.copy_(torch.stack([BETA1 ** self.t[0], BETA2 ** self.t[0]]))
 
 
 class CapturedStep:
@@ -288,42 +299,17 @@ def capture_stream(device: torch.device) -> torch.cuda.Stream:
     return torch.cuda.Stream(device)
 
 
-def compile_step(
-    vae: VAE, run: TrainingRun, batch_size: int, fallback: Step, silent: bool
-) -> CompiledStep:
-    """The compiled step. Raises ValueError where there is no compiler, or where it fails."""
-    if vae.device.type == "cpu" and (lack := missing()):
-        raise ValueError(f'engine="compiled" needs {lack}, or train with engine="plain"')
-    step = CompiledStep(vae, run.optimiser, batch_size, fallback)
-    try:
-        seconds = step.compile(run.optimiser)
-    except torch.OutOfMemoryError:
-        raise
-    except RuntimeError as error:
-        step.release()
-        reason = next((line for line in str(error).splitlines() if line.strip()), "no reason given")
-        raise ValueError(f'compiling failed ({reason}): train with engine="plain"') from error
-    run.history.compile_seconds += seconds
-    if not silent:
-        print(f"Compiled in {seconds:.1f} s; torch caches it on disk for the next run like it.")
-    return step
-
-
 def missing() -> str | None:
     """What a compilation for the CPU lacks, and what to do; None where it lacks nothing."""
-    own = "clang++" if sys.platform == "darwin" else "cl" if os.name == "nt" else "g++"
-    name = os.environ.get("CXX", own)
-    if shutil.which(name) is None:
-        return (
-            f"a C++ compiler, and there is no {name} here: install one (on Debian or Ubuntu: "
-            "apt install g++), or name yours in CXX"
-        )
+    usual = {"darwin": "clang++", "win32": "cl"}.get(sys.platform, "g++")
+    compiler = os.environ.get("CXX", usual)
+    if shutil.which(compiler) is None:
+        advice = "on Debian or Ubuntu: apt install g++; or name yours in CXX"
+        return f"a C++ compiler, and there is no {compiler} ({advice})"
     header = Path(sysconfig.get_path("include"), "Python.h")
     if not header.exists():
-        return (
-            f"Python's headers, and there is no {header}: install them (on Debian or Ubuntu: "
-            "apt install python3-dev)"
-        )
+        advice = "on Debian or Ubuntu: apt install python3-dev"
+        return f"Python's headers, and there is no {header} ({advice})"
     return None
 
 
@@ -335,25 +321,19 @@ def choose_precision(precision: Precision, dtype: torch.dtype, device: torch.dev
     if precision not in get_args(Precision):
         known = list(get_args(Precision))
         raise ValueError(f"precision is {precision!r}; expected one of {known}")
-    if precision == "auto":
-        fast = dtype == torch.float32 and has_bfloat16(device)
-        return "bfloat16" if fast else "float32"
+    cpu = device.type == "cpu"
+    found = torch.cpu.get_capabilities()
+    fast = cpu and any(found.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))
+    if precision == "auto":  # on a GPU, small models gain nothing
+        return "bfloat16" if fast and dtype == torch.float32 else "float32"
     if precision != "float32" and dtype != torch.float32:
         raise ValueError(f'precision="{precision}" is for a float32 model; this one is {dtype}')
     if precision == "tf32" and device.type != "cuda":
         raise ValueError(f'precision="tf32" is for CUDA, not for {device}; see "bfloat16"')
-    if precision == "bfloat16" and device.type == "cpu" and not has_bfloat16(device):
-        warnings.warn(
-            'this processor has no bfloat16 instructions: precision="float32" is faster here',
-            stacklevel=3,
-        )
+    if precision == "bfloat16" and cpu and not fast:
+        slow = "this processor has no bfloat16 instructions, and float32 is faster on it"
+        warnings.warn(slow, stacklevel=4)
     return precision
-
-
-def has_bfloat16(device: torch.device) -> bool:
-    """Has the processor instructions for it? (On a GPU small models gain nothing.)"""
-    found = torch.cpu.get_capabilities()
-    return device.type == "cpu" and any(found.get(n) for n in ("avx512_bf16", "amx_bf16", "bf16"))
 
 
 @contextmanager
@@ -362,26 +342,13 @@ def matrix_products(precision: Precision, device: torch.device) -> Iterator[None
     before = torch.get_float32_matmul_precision()
     if precision == "tf32":
         torch.set_float32_matmul_precision("high")
-    # No cache: it would hold rounded weights from before the last step.
-    rounded = torch.autocast(
-        device.type, torch.bfloat16, enabled=precision == "bfloat16", cache_enabled=False
-    )
+    rounded = precision == "bfloat16"
     try:
-        with rounded:
+        # No cache: it would hold rounded weights from before the last step.
+        with torch.autocast(device.type, torch.bfloat16, enabled=rounded, cache_enabled=False):
             yield
     finally:
         torch.set_float32_matmul_precision(before)
-
-
-@contextmanager
-def threads(number: int) -> Iterator[None]:
-    """While it lasts, torch computes on so many threads, and afterwards on as many as before."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(number)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def on_fastest_threads(step: Step, most: int) -> Step:
@@ -404,7 +371,7 @@ def fastest_threads(most: int) -> Iterator[int]:
 
     Five steps are tried with each number, and then the fastest is used for twenty times as long.
     """
-    numbers = [2**i for i in range(most.bit_length()) if 2**i < most] + [most]
+    numbers = [*(2**i for i in range(most.bit_length()) if 2**i < most), most]
     while True:
         began = time.perf_counter()
         seconds = {}
@@ -421,13 +388,6 @@ def fastest_threads(most: int) -> Iterator[int]:
             yield best
 
 
-def flops(vae: VAE, batch_size: int) -> float:
-    """Floating-point operations of one step, roughly: 6 per weight and example."""
-    weights = sum(p.numel() for p in vae.parameters())
-    reuse = 50 if any(isinstance(m, nn.Conv2d) for m in vae.modules()) else 1  # of each weight
-    return 6.0 * weights * batch_size * reuse
-
-
 @contextmanager
 def memory_explained(run: TrainingRun, batch_size: int) -> Iterator[None]:
     """Turn "out of memory" into MemoryError with a batch size that fits: tried, not estimated."""
@@ -435,7 +395,7 @@ def memory_explained(run: TrainingRun, batch_size: int) -> Iterator[None]:
         yield
         return
     except RuntimeError as error:
-        if not _is_memory_error(error):
+        if not is_memory_error(error):
             raise
         reason = str(error).splitlines()[0]
         traceback.clear_frames(error.__traceback__)  # they hold what the batch has taken so far
@@ -443,9 +403,8 @@ def memory_explained(run: TrainingRun, batch_size: int) -> Iterator[None]:
     while fits and not _fits(run.vae, len(range(run.rank, fits, run.world))):
         fits //= 2
     advice = f"batch_size={fits} fits" if fits else "nor does one example: try a smaller model"
-    raise MemoryError(
-        f"a batch of {batch_size} does not fit in memory ({reason}); {advice}"
-    ) from None
+    message = f"a batch of {batch_size} does not fit in memory ({reason}); {advice}"
+    raise MemoryError(message) from None
 
 
 def _fits(vae: VAE, batch_size: int) -> bool:
@@ -453,14 +412,13 @@ def _fits(vae: VAE, batch_size: int) -> bool:
     vae.zero_grad()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
-    like = next(vae.parameters())
     buffers = [(b, b.clone()) for b in vae.buffers()]
-    x = like.new_zeros(batch_size, *vae.shape)
+    x = torch.zeros(batch_size, *vae.shape, dtype=vae.dtype, device=vae.device)
     try:
-        log_px_z, kl = bounds.elbo_terms(vae, x, like.new_zeros(batch_size, vae.latent_dim))
+        log_px_z, kl = elbo_terms(vae, x, x.new_zeros(batch_size, vae.latent_dim))
         (log_px_z - kl).sum().backward()
     except RuntimeError as error:
-        if not _is_memory_error(error):
+        if not is_memory_error(error):
             raise
         return False
     finally:
@@ -470,6 +428,6 @@ def _fits(vae: VAE, batch_size: int) -> bool:
     return True
 
 
-def _is_memory_error(error: BaseException) -> bool:
-    # On a CPU it is a plain RuntimeError.
+def is_memory_error(error: BaseException) -> bool:
+    """Whether memory ran out: on a CPU, torch raises a plain RuntimeError for it."""
     return isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error)

@@ -82,8 +82,8 @@ class BatchSource:
         return x_m, send(eps[..., mine, :], self.device)
 
     def _random(self, draw: Callable[..., Tensor], shape: tuple[int, ...]) -> Tensor:
-        generator = self.generator
-        return draw(shape, generator=generator, dtype=self.x.dtype, device=generator.device)
+        where = self.generator.device
+        return draw(shape, generator=self.generator, dtype=self.x.dtype, device=where)
 
 
 class TrainingRun:
@@ -118,8 +118,7 @@ class TrainingRun:
         self.sums = torch.zeros(2, dtype=torch.float64, device=vae.device)  # log p(x|z) and KL
         self.start_of_epoch = self.generator.get_state()
         self.seconds = 0.0
-        self.clock = time.monotonic()
-        self.saved_at = time.monotonic()
+        self.clock = self.saved_at = time.monotonic()
         train_as_one(vae, optimiser, self.batches)
         self.path = None if path is None else Path(path)
         if self.path is not None:
@@ -151,10 +150,6 @@ class TrainingRun:
         self.clock = time.monotonic()
         return order.split(self.batch_size)[done:]
 
-    def draw(self, index: Tensor) -> tuple[Tensor, Tensor]:
-        """x_m and ε of the batch with these indices."""
-        return self.batches.draw(index)
-
     def record(self, log_px_z: Tensor, kl: Tensor) -> None:
         """Add log p(x|z), (M,) or (K, M), and KL, (M,), to the sums of the epoch."""
         if log_px_z.ndim > 1:
@@ -176,12 +171,10 @@ class TrainingRun:
             dist.all_reduce(self.sums)
         self.check_finite()
         reconstruction, kl = (self.sums / self.n_train).tolist()
-        self.history.elbo.append(reconstruction - kl)
-        self.history.reconstruction.append(reconstruction)
-        self.history.kl.append(kl)
-        self.history.beta.append(self.schedules["beta"](self.step - 1))
-        self.history.lr.append(self.schedules["lr"](self.step - 1))
-        self.history.seconds.append(self.seconds)
+        values = {"elbo": reconstruction - kl, "reconstruction": reconstruction, "kl": kl}
+        values |= {name: at(self.step - 1) for name, at in self.schedules.items()}
+        for name, value in (values | {"seconds": self.seconds}).items():
+            getattr(self.history, name).append(value)
         self.sums.zero_()
         self.seconds = 0.0
         if self.rank == 0:
@@ -211,10 +204,13 @@ class TrainingRun:
         steps = [*range(0, self.step, max(1, self.step // 100))]
         steps += [self.step - 1] if steps else []
         values = {n: [[i, at(i)] for i in steps] for n, at in self.schedules.items()}
-        info: dict[str, Any] = {"config": self.vae.config, "settings": self.settings}
-        info["schedules"] = values
-        info["history"] = asdict(self.history) | {"interrupted": False}
-        info["seconds"] = self.seconds
+        info = {
+            "config": self.vae.config,
+            "settings": self.settings,
+            "schedules": values,
+            "history": asdict(self.history) | {"interrupted": False},
+            "seconds": self.seconds,
+        }
         # Copies: the weights of a compiled step share memory, which the file's format refuses.
         checkpoint.write(self.path, {n: t.clone() for n, t in tensors.items()}, info)
         self.saved_at = time.monotonic()
@@ -243,12 +239,8 @@ class TrainingRun:
         """Refuse a checkpoint of another model or of other settings, and name the difference."""
         if not {"history", "settings", "schedules"} <= info.keys():
             raise checkpoint.CheckpointError(f"{self.path} holds a model, not a run to resume")
-        given = _without_seed(info["config"])
-        wanted = _without_seed(self.vae.config)
-        if given != wanted:
-            raise checkpoint.CheckpointError(
-                f"{self.path} is for another model: {_difference(given, wanted)}"
-            )
+        if difference := _difference(info["config"], self.vae.config):
+            raise checkpoint.CheckpointError(f"{self.path} is for another model: {difference}")
         difference = _difference(info["settings"], self.settings)
         for name, at in self.schedules.items():
             other = [(i, was) for i, was in info["schedules"][name] if at(i) != was]
@@ -256,9 +248,8 @@ class TrainingRun:
                 i, was = other[0]
                 difference = f"{name} was {was:g} at step {i}, is {at(i):g}"
         if difference:
-            raise checkpoint.CheckpointError(
-                f"{self.path} is of another run: {difference}; {ADVICE}"
-            )
+            message = f"{self.path} is of another run: {difference}; {ADVICE}"
+            raise checkpoint.CheckpointError(message)
 
     def finish(self, interrupted: bool, epochs: int) -> History:
         """The history. An interrupted run is saved first, and reported."""
@@ -266,11 +257,9 @@ class TrainingRun:
         if interrupted:
             self.check_finite()
             self.save()
-            where = (
-                f"saved in {self.path}: call fit again with the same arguments to resume"
-                if self.path
-                else "in the model (with checkpoint=FILE, fit could resume from here)"
-            )
+            where = "in the model (with checkpoint=FILE, fit could resume from here)"
+            if self.path:
+                where = f"saved in {self.path}: call fit again with the same arguments to resume"
             print(
                 f"Interrupted after {self.step} steps, {len(self.history.elbo)} full epochs of "
                 f"{epochs}; everything trained so far is {where}."
@@ -375,13 +364,13 @@ def digest(x: Tensor) -> str:
     return sha.hexdigest()[:16]
 
 
-def _without_seed(config: Any) -> Any:
-    return {k: v for k, v in config.items() if k != "seed"} if isinstance(config, dict) else config
-
-
 def _difference(given: Any, wanted: Any) -> str:
-    """The first few entries in which two settings differ, in words; "" where they agree."""
+    """The first few entries in which two settings differ, in words; "" where they agree.
+
+    The seed of a model's first weights makes no difference: the file's weights replace them.
+    """
     if not isinstance(given, dict) or not isinstance(wanted, dict):
         return "" if given == wanted else f"made as {given}, not as {wanted}"
-    names = [n for n in given | wanted if given.get(n) != wanted.get(n)]
+    ignored = {"seed"} if "maker" in wanted else set()
+    names = [n for n in given | wanted if given.get(n) != wanted.get(n) and n not in ignored]
     return "; ".join(f"{n} was {given.get(n)}, is {wanted.get(n)}" for n in names[:3])

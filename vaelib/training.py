@@ -134,7 +134,7 @@ def fit(
         beta_now = torch.zeros((), dtype=x.dtype, device=device)
 
         def one_step(index: Tensor) -> None:
-            x_m, eps = run.draw(index)  # 3
+            x_m, eps = run.batches.draw(index)  # 3
             log_px_z, kl = speed.step(vae, optimiser, x_m, eps, beta_now)  # 4 to 8
             run.record(log_px_z, kl)
 

@@ -215,9 +215,10 @@ def train(vae, x, epochs, batch_size, lr, seed):
 
 
 # %% [markdown]
-# That is all. `vaelib.training.fit` is this loop with a progress bar, a device, a history, a stop button and
-# checkpoints. To show that nothing else is in it, train the same model twice with the same seed, once by
-# hand and once by `fit`: the weights must come out the same.
+# That is all. `vaelib.training` holds the same two functions: `train_step` is lines 4 to 8 in the letters
+# above, and `fit` is the loop around it, with a progress bar, a device, a history, a stop button and
+# checkpoints. Nothing else happens to the weights. To check that, train the same model twice with the same
+# seed, once by hand and once by `fit`: the weights must come out the same.
 
 # %%
 by_hand, by_fit = (dense((32, 32), 4, hidden=(64,), sigma_x=0.12, seed=0) for _ in range(2))
