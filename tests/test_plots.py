@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from vaelib import plots
 
@@ -175,3 +176,10 @@ def test_histograms_count_what_lies_beyond_in_the_outermost_bars():
     heights = np.array([bar.get_height() for bar in ax.patches])
     assert np.flatnonzero(heights).tolist() == [0, 40, 79]
     assert np.isclose((heights * 0.1).sum(), 1)
+
+
+def test_curves_take_tensors_too():
+    values = torch.linspace(0, 1, 5)
+    line = plots.curves({"KL": {"": values}}, "A line.").axes[0].lines[0]
+    assert line.get_xdata().tolist() == [1, 2, 3, 4, 5]
+    assert line.get_ydata().tolist() == values.tolist()

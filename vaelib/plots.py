@@ -152,7 +152,7 @@ def curves(
     axes = figure.subplots(1, len(panels), squeeze=False)[0]
     for ax, (ylabel, lines) in zip(axes, panels.items(), strict=True):
         for i, (name, values) in enumerate(lines.items()):
-            places = range(1, np.size(values) + 1) if x is None else x
+            places = range(1, len(values) + 1) if x is None else x
             ax.plot(
                 *_pair(name, places, values),
                 color=COLOURS[i % 7],

@@ -9,14 +9,14 @@ import json
 import re
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from vaelib import data, widgets
 from vaelib.checkpoint import load_vae
 from vaelib.widgets.bundle import Export
 from vaelib.widgets.labs.lab import Lab
 
-MODEL = "faces"
+MODEL: Literal["faces"] = "faces"
 SHIPPED = (
     "On this page the explorer runs the model that is shipped with the lessons, "
     "trained with the default settings; in the notebook it runs the one trained there."
