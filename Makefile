@@ -38,7 +38,8 @@ lint: setup ## ruff on code and notebook sources, mypy on vaelib and course, no 
 	$(PY) -m notebooks.build --check
 
 unit: setup ## the unit tests and the examples in vaelib's docstrings
-	$(PYTEST) -n 2 --dist worksteal --doctest-modules --ignore=tests/browser tests vaelib course
+	$(PYTEST) -n 2 --dist worksteal --doctest-modules --ignore=tests/browser \
+		--ignore=course/handout/files --ignore-glob='*/conftest.py' tests vaelib course
 
 nbval: setup ## run every notebook and compare what it prints with what is stored
 	$(NBVAL) $(NOTEBOOKS)

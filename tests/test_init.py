@@ -1,4 +1,4 @@
-"""What `import vaelib` does: it says how torch's threads wait, before torch is there, and no more."""
+"""What `import vaelib` does: it says how torch's threads wait, before torch is there."""
 
 import os
 import subprocess

@@ -90,7 +90,7 @@ def main() -> None:
     os.environ["JUPYTER_TOKEN"] = token
     # Else threads that wait keep both cores busy: a lesson imports torch before vaelib can say it.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+    os.environ.setdefault("GOMP_SPINCOUNT", "10000")
     base = f"http://localhost:{port}"
     url = f"{base}/lab/tree/{FIRST}?token={token}"
     arguments = ["--no-browser", f"--ServerApp.port={port}", "--ServerApp.port_retries=0"]

@@ -4,6 +4,7 @@
 the networks are those of `models`; here are only Adam, the compiler, the graph and the threads.
 """
 
+import copy
 import functools
 import os
 import shutil
@@ -22,13 +23,16 @@ from typing import Any, Literal, get_args
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, grad_and_value
+from torch.optim import Optimizer
 
 from vaelib.bounds import elbo_terms
 from vaelib.models import VAE
 from vaelib.run import TrainingRun
 
 Step = Callable[..., tuple[Tensor, Tensor]]  # called as `training.train_step`
+OnBatch = Callable[[Tensor], None]  # draws the batch of the given indices, and takes a step on it
 Engine = Literal["plain", "compiled"] | Step
+State = tuple[list[Tensor], ...]  # weights, Adam's two moments, its step count and powers
 Precision = Literal["float32", "bfloat16", "tf32", "auto"]
 
 # Floating-point operations of a run that earns the compilation back: it takes 10 to 30 s once, and
@@ -67,9 +71,8 @@ class Speed:
         """While it lasts, the engine is ready: threads, precision, and the compiled step."""
         batch_size = min(run.batch_size, run.n_train)
         weights = sum(p.numel() for p in self.vae.parameters())
-        convolutions = any(
-            isinstance(m, nn.Conv2d | nn.ConvTranspose2d) for m in self.vae.modules()
-        )
+        kinds = (nn.Conv2d, nn.ConvTranspose2d)
+        convolutions = any(isinstance(m, kinds) for m in self.vae.modules())
         # Roughly: 6 per weight and example, and a convolution uses each weight at many places.
         flops = 6.0 * weights * batch_size * (50 if convolutions else 1)
         if samples := getattr(self.step, "n_samples", None):
@@ -89,9 +92,7 @@ class Speed:
                 self.step = on_fastest_threads(self.step, torch.get_num_threads())
             yield
 
-    def capture(
-        self, one_step: Callable[[Tensor], None], run: TrainingRun
-    ) -> Callable[[Tensor], None]:
+    def capture(self, one_step: OnBatch, run: TrainingRun) -> OnBatch:
         """On CUDA, the step on the batch of some indices as one graph, where it is compiled."""
         if self.device.type != "cuda" or not isinstance(self.step, CompiledStep):
             return one_step
@@ -141,12 +142,7 @@ class CompiledStep:
     """
 
     def __init__(
-        self,
-        vae: VAE,
-        optimiser: torch.optim.Optimizer,
-        batch_size: int,
-        fallback: Step,
-        flat: bool | None = None,
+        self, vae: VAE, optimiser: Optimizer, batch_size: int, fallback: Step, flat: bool = False
     ) -> None:
         self.batch_size = batch_size
         self.fallback = fallback
@@ -155,10 +151,10 @@ class CompiledStep:
         self.names = list(trained)
         self.parameters = list(trained.values())
         self.sizes = [p.numel() for p in self.parameters]
-        self.flat = vae.device.type == "cuda" if flat is None else flat
+        self.flat = flat or vae.device.type == "cuda"
         self.t = torch.zeros(len(trained), device=vae.device)  # the steps that Adam has counted
         self.powers = torch.zeros(2, device=vae.device)  # β₁ᵗ and β₂ᵗ
-        self.state = self._adopt(optimiser)
+        self.state: State = (*self._adopt(optimiser), [self.t, self.powers])
         self._set_powers()
         # No guard is needed: what may change is the size of a batch, and `__call__` looks at it.
         options: dict[str, Any] = {"guard_filter_fn": torch.compiler.skip_all_guards_unsafe}
@@ -168,24 +164,24 @@ class CompiledStep:
         )
 
     def __call__(
-        self, vae: VAE, optimiser: torch.optim.Optimizer, x: Tensor, eps: Tensor, beta: Tensor
+        self, vae: VAE, optimiser: Optimizer, x: Tensor, eps: Tensor, beta: Tensor
     ) -> tuple[Tensor, Tensor]:
         if len(x) == self.batch_size:
             lr = optimiser.param_groups[0]["lr"]
-            return self.step(*self.state, self.t, self.powers, x, eps, beta, lr)
+            return self.step(self.state, x, eps, beta, lr)
         terms = self.fallback(vae, optimiser, x, eps, beta)
         self._set_powers()
         return terms
 
-    def compile(self, optimiser: torch.optim.Optimizer) -> float:
+    def compile(self, optimiser: Optimizer) -> float:
         """Compile on copies, so that nothing is trained; the seconds it took."""
         started = time.perf_counter()
-        copies = [[t.clone() for t in part] for part in self.state]
+        copies = tuple([t.clone() for t in part] for part in self.state)
         vae = self.terms.vae
         x = torch.zeros(self.batch_size, *vae.shape, dtype=vae.dtype, device=vae.device)
         eps = x.new_zeros(self.batch_size, vae.latent_dim)
         lr = optimiser.param_groups[0]["lr"]
-        self.step(*copies, self.t.clone(), self.powers.clone(), x, eps, x.new_ones(()), lr)
+        self.step(copies, x, eps, x.new_ones(()), lr)
         return time.perf_counter() - started
 
     def release(self) -> None:
@@ -194,18 +190,10 @@ class CompiledStep:
             p.data = p.data.clone()
 
     def _step(
-        self,
-        weights: list[Tensor],
-        first: list[Tensor],
-        second: list[Tensor],
-        t: Tensor,
-        powers: Tensor,
-        x: Tensor,
-        eps: Tensor,
-        beta: Tensor,
-        lr: Tensor,
+        self, state: State, x: Tensor, eps: Tensor, beta: Tensor, lr: Tensor
     ) -> tuple[Tensor, Tensor]:
         """The gradient of −ELBO, then Adam as Kingma and Ba (2015) write it, all in place."""
+        weights, first, second, (t, powers) = state
         gradients, (_, terms) = grad_and_value(self._loss, has_aux=True)(weights, x, eps, beta)
         # Kept as products: a power of t would be taken again for each single weight.
         power1 = powers[0] * BETA1
@@ -230,7 +218,7 @@ class CompiledStep:
         log_px_z, kl = functional_call(self.terms, named, (x, eps))
         return -(log_px_z - beta * kl).mean(), (log_px_z, kl)
 
-    def _adopt(self, optimiser: torch.optim.Optimizer) -> tuple[list[Tensor], ...]:
+    def _adopt(self, optimiser: Optimizer) -> Iterator[list[Tensor]]:
         """Weights and Adam's two moments, in memory that model and optimiser see too."""
         states = [optimiser.state[p] for p in self.parameters]  # of a run that resumes, or empty
         weights = [p.detach() for p in self.parameters]
@@ -241,14 +229,15 @@ class CompiledStep:
                 state.setdefault(name, torch.zeros_like(w))
         first, second = ([s[name] for s in states] for name in ("exp_avg", "exp_avg_sq"))
         if not self.flat:
-            return weights, first, second
+            yield from (weights, first, second)
+            return
         flats = [torch.cat([t.flatten() for t in part]) for part in (weights, first, second)]
         views = zip(*(flat.split(self.sizes) for flat in flats), strict=True)
         for p, state, (w, m, v) in zip(self.parameters, states, views, strict=True):
             p.data = w.view(p.shape)
             state["exp_avg"] = m.view(p.shape)
             state["exp_avg_sq"] = v.view(p.shape)
-        return tuple([flat] for flat in flats)
+        yield from ([flat] for flat in flats)
 
     def _set_powers(self) -> None:
         self.powers.copy_(torch.stack([BETA1 ** self.t[0], BETA2 ** self.t[0]]))
@@ -264,9 +253,7 @@ class CapturedStep:
 
     WARM_UPS = 3
 
-    def __init__(
-        self, step: Callable[[Tensor], None], batch_size: int, generator: torch.Generator
-    ) -> None:
+    def __init__(self, step: OnBatch, batch_size: int, generator: torch.Generator) -> None:
         self.step = step
         self.batch_size = batch_size
         self.seen = 0
@@ -399,8 +386,10 @@ def memory_explained(run: TrainingRun, batch_size: int) -> Iterator[None]:
             raise
         reason = str(error).splitlines()[0]
         traceback.clear_frames(error.__traceback__)  # they hold what the batch has taken so far
+    trial = copy.deepcopy(run.vae)
+    run.vae.zero_grad()
     fits = batch_size // 2
-    while fits and not _fits(run.vae, len(range(run.rank, fits, run.world))):
+    while fits and not _fits(trial, len(range(run.rank, fits, run.world))):
         fits //= 2
     advice = f"batch_size={fits} fits" if fits else "nor does one example: try a smaller model"
     message = f"a batch of {batch_size} does not fit in memory ({reason}); {advice}"
@@ -408,11 +397,9 @@ def memory_explained(run: TrainingRun, batch_size: int) -> Iterator[None]:
 
 
 def _fits(vae: VAE, batch_size: int) -> bool:
-    """Whether a forward and a backward pass work; they leave no gradient and no statistics."""
-    vae.zero_grad()
+    """Whether memory is enough for a forward and a backward pass."""
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
-    buffers = [(b, b.clone()) for b in vae.buffers()]
     x = torch.zeros(batch_size, *vae.shape, dtype=vae.dtype, device=vae.device)
     try:
         log_px_z, kl = elbo_terms(vae, x, x.new_zeros(batch_size, vae.latent_dim))
@@ -421,10 +408,6 @@ def _fits(vae: VAE, batch_size: int) -> bool:
         if not is_memory_error(error):
             raise
         return False
-    finally:
-        vae.zero_grad()
-        for buffer, before in buffers:
-            buffer.copy_(before)
     return True
 
 

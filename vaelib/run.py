@@ -15,6 +15,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
+from torch.optim import Optimizer
 
 from vaelib import checkpoint, validation
 from vaelib.models import VAE
@@ -96,7 +97,7 @@ class TrainingRun:
     def __init__(
         self,
         vae: VAE,
-        optimiser: torch.optim.Optimizer,
+        optimiser: Optimizer,
         x: Tensor,
         path: str | Path | None,
         schedules: dict[str, Callable[[int], float]],
@@ -306,7 +307,7 @@ def rank_and_world() -> tuple[int, int]:
     return (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
 
 
-def train_as_one(vae: VAE, optimiser: torch.optim.Optimizer, batches: BatchSource) -> None:
+def train_as_one(vae: VAE, optimiser: Optimizer, batches: BatchSource) -> None:
     """Under torchrun: the same weights for all, and before each step the full batch's gradient.
 
     The gradient of the mean over a batch is the sum over the processes of each one's gradient times

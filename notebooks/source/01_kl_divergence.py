@@ -19,12 +19,12 @@
 # - derive the KL term of every VAE, the diagonal Gaussian against N(0, I), term by term.
 
 # %%
+from vaelib import check, divergences, plots
+from vaelib.widgets import KLLab
+
 import torch
 from scipy import special
 from torch.distributions import Categorical, MultivariateNormal, Normal, Uniform, kl_divergence
-
-from vaelib import check, divergences, plots
-from vaelib.widgets import KLLab
 
 # %% [markdown]
 # Two habits of all lessons. Numbers are computed in double precision wherever two of them are going to be

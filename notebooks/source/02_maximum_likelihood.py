@@ -19,12 +19,12 @@
 # - compute it by Monte Carlo, predict the error, and say why the number of dimensions makes it hopeless.
 
 # %%
+from vaelib import check, divergences, exact, plots
+from vaelib.widgets import LikelihoodLab
+
 import torch
 from scipy.integrate import quad
 from torch.distributions import Categorical, MixtureSameFamily, Normal
-
-from vaelib import check, divergences, exact, plots
-from vaelib.widgets import LikelihoodLab
 
 # %% [markdown]
 # Double precision, because numbers are going to be compared, and one generator for every draw.

@@ -17,13 +17,13 @@
 # - average tiny probabilities without underflow.
 
 # %%
-import torch
-from scipy import special
-from torch.distributions import Normal
-
 from vaelib import bounds, check, plots
 from vaelib.exact import Arc, LinearGaussian
 from vaelib.widgets import JensenLab
+
+import torch
+from scipy import special
+from torch.distributions import Normal
 
 # %%
 torch.set_default_dtype(torch.float64)

@@ -19,14 +19,14 @@
 # - tell apart the two things an encoder can lose: q has the wrong shape, or one network serves all x.
 
 # %%
-import torch
-from torch import nn
-from torch.distributions import Normal
-
 from vaelib import bounds, check, divergences, exact, models, plots
 from vaelib.schedules import cosine_decay
 from vaelib.training import fit
 from vaelib.widgets import ElboLab
+
+import torch
+from torch import nn
+from torch.distributions import Normal
 
 # %% [markdown]
 # The arc of lesson 2 is the running example: z ~ N(0, 1), x = G(z) + σ_x ε with G(z) = (sin z, cos z) and

@@ -18,13 +18,13 @@
 # - choose between `sample` and `rsample`, and say where the pathwise gradient fails.
 
 # %%
-import numpy as np
-import torch
-from torch.distributions import Normal
-
 from vaelib import check, distributions, divergences, models, plots
 from vaelib.exact import Arc, LinearGaussian
 from vaelib.widgets import ReparameterisationLab
+
+import numpy as np
+import torch
+from torch.distributions import Normal
 
 # %%
 torch.set_default_dtype(torch.float64)

@@ -14,14 +14,14 @@
 # - say what KL annealing is for, show a case where it helps, and one where the opposite does.
 
 # %%
-import torch
-
 from vaelib import bounds, check, data, evaluation, plots, schedules
 from vaelib.check import broken_vaes
 from vaelib.divergences import kl_to_standard_normal
 from vaelib.models import dense
 from vaelib.training import face_vae, fit, fit_faces
 from vaelib.widgets import TrainingCurves
+
+import torch
 
 # %% [markdown] slide="Combining all the ingredients" pseudo=["1 to 8"]
 # ## All the ingredients

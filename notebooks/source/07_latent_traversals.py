@@ -17,13 +17,13 @@
 # - say what interpolating in latent space does that interpolating pixels cannot.
 
 # %%
-import torch
-from scipy import stats
-
 from vaelib import check, data, evaluation, plots
 from vaelib.training import face_vae, fit_faces
 from vaelib.widgets import LatentExplorer, TrainingCurves
 from vaelib.widgets.explorer.snapshot import snapshot
+
+import torch
+from scipy import stats
 
 # %% [markdown]
 # ## A model of our own

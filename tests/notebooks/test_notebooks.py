@@ -147,3 +147,12 @@ def test_all_sections_of_the_lecture_that_lessons_claim_are_on_the_map():
             if "slide" in cell["metadata"]:
                 assert f"| {cell['metadata']['slide']} |" in start
                 assert f"({path.name}#" in start
+
+
+@every
+def test_vaelib_is_imported_before_torch(path):
+    """It says how torch's threads wait, which torch reads when it is loaded."""
+    text = "\n".join(source(cell) for cell in cells(path, "code"))
+    ours = re.search(r"^(from|import) vaelib", text, re.MULTILINE)
+    theirs = re.search(r"^(from|import) (torch|scipy|sklearn)", text, re.MULTILINE)
+    assert ours and (not theirs or ours.start() < theirs.start())
