@@ -62,12 +62,12 @@ class Speed:
         name = getattr(engine, "name", "a step of your own") if callable(engine) else engine
         self.settings = {"engine": name, "precision": self.precision}
 
-    def number(self, value: float) -> Tensor | float:
-        """The value as the engine reads it: where it is compiled, from a place in memory."""
+    def as_input(self, value: float) -> Tensor | float:
+        """A tensor for the compiled step, which reads it at each step; for others the number."""
         return torch.tensor(value, device=self.device) if self.compiled else value
 
     @contextmanager
-    def up(self, run: TrainingRun, steps: int, silent: bool) -> Iterator[None]:
+    def prepared(self, run: TrainingRun, steps: int, silent: bool) -> Iterator[None]:
         """While it lasts, the engine is ready: threads, precision, and the compiled step."""
         batch_size = min(run.batch_size, run.n_train)
         weights = sum(p.numel() for p in self.vae.parameters())
@@ -83,7 +83,7 @@ class Speed:
                 torch.set_num_threads(1)
             stack.enter_context(matrix_products(self.precision, self.device))
             stack.enter_context(memory_explained(run, batch_size))
-            if self.compiled and run.step < steps:
+            if self.compiled and run.steps_done < steps:
                 self._compile(run, batch_size, flops * steps >= WORTH_COMPILING, silent)
                 stack.callback(getattr(self.step, "release", lambda: None))
             # With other threads the sums of convolutions are rounded otherwise.
@@ -92,7 +92,7 @@ class Speed:
                 self.step = on_fastest_threads(self.step, torch.get_num_threads())
             yield
 
-    def capture(self, one_step: OnBatch, run: TrainingRun) -> OnBatch:
+    def captured(self, one_step: OnBatch, run: TrainingRun) -> OnBatch:
         """On CUDA, the step on the batch of some indices as one graph, where it is compiled."""
         if self.device.type != "cuda" or not isinstance(self.step, CompiledStep):
             return one_step

@@ -26,10 +26,10 @@ ADVICE = "give the same arguments to resume it, or another checkpoint file to st
 
 @dataclass
 class History:
-    """One value per epoch: means over the examples at the time they were trained on, in nats.
+    """Lists of one value per epoch: means over its examples, each taken at its step, in nats.
 
-    `beta` and `lr` are those of the epoch's last step. `seconds` do not include the
-    `compile_seconds` before the first step.
+    `elbo` is reconstruction − kl, whatever β was; `beta` and `lr` are those of the epoch's last
+    step; `seconds` do not include the `compile_seconds` before the first step.
     """
 
     elbo: list[float] = field(default_factory=list)
@@ -133,13 +133,16 @@ class TrainingRun:
                 self.save()  # if it cannot be saved, say so before training, not after
 
     @property
-    def step(self) -> int:
-        """The number of steps that have been taken."""
+    def steps_done(self) -> int:
         return self.history.steps
+
+    @steps_done.setter
+    def steps_done(self, steps: int) -> None:
+        self.history.steps = steps
 
     def remaining_batches(self) -> tuple[Tensor, ...]:
         """The indices of each batch of this epoch that has not been trained on yet."""
-        done = self.step % self.steps_per_epoch
+        done = self.steps_done % self.steps_per_epoch
         now = self.generator.get_state()
         if done:
             self.generator.set_state(self.start_of_epoch)
@@ -166,20 +169,20 @@ class TrainingRun:
         if self.vae.device.type == "cuda":
             torch.cuda.synchronize()  # what was launched is waited for once per epoch
         self.seconds += time.monotonic() - self.clock
-        if self.step % self.steps_per_epoch:
+        if self.steps_done % self.steps_per_epoch:
             return False
         if self.world > 1:
             dist.all_reduce(self.sums)
         self.check_finite()
         reconstruction, kl = (self.sums / self.n_train).tolist()
         values = {"elbo": reconstruction - kl, "reconstruction": reconstruction, "kl": kl}
-        values |= {name: at(self.step - 1) for name, at in self.schedules.items()}
+        values |= {name: at(self.steps_done - 1) for name, at in self.schedules.items()}
         for name, value in (values | {"seconds": self.seconds}).items():
             getattr(self.history, name).append(value)
         self.sums.zero_()
         self.seconds = 0.0
         if self.rank == 0:
-            self.save(every=0.0 if self.step == steps else 1.0)
+            self.save(every=0.0 if self.steps_done == steps else 1.0)
         return True
 
     def check_finite(self) -> None:
@@ -202,8 +205,8 @@ class TrainingRun:
         tensors |= {"sums": self.sums, "generator.start": self.start_of_epoch}
         tensors["generator.now"] = self.generator.get_state()
         # A schedule is a function: in the file, the values that it had stand for it.
-        steps = [*range(0, self.step, max(1, self.step // 100))]
-        steps += [self.step - 1] if steps else []
+        steps = [*range(0, self.steps_done, max(1, self.steps_done // 100))]
+        steps += [self.steps_done - 1] if steps else []
         values = {n: [[i, at(i)] for i in steps] for n, at in self.schedules.items()}
         info = {
             "config": self.vae.config,
@@ -261,10 +264,8 @@ class TrainingRun:
             where = "in the model (with checkpoint=FILE, fit could resume from here)"
             if self.path:
                 where = f"saved in {self.path}: call fit again with the same arguments to resume"
-            print(
-                f"Interrupted after {self.step} steps, {len(self.history.elbo)} full epochs of "
-                f"{epochs}; everything trained so far is {where}."
-            )
+            done = f"{self.steps_done} steps, {len(self.history.elbo)} full epochs of {epochs}"
+            print(f"Interrupted after {done}; everything trained so far is {where}.")
         return self.history
 
 
@@ -293,7 +294,7 @@ class StopButton:
         self.pressed = True
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
-    def call(self, progress: object, history: History) -> None:
+    def report(self, progress: object, history: History) -> None:
         """Call the caller's function, if it is one; interrupting it presses the button too."""
         if callable(progress) and rank_and_world()[0] == 0:
             try:

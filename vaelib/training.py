@@ -1,11 +1,12 @@
-"""Training a VAE: the loop of lesson 6, with a progress bar, a device, a stop button and resume.
+"""Training a VAE: the loop of lesson 6, with a progress bar, a device, a stop button, checkpoints.
 
-`train_step` is lines 4 to 8 of the lecture's pseudo-code; `fit` is lines 1 to 3 around it. What a
-long run needs besides (its state on disk, the stop button, several processes) is in `vaelib.run`,
-and the same step made faster is in `vaelib.engine`.
+`train_step` is lines 4 to 8 of the lecture's pseudo-code; `fit` is lines 2 and 3 around it. Line 1
+is the model that `fit` is given. What a long run needs besides (its state on disk, the stop button,
+several processes) is in `vaelib.run`, and the same step made faster is in `vaelib.engine`.
 Source: slides "Combining all the ingredients", "Practical implementation" and "KL annealing".
 """
 
+import math
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -62,9 +63,11 @@ def train_step(
 ) -> tuple[Float[Tensor, "*K M"], Float[Tensor, " M"]]:
     """Lines 4 to 8 of the pseudo-code for one batch: one step up the ELBO, with β on the KL.
 
-    Returns log p(x|z) and KL(q(z|x) ‖ p(z)) of each example, (M,), in nats. K samples of z for each
-    example come from ε of shape (K, M, D). Nothing is checked here, as it is called thousands of
-    times: `fit` has checked the data before the first step.
+    Returns log p(x|z) and KL(q(z|x) ‖ p(z)) of each example, (M,), in nats. `fit` gives ε as
+    (M, D); with (K, M, D), K samples of z for each example, log p(x|z) is (K, M).
+    Nothing is checked here, as it is called thousands of times: `fit` has checked the data before.
+    The calls below are lesson 6's `posterior`, `likelihood`, `log_prob` and `kl_to_standard_normal`
+    without their checks.
     """
     q = vae.encoder(x)  # 4
     z = q.mu + q.sigma * eps  # 5
@@ -94,23 +97,24 @@ def fit(
 ) -> History:
     """Maximise the mean over x of log p(x|z) − β KL(q(z|x) ‖ p(z)), z ~ q(z|x), with Adam.
 
-    x: (N, *shape), in memory or in a file mapped into it. `lr` and `beta` are numbers or functions
+    x: (N, *shape), in memory or memory-mapped from a file. `lr` and `beta` are numbers or functions
     of the step 0, 1, 2, … (see `vaelib.schedules`). `device`: "auto" takes CUDA where there is one;
-    the model comes back to where it was. `progress`: a bar, nothing, or a function that is called
-    with the History after each epoch besides the bar. `binarise` draws new 0/1 pixels for each
-    batch (dynamic binarisation).
+    the model comes back to where it was. `progress`: True shows a bar, False nothing, a function
+    gets the History after each epoch (with the bar as well). `binarise` draws new 0/1 pixels for
+    each batch (dynamic binarisation). Ctrl-C, or the notebook's stop button ■, ends the run
+    after the current step and keeps everything trained. With `checkpoint` (a file or a folder) the
+    run is saved as it goes; a stopped one resumes when `fit` is called again with the same
+    arguments, on a CPU with the very same weights.
 
+    The rest is for long runs, and the lessons need none of it.
     `engine`: "plain" calls `train_step`; "compiled" takes the same step as one compiled function,
     on CUDA as one graph, where the run is long enough to earn back the 10 to 30 s of compiling; or
     a step of your own, called as `train_step` is. `precision`: "bfloat16" for the matrix products
     (sums and log-probabilities stay float32), "tf32" on CUDA, or "auto".
 
-    With `checkpoint` (a file or a folder) the run is saved as it goes; a stopped one resumes when
-    `fit` is called again with the same arguments, on a CPU with the very same weights. Ctrl-C or
-    the stop button ends the run after the current step and keeps everything trained. Under
-    torchrun each batch is shared among the processes. Raises TypeError and ValueError as
-    `VAE.posterior`, ValueError for grey pixels under a Bernoulli decoder, an ELBO that is no
-    longer a number or nothing to compile with, MemoryError with the batch size that would fit,
+    Under torchrun each batch is shared among the processes. Raises TypeError and ValueError as
+    `VAE.posterior`, ValueError for grey pixels under a Bernoulli decoder, an ELBO that is no longer
+    a number or nothing to compile with, MemoryError with the batch size that would fit,
     CheckpointError for a checkpoint that is damaged or of another run.
 
     >>> fit(models.dense((4,), 2), torch.zeros(8, 4), epochs=1, progress=False).steps
@@ -122,54 +126,56 @@ def fit(
     beta_at = as_schedule("beta", beta)
     device = choose_device(device)
     settings = {"seed": seed, "batch_size": batch_size, "binarise": binarise}
-    with ExitStack() as stack:
-        stack.callback(vae.to, vae.device)  # whatever happens, the model comes back
-        speed = Speed(engine, precision, vae.to(device), train_step)
-        optimiser = torch.optim.Adam(vae.parameters(), lr=speed.number(lr_at(0)), fused=True)
+    with ExitStack() as stack:  # what is put on it is done at the end, also after an error
+        stack.callback(vae.to, vae.device)  # the model goes back to the device it was on
+        vae.to(device)
+        speed = Speed(engine, precision, vae, train_step)
+        optimiser = torch.optim.Adam(vae.parameters(), lr=speed.as_input(lr_at(0)), fused=True)
         schedules = {"lr": lr_at, "beta": beta_at}
         run = TrainingRun(vae, optimiser, x, checkpoint, schedules, settings | speed.settings)
         steps = epochs * run.steps_per_epoch
-        silent = progress is False or run.rank > 0
-        stack.enter_context(speed.up(run, steps, silent))
+        silent = progress is False or run.rank > 0  # of several processes, the first one reports
+        stack.enter_context(speed.prepared(run, steps, silent))
+        # β is a tensor of one number, as a compiled step reads it again from the same place.
         beta_now = torch.zeros((), dtype=x.dtype, device=device)
 
-        def one_step(index: Tensor) -> None:
+        def draw_and_step(index: Tensor) -> None:
             x_m, eps = run.batches.draw(index)  # 3
-            log_px_z, kl = speed.step(vae, optimiser, x_m, eps, beta_now)  # 4 to 8
+            log_px_z, kl = speed.step(vae, optimiser, x_m, eps, beta_now)  # 4 to 8: train_step
             run.record(log_px_z, kl)
 
-        take_step = speed.capture(one_step, run)
+        step_on = speed.captured(draw_and_step, run)
         stop = stack.enter_context(StopButton())
-        bar = tqdm(total=steps, initial=run.step, unit="step", disable=silent)
+        bar = tqdm(total=steps, initial=run.steps_done, unit="step", disable=silent)
         stack.enter_context(bar)
-        while run.step < steps and not stop.pressed:
-            for index in run.remaining_batches():  # 2
-                set_lr(optimiser, lr_at(run.step))
-                beta_now.fill_(beta_at(run.step))
-                take_step(index)
-                run.history.steps += 1
+        while run.steps_done < steps and not stop.pressed:  # one epoch each time
+            for index in run.remaining_batches():  # 2: in random order; all, unless it resumes
+                set_lr(optimiser, lr_at(run.steps_done))
+                beta_now.fill_(beta_at(run.steps_done))
+                step_on(index)
+                run.steps_done += 1
                 bar.update()
                 if stop.pressed:
                     break
-            if run.end_epoch(steps):
+            if run.end_epoch(steps):  # False where the stop button has cut it short
                 bar.set_postfix(elbo=f"{run.history.elbo[-1]:.1f}", kl=f"{run.history.kl[-1]:.2f}")
-                stop.call(progress, run.history)
-        return run.finish(stop.pressed and run.step < steps, epochs)
+                stop.report(progress, run.history)
+        return run.finish(stop.pressed and run.steps_done < steps, epochs)
 
 
 def face_vae(seed: int = 0) -> VAE:
-    """The default model for the faces: four latent dimensions, of which two find the factors."""
+    """The default model for the faces, untrained: four latent dimensions, more than needed."""
     return models.dense((32, 32), **FACE_MODEL, seed=seed)
 
 
 def fit_faces(
     vae: VAE, x: Tensor, seed: int = 0, epochs: int = 48, batch_size: int = 32, **options: Any
 ) -> History:
-    """`fit` with the default settings for the faces: small batches, and β from above.
+    """`fit` with the default settings for the faces: small batches, β from above, lr down to 0.
 
     Any other argument of `fit` may be given, and then replaces the default.
     """
-    steps = epochs * -(-len(x) // batch_size)
+    steps = epochs * math.ceil(len(x) / batch_size)
     options.setdefault("lr", lambda step: cosine_decay(step, steps, 1.5e-3))
     options.setdefault("beta", lambda step: annealing_from_above(step, steps))
     return fit(vae, x, epochs, batch_size, seed=seed, **options)
@@ -180,30 +186,31 @@ def check_data(vae: VAE, x: object, binarise: bool) -> None:
     if not isinstance(vae, VAE):
         raise TypeError(f"vae must be a vaelib VAE, not {type(vae).__name__}")
     validation.floats("x", x, ("N", *vae.shape))
-    assert isinstance(x, Tensor)
+    assert isinstance(x, Tensor)  # known by now, but not to the type checker
     if len(x) == 0:
         raise ValueError("x holds no examples; expected at least one")
     bernoulli = isinstance(vae.decoder, BernoulliDecoder)
+    check_pixels = validation.unit_interval if binarise else validation.binary
     for chunk in chunks(x):
         vae.check_data("x", chunk.to(vae.device))
         if bernoulli:
-            (validation.unit_interval if binarise else validation.binary)("x", chunk)
+            check_pixels("x", chunk)
     if binarise and not bernoulli:
         raise ValueError("binarise=True goes with a Bernoulli decoder; this decoder is Gaussian")
 
 
 def as_schedule(name: str, value: Schedule) -> Callable[[int], float]:
-    """The function of the step that a number or a function stands for; its values are checked."""
+    """The schedule as a function of the step, also for a number; it refuses values below 0."""
+    fixed = 0.0 if callable(value) else validation.number(name, value)
 
     def at(step: int) -> float:
-        given = (
-            validation.number(f"{name} at step {step}", value(step)) if callable(value) else fixed
-        )
+        given = fixed
+        if callable(value):
+            given = validation.number(f"{name} at step {step}", value(step))
         if given < 0:
             raise ValueError(f"{name} is {given} at step {step}; expected a finite number ≥ 0")
         return given
 
-    fixed = 0.0 if callable(value) else validation.number(name, value)
     return at
 
 
