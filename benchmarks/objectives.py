@@ -95,35 +95,19 @@ class ObjectiveStep:
         if samples < 1:
             raise ValueError(f"samples is {samples}: at least one is needed")
         self.objective = objective
-        self.samples = samples
+        self.n_samples = samples  # `fit` then gives ε as (K, B, D)
         name = getattr(objective, "__name__", "an objective of your own")
         self.name = f"{name}, samples: {samples}"
 
     def __call__(
         self, vae: VAE, optimiser: torch.optim.Optimizer, x: Tensor, eps: Tensor, beta: Tensor
     ) -> tuple[Tensor, Tensor]:
-        bound = self.objective(vae, x, more_noise(eps, self.samples), beta)
+        bound = self.objective(vae, x, eps, beta)
         loss = -bound.value.mean()
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
         return bound.log_px_z.detach(), bound.kl.detach()
-
-
-def more_noise(eps: Tensor, samples: int) -> Tensor:
-    """Noise for K samples, (K, B, D), of which the given ε (B, D) is the first.
-
-    The others come from a generator whose seed is the first number of ε, bit by bit. So a run that
-    resumes draws the same ones, without another state to save.
-    """
-    if samples == 1:
-        return eps[None]
-    bits = torch.int64 if eps.dtype == torch.float64 else torch.int32
-    seed = eps.flatten()[:1].view(bits).item()
-    generator = torch.Generator(eps.device).manual_seed(int(seed))
-    shape = (samples - 1, *eps.shape)
-    rest = torch.randn(shape, generator=generator, dtype=eps.dtype, device=eps.device)
-    return torch.cat([eps[None], rest])
 
 
 class WeightEMA:
@@ -139,6 +123,7 @@ class WeightEMA:
             raise ValueError(f"decay is {decay}: it must be between 0 and 1")
         self.decay = decay
         self.step = step
+        self.n_samples = getattr(step, "n_samples", None)
         self.name = f"{getattr(step, 'name', 'plain')}, averaged weights: {decay}"
 
     def __call__(

@@ -174,19 +174,6 @@ def test_iwae_lies_above_the_elbo_and_with_one_sample_it_is_the_elbo():
     assert (many.value > many.log_px_z - many.kl).all()
 
 
-def test_the_noise_of_more_samples_starts_with_the_given_and_repeats():
-    for dtype in (torch.float32, torch.float64):
-        eps = torch.randn(500, 2, generator=torch.Generator().manual_seed(6), dtype=dtype)
-        found = objectives.more_noise(eps, 50)
-        assert found.shape == (50, 500, 2) and found.dtype == dtype
-        assert torch.equal(found[0], eps)
-        assert torch.equal(found, objectives.more_noise(eps, 50))
-        assert len(found.unique()) > 0.99 * found.numel()
-        assert abs(found.mean()) < 0.02 and abs(found.std() - 1) < 0.02
-        other = objectives.more_noise(eps + 1, 50)
-        assert not torch.equal(found[1], other[1])
-
-
 @pytest.mark.parametrize("name", ["iwae", "elbo"])
 def test_fit_maximises_it(name):
     """Against the loop written out, in float64, with β below 1 for the first steps."""
@@ -203,8 +190,7 @@ def test_fit_maximises_it(name):
     for _ in range(2):
         seen = []
         for index in torch.randperm(37, generator=generator).split(8):
-            eps = torch.randn(len(index), 2, generator=generator, dtype=torch.float64)
-            eps = objectives.more_noise(eps, 3)
+            eps = torch.randn(3, len(index), 2, generator=generator, dtype=torch.float64)
             q = by_hand.posterior(x[index])
             z = q.mean + q.stddev * eps
             log_w = log_weights(by_hand, x[index], z, q, beta[t])
