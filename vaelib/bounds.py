@@ -44,9 +44,8 @@ def elbo(
     Source: slides "Variational Auto-Encoders" (1) and (3).
 
     >>> from vaelib import models
-    >>> terms = elbo(models.dense((4,), 2), torch.zeros(3, 4))
-    >>> bool((terms.total == terms.reconstruction - terms.kl).all())
-    True
+    >>> elbo(models.dense((4,), 2), torch.zeros(3, 4)).total.shape
+    torch.Size([3])
     """
     if kl not in ("analytic", "monte_carlo"):
         raise ValueError(f'kl is {kl!r}; expected "analytic" or "monte_carlo"')
