@@ -62,8 +62,7 @@ class LinearGaussian:
     def optimal_q(self, x: Examples) -> tuple[Tensor, Float[Tensor, " D"]]:
         """(μ, log σ) of the diagonal Gaussian nearest to p(z|x) in KL(q ‖ p(z|x)): (B, D), (D,).
 
-        μ is the posterior's mean and σ_d² = 1/Λ_dd: the *conditional* variance of z_d, which is
-        smaller than the posterior's own where the dimensions are correlated.
+        μ is the posterior's mean, σ_d² = 1/Λ_dd the variance of z_d given the other dimensions.
         """
         return self.posterior(x).mean, -0.5 * self.precision.diagonal().log()
 
@@ -76,9 +75,8 @@ class LinearGaussian:
         log_sigma = _check_q(mu, log_sigma, (len(x), self.D))
         spread = ((2 * log_sigma).exp() * self.W.square().sum(0)).sum(-1)
         error = (x - self.b - mu @ self.W.T).square().sum(-1) + spread
-        return _log_normal(error, self.sigma_x, self.P) - kl_to_standard_normal_per_dim(
-            mu, log_sigma
-        ).sum(-1)
+        kl = kl_to_standard_normal_per_dim(mu, log_sigma).sum(-1)
+        return _log_normal(error, self.sigma_x, self.P) - kl
 
     def kl_to_posterior(self, x: Examples, mu: Codes, log_sigma: LogSigma) -> PerExample:
         """KL(q ‖ p(z|x)) = ½[Σ_d Λ_dd σ_d² + (μ − m)ᵀΛ(μ − m) − D − log|Λ| − 2 Σ_d log σ_d]."""
@@ -99,9 +97,8 @@ class LinearGaussian:
         """The maximum-likelihood model with D = `latent_dim`: W = U (Λ − σ_x² I)^½, b = mean of x.
 
         Λ and U are the D largest eigenvalues of the covariance of x and their eigenvectors, σ_x² is
-        the mean of the other eigenvalues; columns of W beyond P − 1 are zero. The covariance is a
-        sum divided by N − `ddof`: 0 gives the maximum, 1 what scikit-learn's PCA gives. Raises
-        ValueError if no variance is left for σ_x, since then there is no maximum.
+        the mean of the others; columns of W beyond P − 1 are zero. The covariance is a sum over
+        N − `ddof`, where scikit-learn's PCA has ddof = 1. Raises ValueError if σ_x would be 0.
         """
         validation.finite("x", x, ("N", "P"))
         n, p = x.shape
@@ -130,13 +127,9 @@ class Arc:
     """z ~ N(0, 1), x = G(z) + σ_x ε in the plane, with G(z) = (sin z, cos z): a bent line.
 
     log p(x) and p(z|x) come from the trapezoid rule on z in [−12, 12], in float64 for any dtype of
-    x. The integrand is smooth and vanishes at both ends, so the error falls faster than any power
-    of the step: with the default, σ_x/40, it is below 1e-10 up to ‖x‖ = 700. Raises TypeError for
-    a wrong dtype, ValueError for a wrong shape, NaN, or x too far from the origin for the step.
+    x; with the default step, σ_x/40, the error is below 1e-10 up to ‖x‖ = 700. Raises TypeError
+    for a wrong dtype, ValueError for a wrong shape, NaN, or x too far from the origin.
     Source: slide "Maximum Likelihood Estimation" (2), for the integral.
-
-    >>> Arc(sigma_x=0.2).G(torch.zeros(1))
-    tensor([[0., 1.]])
     """
 
     def __init__(self, sigma_x: float = 0.2, step: float | None = None) -> None:
@@ -154,8 +147,7 @@ class Arc:
     def log_px_z(self, x: Float[Tensor, "... 2"], z: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
         """log p(x|z) = −‖x − G(z)‖²/(2σ_x²) − log(2πσ_x²); x (…, 2) and z (…) broadcast."""
         validation.floats("x", x, ("...", 2))
-        error = (x - self.G(z)).square().sum(-1)
-        return _log_normal(error, self.sigma_x, 2)
+        return _log_normal((x - self.G(z)).square().sum(-1), self.sigma_x, 2)
 
     def log_px(self, x: Points) -> PerExample:
         """log p(x) = log ∫ p(x|z) p(z) dz, (B, 2) → (B,), nats, by the trapezoid rule."""
@@ -176,8 +168,7 @@ class Arc:
     def elbo(self, x: Points, mu: PerExample, log_sigma: PerExample) -> PerExample:
         """E_q[log p(x|z)] − KL(q ‖ p(z)) for q = N(μ, σ²), (B,), nats, in closed form.
 
-        On this arc ‖x − G(z)‖² = ‖x‖² + 1 − 2⟨x, G(z)⟩, and E_q[sin z] = exp(−σ²/2) sin μ, likewise
-        for cos, so no quadrature is needed.
+        ‖x − G(z)‖² = ‖x‖² + 1 − 2⟨x, G(z)⟩, and E_q[sin z] = exp(−σ²/2) sin μ, likewise for cos.
         """
         x = self._checked(x)
         log_sigma = _check_q(mu, log_sigma, (len(x),)).double()

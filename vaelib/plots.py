@@ -29,9 +29,6 @@ class AltFigure(Figure):
     """A matplotlib figure that shows as the value of a cell and carries its alternative text.
 
     Raises ValueError where `alt` is empty.
-
-    >>> AltFigure("A straight line.").alt
-    'A straight line.'
     """
 
     def __init__(self, alt: str, size: tuple[float, float] = (9.0, 4.0)) -> None:
@@ -174,13 +171,12 @@ def table(
     """A table (R, C) as shades with the number in each cell, e.g. |Spearman| of z with factors."""
     values = _array("values", values, 2)
     rows, cols = values.shape
-    low, high = limits
     figure, (ax,) = _panels(alt, (1.7 * cols + 2.2, 0.62 * rows + 1.2), title=title)
-    ax.imshow(values, cmap="Blues", vmin=low, vmax=high, aspect="auto")
+    shades = ax.imshow(values, "Blues", vmin=limits[0], vmax=limits[1], aspect="auto")
     ax.grid(visible=False)
     for (r, c), value in np.ndenumerate(values):
-        dark = (value - low) / (high - low) > 0.55
-        ax.text(c, r, f"{value:.2f}", ha="center", va="center", color="w" if dark else "k")
+        colour = "w" if shades.norm(value) > 0.55 else "k"
+        ax.text(c, r, f"{value:.2f}", ha="center", va="center", color=colour)
     ax.set_xticks(range(cols), _labels("col_labels", col_labels, cols))
     ax.set_yticks(range(rows), _labels("row_labels", row_labels, rows))
     return figure
@@ -236,8 +232,7 @@ def jensen(
     weights = _array("weights", weights, 1)
     mean = weights @ at
     height = weights @ heights
-    around = np.argsort(at)
-    around = np.append(around, around[0])  # back to the first point
+    around = np.append(np.argsort(at), np.argmin(at))  # and back to the first
     figure, (ax,) = _panels(alt, (9.0, 4.4), xlabel=labels[0], ylabel=labels[1])
     ax.plot(*curve, color=COLOURS[6], label=labels[1])
     if tangent is not None:
