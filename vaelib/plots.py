@@ -55,7 +55,7 @@ class AltFigure(Figure):
 def _panels(alt: str, size: XY, n: int = 1, share: str = "", **settings: Any) -> Any:
     """A figure of a size in inches, and its n axes from left to right, all with these settings."""
     figure = AltFigure(alt, size)
-    shared = {"sharex": "x" in share, "sharey": "y" in share}
+    shared: Any = {"sharex": "x" in share, "sharey": "y" in share}
     return figure, figure.subplots(1, n, squeeze=False, subplot_kw=settings, **shared)[0]
 
 
@@ -90,10 +90,10 @@ def image_grid(
     above = 0.2 + 0.4 * bool(title) + 0.3 * bool(col_labels)
     figure = AltFigure(alt, (side * cols + 1.6 * bool(row_labels), side * rows + above))
     figure.suptitle(title)
-    axes = figure.subplots(rows, cols, squeeze=False, subplot_kw={"xticks": [], "yticks": []})
+    bare = {"xticks": [], "yticks": [], "frame_on": False}
+    axes = figure.subplots(rows, cols, squeeze=False, subplot_kw=bare)
     for place, ax in np.ndenumerate(axes):
         ax.imshow(images[place], cmap="gray", vmin=0, vmax=1, interpolation="nearest")
-        ax.spines[:].set_visible(False)
     for ax, label in zip(axes[0], _labels("col_labels", col_labels, cols), strict=True):
         ax.set_title(label, fontsize=12)
     for ax, label in zip(axes[:, 0], _labels("row_labels", row_labels, rows), strict=True):
@@ -151,8 +151,7 @@ def curves(
 def ladder(bounds: Mapping[str, float], alt: str, truth: float | None = None) -> AltFigure:
     """Bounds of log p(x) in nats, one rung for each from the bottom; `truth` as a dashed line."""
     n = len(bounds)
-    frame = {"xlabel": "nats per picture", "ylim": (-0.5, n - 0.3), "xmargin": 0.12}
-    figure, (ax,) = _panels(alt, (9.0, 0.7 * n + 1.2), **frame)
+    figure, (ax,) = _panels(alt, (9.0, 0.7 * n + 1.2), xlabel="nats per picture", xmargin=0.12)
     values = [float(v) for v in bounds.values()]
     ax.plot(values, range(n), "o-", color=COLOURS[0], markersize=10)
     for i, value in enumerate(values):
@@ -161,6 +160,7 @@ def ladder(bounds: Mapping[str, float], alt: str, truth: float | None = None) ->
         ax.axvline(truth, color=COLOURS[1], linestyle="--", label="log p(x)")
         ax.legend()
     ax.set_yticks(range(n), list(bounds))
+    ax.set_ylim(-0.5, n - 0.3)
     return figure
 
 
@@ -286,10 +286,9 @@ def plane(
 @rc_context(STYLE)
 def bars(values: Mapping[str, float], alt: str, xlabel: str) -> AltFigure:
     """One horizontal bar per name, from the top, with its number to two significant digits."""
-    names = list(values)
-    lengths = [float(v) for v in values.values()]
-    figure, (ax,) = _panels(alt, (9.0, 0.62 * len(names) + 1.2), xlabel=xlabel, xmargin=0.12)
-    drawn = ax.barh(names, lengths, color=COLOURS[: len(names)], height=0.6)
+    n = len(values)
+    figure, (ax,) = _panels(alt, (9.0, 0.62 * n + 1.2), xlabel=xlabel, xmargin=0.12)
+    drawn = ax.barh([*values], [float(v) for v in values.values()], 0.6, color=COLOURS[:n])
     ax.bar_label(drawn, fmt="{:.2g}", padding=6)
     ax.invert_yaxis()
     return figure
