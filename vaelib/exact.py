@@ -196,10 +196,9 @@ class Arc:
         return z, self.G(z) + self.sigma_x * normal_like((n, 2), self.z, generator)
 
     def _log_joint(self, x: Tensor) -> Tensor:
-        """log p(x|z) + log p(z) on the grid, (B, n)."""
-        # As log_px_z, but with ‖x − G‖² = ‖x‖² + 1 − 2⟨x, G⟩ it takes one product of matrices.
-        inner = x @ self.G(self.z).T - 0.5 * (x.square().sum(-1, keepdim=True) + 1)
-        return _log_normal(-2 * inner, self.sigma_x, 2) - 0.5 * (self.z**2 + LOG_2PI)
+        """log p(x|z) + log p(z) on the grid, (B, n), by one product of matrices."""
+        error = x.square().sum(-1, keepdim=True) + 1 - 2 * (x @ self.G(self.z).T)  # as in `elbo`
+        return _log_normal(error, self.sigma_x, 2) - 0.5 * (self.z**2 + LOG_2PI)
 
     def _checked(self, x: Tensor) -> Tensor:
         validation.finite("x", x, ("B", 2))

@@ -69,11 +69,11 @@ class GaussianDecoder(_Decoder):
         learned = nn.Parameter(torch.tensor(log_sigma_x))
         self.log_sigma_x: Tensor = learned if learn_sigma_x else fixed
 
+    mean = _Decoder.output  # x̂ = G_θ(z)
+
     @property
     def sigma_x(self) -> Tensor:
         return self.log_sigma_x.exp()
-
-    mean = _Decoder.output  # x̂ = G_θ(z)
 
     def forward(self, z: Tensor) -> DiagonalGaussian:
         return DiagonalGaussian(self.output(z), self.log_sigma_x.to(z.dtype), len(self.shape))
@@ -136,8 +136,8 @@ class VAE(nn.Module):
     def posterior(self, x: Batch) -> DiagonalGaussian:
         """q_φ(z|x), (B, D), for x of shape (B, *shape).
 
-        Raises TypeError for a wrong dtype, ValueError for a wrong shape, NaN or an image (a shape
-        of two or three dimensions) with values outside [0, 1].
+        Raises TypeError for a wrong dtype, ValueError for a wrong shape, NaN, or images (if the
+        shape has two dimensions or more) with values outside [0, 1].
         """
         self.check_data("x", x)
         return self.encoder(x)
@@ -237,8 +237,7 @@ def conv(
 ) -> VAE:
     """A VAE of 4 × 4 convolutions of stride 2, one for each of `channels`, and one dense layer.
 
-    `shape` is (H, W) or (C, H, W), H and W divisible by 2 to the number of convolutions.
-    Raises as `dense`.
+    `shape` is (H, W) or (C, H, W), and each convolution halves H and W. Raises as `dense`.
 
     >>> conv((8, 8), 2).likelihood(torch.zeros(5, 2)).mean.shape
     torch.Size([5, 8, 8])

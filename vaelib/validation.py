@@ -57,9 +57,8 @@ def positive(name: str, value: Tensor) -> None:
 
 def unit_interval(name: str, value: Tensor) -> None:
     """Refuse values outside [0, 1]."""
-    if value.numel() == 0:
-        return
-    lo, hi = value.detach().aminmax()  # in one reading, as the data may be large
+    # One reading finds both, as the data may be large.
+    lo, hi = value.detach().aminmax() if value.numel() else (0.0, 1.0)
     if not (lo >= 0 and hi <= 1):
         finite(name, value)
         raise ValueError(f"{name} has values in [{lo:.3g}, {hi:.3g}]; expected in [0, 1] ({GREY})")
