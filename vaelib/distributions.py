@@ -9,10 +9,12 @@ from collections.abc import Sequence
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Generator, Tensor
 from torch import distributions as td
 
 from vaelib import validation
+
+Shape = Sequence[int]
 
 
 class DiagonalGaussian(td.Independent):
@@ -28,28 +30,20 @@ class DiagonalGaussian(td.Independent):
     def __init__(self, mu: Tensor, log_sigma: Tensor, event_dims: int = 1) -> None:
         validation.floats("mu", mu)
         validation.floats("log_sigma", log_sigma)
-        try:
-            self.shape = _common(mu.shape, log_sigma.shape)
-        except RuntimeError:
-            given = f"mu {tuple(mu.shape)}, log_sigma {tuple(log_sigma.shape)}"
-            raise ValueError(f"{given}; expected shapes that broadcast to one") from None
-        self.mu, self.log_sigma = mu, log_sigma
+        self.shape = _broadcast("mu has shape", mu.shape, "log_sigma", log_sigma.shape)
+        self.mu = mu
+        self.log_sigma = log_sigma
         self.sigma = log_sigma.exp()
         super().__init__(td.Normal(mu, self.sigma, validate_args=False), event_dims, False)
 
-    def rsample(
-        self, sample_shape: Sequence[int] = (), generator: torch.Generator | None = None
-    ) -> Tensor:
+    def rsample(self, sample_shape: Shape = (), generator: Generator | None = None) -> Tensor:
         """z = μ + σ ⊙ ε with ε ~ N(0, I) from `generator`; gradients reach μ and log σ."""
         eps = normal_like((*sample_shape, *self.shape), self.mu, generator)
         return self.mu + self.sigma * eps
 
-    def sample(
-        self, sample_shape: Sequence[int] = (), generator: torch.Generator | None = None
-    ) -> Tensor:
+    def sample(self, sample_shape: Shape = (), generator: Generator | None = None) -> Tensor:
         """The same draw as `rsample`, cut from the graph."""
-        with torch.no_grad():
-            return self.rsample(sample_shape, generator)
+        return self.rsample(sample_shape, generator).detach()
 
     def log_prob(self, z: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
         """log N(z; μ, diag σ²), summed over the event: (…, event) → (…), constant included.
@@ -79,20 +73,13 @@ class Bernoulli(td.Independent):
     def __init__(self, logits: Tensor, event_dims: int = 1) -> None:
         validation.floats("logits", logits)
         self.logits = logits
-        base = td.Bernoulli(logits=logits, validate_args=False)
-        super().__init__(base, event_dims, False)
+        super().__init__(td.Bernoulli(logits=logits, validate_args=False), event_dims, False)
 
-    def sample(
-        self, sample_shape: Sequence[int] = (), generator: torch.Generator | None = None
-    ) -> Tensor:
+    def sample(self, sample_shape: Shape = (), generator: Generator | None = None) -> Tensor:
         """Zeros and ones, (sample_shape, …, event), drawn with `generator`."""
-        probabilities = self.mean.expand(*sample_shape, *self.logits.shape)
-        with torch.no_grad():
-            return (
-                _on_device_of(generator, probabilities)
-                .bernoulli(generator=generator)
-                .to(self.logits.device)
-            )
+        probabilities = self.mean.detach().expand(*sample_shape, *self.logits.shape)
+        pixels = probabilities.to(_device(generator, self.logits)).bernoulli(generator=generator)
+        return pixels.to(self.logits.device)
 
     def log_prob(self, x: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
         """log p(x), summed over the event: (…, event) → (…). Raises ValueError unless x is 0/1."""
@@ -107,32 +94,32 @@ class Bernoulli(td.Independent):
         return _sum_last(terms, self.reinterpreted_batch_ndims)
 
 
+def normal_like(shape: Shape, like: Tensor, generator: Generator | None) -> Tensor:
+    """ε ~ N(0, I) of `shape`, with the dtype and on the device of `like`."""
+    device = _device(generator, like)
+    return torch.randn(*shape, generator=generator, dtype=like.dtype, device=device).to(like.device)
+
+
+def _device(generator: Generator | None, like: Tensor) -> torch.device:
+    # The numbers are drawn where the generator is and then moved to where the parameters are, so
+    # that one seed gives the same noise on every device.
+    return like.device if generator is None else generator.device
+
+
 def _check_value(name: str, value: Tensor, p: td.Independent) -> None:
     """Refuse a value that is not of the event's shape or whose batch does not fit p's."""
     validation.floats(name, value, ("...", *p.event_shape))
-    try:
-        _common(value.shape, p.batch_shape + p.event_shape)
+    _broadcast(f"{name} has shape", value.shape, "the distribution", p.batch_shape + p.event_shape)
+
+
+def _broadcast(first: str, a: torch.Size, second: str, b: torch.Size) -> torch.Size:
+    """The shape that both broadcast to."""
+    try:  # torch's own answer loads SymPy first, half a second
+        return a if a == b else torch.broadcast_shapes(a, b)
     except RuntimeError:
-        given = f"{name} has shape {tuple(value.shape)}, the distribution {tuple(p.batch_shape)} × "
-        raise ValueError(f"{given}{tuple(p.event_shape)}; expected shapes that broadcast") from None
+        given = f"{first} {tuple(a)}, {second} {tuple(b)}"
+        raise ValueError(f"{given}; expected shapes that broadcast to one") from None
 
 
 def _sum_last(terms: Tensor, dims: int) -> Tensor:
     return terms.flatten(-dims).sum(-1) if dims else terms
-
-
-def normal_like(shape: Sequence[int], like: Tensor, generator: torch.Generator | None) -> Tensor:
-    """ε ~ N(0, I) of `shape`, with the dtype and on the device of `like`."""
-    # A generator lives on one device; its numbers are moved to where the parameters are, so that
-    # one seed gives the same noise on every device.
-    device = generator.device if generator is not None else like.device
-    return torch.randn(*shape, generator=generator, dtype=like.dtype, device=device).to(like.device)
-
-
-def _on_device_of(generator: torch.Generator | None, value: Tensor) -> Tensor:
-    return value if generator is None else value.to(generator.device)
-
-
-def _common(a: torch.Size, b: torch.Size) -> torch.Size:
-    """The shape that both broadcast to; torch's own answer loads SymPy first, half a second."""
-    return a if a == b else torch.broadcast_shapes(a, b)

@@ -35,10 +35,8 @@ class LinearGaussian:
     """
 
     def __init__(self, W: Float[Tensor, "P D"], b: Float[Tensor, " P"], sigma_x: float) -> None:
-        validation.floats("W", W, ("P", "D"))
-        validation.floats("b", b, (len(W),))
-        validation.finite("W", W)
-        validation.finite("b", b)
+        validation.finite("W", W, ("P", "D"))
+        validation.finite("b", b, (len(W),))
         if W.dtype != b.dtype:
             raise TypeError(f"W has dtype {W.dtype} and b {b.dtype}; expected the same")
         self.W = W
@@ -46,15 +44,13 @@ class LinearGaussian:
         self.sigma_x = validation.number("sigma_x", sigma_x, above=0.0)
         self.P, self.D = W.shape
         # Λ = I + WᵀW/σ_x², the inverse of the posterior's covariance.
-        eye = torch.eye(self.D, dtype=W.dtype, device=W.device)
-        self.precision = eye + W.T @ W / self.sigma_x**2
+        self.precision = torch.eye(self.D).to(W) + W.T @ W / self.sigma_x**2
         self.posterior_covariance = torch.cholesky_inverse(torch.linalg.cholesky(self.precision))
 
     def log_px(self, x: Examples) -> PerExample:
         """log p(x) = log N(x; b, W Wᵀ + σ_x² I), (B, P) → (B,), nats."""
         self._check(x)
-        eye = torch.eye(self.P, dtype=self.W.dtype, device=self.W.device)
-        covariance = self.W @ self.W.T + self.sigma_x**2 * eye
+        covariance = self.W @ self.W.T + self.sigma_x**2 * torch.eye(self.P).to(self.W)
         return MultivariateNormal(self.b, covariance, validate_args=False).log_prob(x)
 
     def posterior(self, x: Examples) -> MultivariateNormal:
@@ -66,8 +62,7 @@ class LinearGaussian:
     def optimal_q(self, x: Examples) -> tuple[Tensor, Float[Tensor, " D"]]:
         """(μ, log σ) of the diagonal Gaussian nearest to p(z|x) in KL(q ‖ p(z|x)): (B, D), (D,).
 
-        μ is the posterior's mean and σ_d² = 1/Λ_dd: the *conditional* variance of z_d, which is
-        smaller than the posterior's own where the dimensions are correlated.
+        μ is the posterior's mean, σ_d² = 1/Λ_dd the variance of z_d given the other dimensions.
         """
         return self.posterior(x).mean, -0.5 * self.precision.diagonal().log()
 
@@ -80,8 +75,8 @@ class LinearGaussian:
         log_sigma = _check_q(mu, log_sigma, (len(x), self.D))
         spread = ((2 * log_sigma).exp() * self.W.square().sum(0)).sum(-1)
         error = (x - self.b - mu @ self.W.T).square().sum(-1) + spread
-        reconstruction = -0.5 * error / self.sigma_x**2 - self.P * _log_normaliser(self.sigma_x)
-        return reconstruction - kl_to_standard_normal_per_dim(mu, log_sigma).sum(-1)
+        kl = kl_to_standard_normal_per_dim(mu, log_sigma).sum(-1)
+        return _log_normal(error, self.sigma_x, self.P) - kl
 
     def kl_to_posterior(self, x: Examples, mu: Codes, log_sigma: LogSigma) -> PerExample:
         """KL(q ‖ p(z|x)) = ½[Σ_d Λ_dd σ_d² + (μ − m)ᵀΛ(μ − m) − D − log|Λ| − 2 Σ_d log σ_d]."""
@@ -102,12 +97,10 @@ class LinearGaussian:
         """The maximum-likelihood model with D = `latent_dim`: W = U (Λ − σ_x² I)^½, b = mean of x.
 
         Λ and U are the D largest eigenvalues of the covariance of x and their eigenvectors, σ_x² is
-        the mean of the other eigenvalues; columns of W beyond P − 1 are zero. The covariance is a
-        sum divided by N − `ddof`: 0 gives the maximum, 1 what scikit-learn's PCA gives. Raises
-        ValueError if no variance is left for σ_x, since then there is no maximum.
+        the mean of the others; columns of W beyond P − 1 are zero. The covariance is a sum over
+        N − `ddof`, where scikit-learn's PCA has ddof = 1. Raises ValueError if σ_x would be 0.
         """
-        validation.floats("x", x, ("N", "P"))
-        validation.finite("x", x)
+        validation.finite("x", x, ("N", "P"))
         n, p = x.shape
         latent_dim = validation.count("latent_dim", latent_dim)
         if n <= validation.count("ddof", ddof, at_least=0):
@@ -118,17 +111,14 @@ class LinearGaussian:
         values = values.flip(0)
         variance = values[kept:].mean()
         if not variance > 10 * torch.finfo(x.dtype).eps * values[0]:
-            raise ValueError(
-                f"x ({n} examples of {p} dimensions) has no variance outside {kept} directions: "
-                "the likelihood grows without bound as sigma_x goes to 0"
-            )
-        W = torch.zeros(p, latent_dim, dtype=x.dtype, device=x.device)
+            given = f"x ({n} examples of {p} dimensions) has no variance outside {kept} directions"
+            raise ValueError(f"{given}: the likelihood grows without bound as sigma_x goes to 0")
+        W = x.new_zeros(p, latent_dim)
         W[:, :kept] = vectors.flip(1)[:, :kept] * (values[:kept] - variance).clamp(min=0).sqrt()
         return cls(W, b, variance.sqrt().item())
 
     def _check(self, x: Tensor) -> None:
-        validation.floats("x", x, ("B", self.P))
-        validation.finite("x", x)
+        validation.finite("x", x, ("B", self.P))
         if x.dtype != self.W.dtype:
             raise TypeError(f"x has dtype {x.dtype} and W {self.W.dtype}; expected the same")
 
@@ -137,13 +127,9 @@ class Arc:
     """z ~ N(0, 1), x = G(z) + σ_x ε in the plane, with G(z) = (sin z, cos z): a bent line.
 
     log p(x) and p(z|x) come from the trapezoid rule on z in [−12, 12], in float64 for any dtype of
-    x. The integrand is smooth and vanishes at both ends, so the error falls faster than any power
-    of the step: with the default, σ_x/40, it is below 1e-10 up to ‖x‖ = 700. Raises TypeError for
-    a wrong dtype, ValueError for a wrong shape, NaN, or x too far from the origin for the step.
+    x; with the default step, σ_x/40, the error is below 1e-10 up to ‖x‖ = 700. Raises TypeError
+    for a wrong dtype, ValueError for a wrong shape, NaN, or x too far from the origin.
     Source: slide "Maximum Likelihood Estimation" (2), for the integral.
-
-    >>> Arc(sigma_x=0.2).G(torch.zeros(1))
-    tensor([[0., 1.]])
     """
 
     def __init__(self, sigma_x: float = 0.2, step: float | None = None) -> None:
@@ -161,8 +147,7 @@ class Arc:
     def log_px_z(self, x: Float[Tensor, "... 2"], z: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
         """log p(x|z) = −‖x − G(z)‖²/(2σ_x²) − log(2πσ_x²); x (…, 2) and z (…) broadcast."""
         validation.floats("x", x, ("...", 2))
-        error = (x - self.G(z)).square().sum(-1)
-        return -0.5 * error / self.sigma_x**2 - 2 * _log_normaliser(self.sigma_x)
+        return _log_normal((x - self.G(z)).square().sum(-1), self.sigma_x, 2)
 
     def log_px(self, x: Points) -> PerExample:
         """log p(x) = log ∫ p(x|z) p(z) dz, (B, 2) → (B,), nats, by the trapezoid rule."""
@@ -183,15 +168,13 @@ class Arc:
     def elbo(self, x: Points, mu: PerExample, log_sigma: PerExample) -> PerExample:
         """E_q[log p(x|z)] − KL(q ‖ p(z)) for q = N(μ, σ²), (B,), nats, in closed form.
 
-        On this arc ‖x − G(z)‖² = ‖x‖² + 1 − 2⟨x, G(z)⟩, and E_q[sin z] = exp(−σ²/2) sin μ, likewise
-        for cos, so no quadrature is needed.
+        ‖x − G(z)‖² = ‖x‖² + 1 − 2⟨x, G(z)⟩, and E_q[sin z] = exp(−σ²/2) sin μ, likewise for cos.
         """
         x = self._checked(x)
         log_sigma = _check_q(mu, log_sigma, (len(x),)).double()
         mean_G = (-0.5 * (2 * log_sigma).exp()).exp()[:, None] * self.G(mu)
         error = x.square().sum(-1) + 1 - 2 * (x * mean_G).sum(-1)
-        reconstruction = -0.5 * error / self.sigma_x**2 - 2 * _log_normaliser(self.sigma_x)
-        return reconstruction - kl_to_standard_normal_per_dim(mu, log_sigma)
+        return _log_normal(error, self.sigma_x, 2) - kl_to_standard_normal_per_dim(mu, log_sigma)
 
     def kl_to_posterior(self, x: Points, mu: PerExample, log_sigma: PerExample) -> PerExample:
         """KL(q ‖ p(z|x)) = ∫ q(z) (log q(z) − log p(z|x)) dz for q = N(μ, σ²), by quadrature.
@@ -213,34 +196,29 @@ class Arc:
         return z, self.G(z) + self.sigma_x * normal_like((n, 2), self.z, generator)
 
     def _log_joint(self, x: Tensor) -> Tensor:
-        """log p(x|z) + log p(z) on the grid, (B, n)."""
-        # As log_px_z, but with ‖x − G‖² = ‖x‖² + 1 − 2⟨x, G⟩ it takes one product of matrices.
-        inner = x @ self.G(self.z).T - 0.5 * (x.square().sum(-1, keepdim=True) + 1)
-        log_px_z = inner / self.sigma_x**2 - 2 * _log_normaliser(self.sigma_x)
-        return log_px_z - 0.5 * (self.z**2 + LOG_2PI)
+        """log p(x|z) + log p(z) on the grid, (B, n), by one product of matrices."""
+        error = x.square().sum(-1, keepdim=True) + 1 - 2 * (x @ self.G(self.z).T)  # as in `elbo`
+        return _log_normal(error, self.sigma_x, 2) - 0.5 * (self.z**2 + LOG_2PI)
 
     def _checked(self, x: Tensor) -> Tensor:
-        validation.floats("x", x, ("B", 2))
-        validation.finite("x", x)
+        validation.finite("x", x, ("B", 2))
         # p(x|z) is as wide as σ_x/√‖x‖ in z; at 1.5 steps the rule is exact to about 1e-19.
         reach = (self.sigma_x / (1.5 * self.step)) ** 2
         if len(x) and (far := x.norm(dim=-1).max().item()) > reach:
-            raise ValueError(
-                f"x is {far:.3g} away from the origin; a step of {self.step:.2g} resolves p(x|z) "
-                f"up to {reach:.3g}: give Arc a smaller step"
+            given = (
+                f"x is {far:.3g} away from the origin; a step of {self.step:.2g} resolves p(x|z)"
             )
+            raise ValueError(f"{given} up to {reach:.3g}: give Arc a smaller step")
         return x.double()
 
 
 def _check_q(mu: Tensor, log_sigma: Tensor, shape: tuple[int, ...]) -> Tensor:
     """Check μ and log σ, and return log σ in the shape of μ."""
-    validation.floats("mu", mu, shape)
-    validation.finite("mu", mu)
-    validation.floats("log_sigma", log_sigma, shape if log_sigma.ndim == len(shape) else shape[1:])
-    validation.finite("log_sigma", log_sigma)
+    validation.finite("mu", mu, shape)
+    validation.finite("log_sigma", log_sigma, shape if log_sigma.ndim == len(shape) else shape[1:])
     return log_sigma.expand(mu.shape)
 
 
-def _log_normaliser(sigma_x: float) -> float:
-    """log √(2πσ_x²), which each dimension of x adds to −log p(x|z)."""
-    return math.log(sigma_x) + 0.5 * LOG_2PI
+def _log_normal(error: Tensor, sigma: float, dims: int) -> Tensor:
+    """log N(x; m, σ² I) in so many dimensions, from the squared error ‖x − m‖²."""
+    return -0.5 * error / sigma**2 - dims * (math.log(sigma) + 0.5 * LOG_2PI)

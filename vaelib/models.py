@@ -5,16 +5,19 @@
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import pairwise
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 
 from vaelib import validation
 from vaelib.distributions import Bernoulli, DiagonalGaussian
 
+Shape = Sequence[int]
+Batch = Float[Tensor, "B ..."]
 Likelihood = Literal["gaussian", "bernoulli"]
 ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "silu": nn.SiLU, "tanh": nn.Tanh}
 
@@ -56,30 +59,21 @@ class GaussianDecoder(_Decoder):
     Raises ValueError for σ_x ≤ 0. Source: slide "Maximum Likelihood Estimation" (2).
     """
 
-    log_sigma_x: Tensor
-
     def __init__(
-        self,
-        body: nn.Module,
-        shape: Sequence[int],
-        sigma_x: float = 0.1,
-        learn_sigma_x: bool = False,
+        self, body: nn.Module, shape: Shape, sigma_x: float = 0.1, learn_sigma_x: bool = False
     ) -> None:
         super().__init__(body, shape)
         log_sigma_x = math.log(validation.number("sigma_x", sigma_x, above=0.0))
-        if learn_sigma_x:
-            self.log_sigma_x = nn.Parameter(torch.tensor(log_sigma_x))
-        else:
-            # Double precision, so that a model turned to float64 has just the σ_x asked for.
-            self.register_buffer("log_sigma_x", torch.tensor(log_sigma_x, dtype=torch.float64))
+        # If fixed, in double precision, so that a model in float64 has just the σ_x asked for.
+        fixed = nn.Buffer(torch.tensor(log_sigma_x, dtype=torch.float64))
+        learned = nn.Parameter(torch.tensor(log_sigma_x))
+        self.log_sigma_x: Tensor = learned if learn_sigma_x else fixed
+
+    mean = _Decoder.output  # x̂ = G_θ(z)
 
     @property
     def sigma_x(self) -> Tensor:
         return self.log_sigma_x.exp()
-
-    def mean(self, z: Tensor) -> Tensor:
-        """x̂ = G_θ(z): (…, D) → (…, *shape)."""
-        return self.output(z)
 
     def forward(self, z: Tensor) -> DiagonalGaussian:
         return DiagonalGaussian(self.output(z), self.log_sigma_x.to(z.dtype), len(self.shape))
@@ -118,10 +112,12 @@ class VAE(nn.Module):
             if not isinstance(encoder, GaussianEncoder):
                 raise ValueError("give latent_dim: only a GaussianEncoder tells it by itself")
             latent_dim = encoder.mu.out_features
-        self.encoder, self.decoder, self.config = encoder, decoder, config
+        self.encoder = encoder
+        self.decoder = decoder
+        self.config = config
         self.latent_dim: int = validation.count("latent_dim", latent_dim)
         self.shape: tuple[int, ...] = decoder.shape
-        self._check_fit()
+        self._check_pair()
 
     @property
     def dtype(self) -> torch.dtype:
@@ -137,11 +133,11 @@ class VAE(nn.Module):
         zeros = torch.zeros(self.latent_dim, dtype=self.dtype, device=self.device)
         return DiagonalGaussian(zeros, zeros)
 
-    def posterior(self, x: Float[Tensor, "B ..."]) -> DiagonalGaussian:
+    def posterior(self, x: Batch) -> DiagonalGaussian:
         """q_φ(z|x), (B, D), for x of shape (B, *shape).
 
-        Raises TypeError for a wrong dtype, ValueError for a wrong shape, NaN or an image (a shape
-        of two or three dimensions) with values outside [0, 1].
+        Raises TypeError for a wrong dtype, ValueError for a wrong shape, NaN, or images (if the
+        shape has two dimensions or more) with values outside [0, 1].
         """
         self.check_data("x", x)
         return self.encoder(x)
@@ -153,9 +149,7 @@ class VAE(nn.Module):
             raise ValueError(f"z has shape {tuple(z.shape)}; expected (B, D): say z.unsqueeze(0)")
         return self.decoder(z)
 
-    def sample(
-        self, n: int, generator: torch.Generator | None = None, mean: bool = False
-    ) -> Float[Tensor, "n ..."]:
+    def sample(self, n: int, generator: Generator | None = None, mean: bool = False) -> Batch:
         """n draws from p_θ(x): z ~ p(z), then x ~ p_θ(x|z), or (`mean=True`) x̂ = G_θ(z).
 
         (n, *shape). Source: slide "Generating data from the VAE".
@@ -171,41 +165,37 @@ class VAE(nn.Module):
         """Refuse data that this model is not for; the likelihood's own needs are checked by it."""
         self._check(name, x, ("B", *self.shape), unit=len(self.shape) > 1)
 
-    @torch.no_grad()
-    def _check_fit(self) -> None:
+    def _check_pair(self) -> None:
         """Refuse an encoder and a decoder that do not go together."""
-        like, modes = next(self.parameters()), [(m, m.training) for m in self.modules()]
-        self.eval()  # a network with dropout or batch statistics is to be left as it is
+        modes = {module: module.training for module in self.modules()}
+        self.eval()  # so that dropout draws nothing and batch statistics stay as they are
         try:
-            mu = self.encoder(like.new_zeros(1, *self.shape)).mu
-            x_hat = self.decoder.mean(like.new_zeros(1, self.latent_dim))
+            with torch.no_grad():
+                mu = self.encoder(self.prior.mu.new_zeros(1, *self.shape)).mu
+                x_hat = self.decoder.mean(self.prior.mu[None])
         except RuntimeError as error:
             given = f"data of shape {self.shape} and {self.latent_dim} latent dimensions"
             raise ValueError(f"encoder or decoder is not for {given}: {error}") from None
         finally:
-            for module, mode in modes:
+            for module, mode in modes.items():
                 module.training = mode
         wanted = ((1, self.latent_dim), (1, *self.shape))
-        if (tuple(mu.shape), tuple(x_hat.shape)) != wanted:
+        if (mu.shape, x_hat.shape) != wanted:
             given = f"mu of shape {tuple(mu.shape)}, x_hat of shape {tuple(x_hat.shape)}"
             raise ValueError(f"encoder and decoder give {given}; expected {wanted}")
 
-    def _check(
-        self, name: str, value: object, shape: Sequence[int | str], unit: bool = False
-    ) -> None:
+    def _check(self, name: str, value: Any, shape: Sequence[int | str], unit: bool = False) -> None:
         validation.floats(name, value, shape)
-        assert isinstance(value, Tensor)
-        for what, given, own in (
-            ("dtype", value.dtype, self.dtype),
-            ("device", value.device, self.device),
-        ):
+        for what in ("dtype", "device"):
+            given = getattr(value, what)
+            own = getattr(self, what)
             if given != own:
                 raise TypeError(f"{name} has {what} {given}, the model {own}; expected the same")
         (validation.unit_interval if unit else validation.finite)(name, value)
 
 
 def dense(
-    shape: Sequence[int],
+    shape: Shape,
     latent_dim: int,
     hidden: Sequence[int] = (400,),
     likelihood: Likelihood = "gaussian",
@@ -222,7 +212,7 @@ def dense(
     >>> dense((28, 28), 20).posterior(torch.zeros(5, 28, 28)).mu.shape
     torch.Size([5, 20])
     """
-    config = _config("dense", locals())
+    config = _config("dense", locals(), sizes=("shape", "hidden"))
     sizes = [math.prod(config["shape"]), *config["hidden"]]
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(config["seed"])
@@ -235,7 +225,7 @@ def dense(
 
 
 def conv(
-    shape: Sequence[int],
+    shape: Shape,
     latent_dim: int,
     channels: Sequence[int] = (32, 64),
     hidden: int = 256,
@@ -247,35 +237,34 @@ def conv(
 ) -> VAE:
     """A VAE of 4 × 4 convolutions of stride 2, one for each of `channels`, and one dense layer.
 
-    `shape` is (H, W) or (C, H, W), H and W divisible by 2 to the number of convolutions.
-    Raises as `dense`.
+    `shape` is (H, W) or (C, H, W), and each convolution halves H and W. Raises as `dense`.
 
     >>> conv((8, 8), 2).likelihood(torch.zeros(5, 2)).mean.shape
     torch.Size([5, 8, 8])
     """
-    config = _config("conv", locals())
+    hidden = validation.count("hidden", hidden)
+    config = _config("conv", locals(), sizes=("shape", "channels"))
     if not config["channels"]:
         raise ValueError("channels is (); expected the sizes of one or more convolutions")
-    if len(config["shape"]) not in (2, 3) or any(n % 2 ** len(channels) for n in shape[-2:]):
+    factor = 2 ** len(channels)
+    if len(config["shape"]) not in (2, 3) or any(n % factor for n in shape[-2:]):
         raise ValueError(
             f"shape is {tuple(shape)}; expected (H, W) or (C, H, W) with H and W divisible by "
-            f"{2 ** len(channels)} ({len(channels)} convolutions of stride 2)"
+            f"{factor} ({len(channels)} convolutions of stride 2)"
         )
     image = (1, *shape) if len(shape) == 2 else tuple(shape)
     maps = [image[0], *config["channels"]]
-    small = (maps[-1], *(n // 2 ** len(channels) for n in image[1:]))
-    act = ACTIVATIONS[activation]
+    small = (maps[-1], *(n // factor for n in image[1:]))
+    halve = partial(nn.Conv2d, kernel_size=4, stride=2, padding=1)
+    double = partial(nn.ConvTranspose2d, kernel_size=4, stride=2, padding=1)
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(config["seed"])
-        down: list[nn.Module] = [nn.Flatten(), nn.Unflatten(1, image)]
-        for before, after in pairwise(maps):
-            down += [nn.Conv2d(before, after, 4, stride=2, padding=1), act()]
+        down = [nn.Flatten(), nn.Unflatten(1, image), *_layers(maps, activation, halve)]
         down += [nn.Flatten(), *_layers([math.prod(small), hidden], activation)]
         encoder = GaussianEncoder(nn.Sequential(*down), hidden, latent_dim)
         up = [*_layers([latent_dim, hidden, math.prod(small)], activation), nn.Unflatten(1, small)]
-        for before, after in pairwise(maps[::-1]):
-            up += [nn.ConvTranspose2d(before, after, 4, stride=2, padding=1), act()]
-        decoder = _decoder(nn.Sequential(*up[:-1]), config)
+        up += _layers(maps[::-1], activation, double)[:-1]
+        decoder = _decoder(nn.Sequential(*up), config)
     return VAE(encoder, decoder, config=config)
 
 
@@ -292,9 +281,9 @@ def build(config: dict[str, Any]) -> VAE:
         raise ValueError(f"{config!r} does not describe a VAE: {error}") from None
 
 
-def _layers(sizes: Sequence[int], activation: str) -> list[nn.Module]:
-    """A linear layer and an activation for each step from one size to the next."""
-    return [m for a, b in pairwise(sizes) for m in (nn.Linear(a, b), ACTIVATIONS[activation]())]
+def _layers(sizes: Shape, activation: str, layer: Any = nn.Linear) -> list[nn.Module]:
+    """A layer and an activation for each step from one size to the next."""
+    return [m for a, b in pairwise(sizes) for m in (layer(a, b), ACTIVATIONS[activation]())]
 
 
 def _decoder(body: nn.Module, config: dict[str, Any]) -> GaussianDecoder | BernoulliDecoder:
@@ -303,22 +292,20 @@ def _decoder(body: nn.Module, config: dict[str, Any]) -> GaussianDecoder | Berno
     return GaussianDecoder(body, config["shape"], config["sigma_x"], config["learn_sigma_x"])
 
 
-def _config(maker: str, options: dict[str, Any]) -> dict[str, Any]:
+def _config(maker: str, options: dict[str, Any], sizes: Sequence[str]) -> dict[str, Any]:
     """A maker's arguments, checked, in a form that JSON keeps."""
     config = dict(options, maker=maker)
-    for name in ("shape", "hidden", "channels"):
-        if name in config and not (name == "hidden" and maker == "conv"):
-            if not isinstance(config[name], Sequence) or isinstance(config[name], str):
-                raise TypeError(f"{name} is {config[name]!r}; expected a tuple of whole numbers")
-            config[name] = [validation.count(f"each size in {name}", n) for n in config[name]]
+    for name in sizes:
+        if not isinstance(config[name], Sequence) or isinstance(config[name], str):
+            raise TypeError(f"{name} is {config[name]!r}; expected a tuple of whole numbers")
+        config[name] = [validation.count(f"each size in {name}", n) for n in config[name]]
     if not config["shape"]:
         raise ValueError("shape is (); expected the shape of one example, such as (28, 28)")
-    for name in ("latent_dim", *(["hidden"] if maker == "conv" else [])):
-        config[name] = validation.count(name, config[name])
+    config["latent_dim"] = validation.count("latent_dim", config["latent_dim"])
     config["seed"] = validation.count("seed", config["seed"], at_least=0)
     config["learn_sigma_x"] = bool(config["learn_sigma_x"])
     config["sigma_x"] = validation.number("sigma_x", config["sigma_x"], above=0.0)
-    for name, known in (("likelihood", ["gaussian", "bernoulli"]), ("activation", [*ACTIVATIONS])):
+    for name, known in (("likelihood", get_args(Likelihood)), ("activation", ACTIVATIONS)):
         if config[name] not in known:
-            raise ValueError(f"{name} is {config[name]!r}; expected one of {known}")
+            raise ValueError(f"{name} is {config[name]!r}; expected one of {[*known]}")
     return config

@@ -17,25 +17,18 @@ from matplotlib.figure import Figure
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)), (0, (8, 2)))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
-STYLE: Any = {
-    "font.size": 13,
-    "axes.titlesize": 14,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "grid.alpha": 0.3,
-    "lines.linewidth": 2.2,
-    "legend.frameon": False,
-}
+STYLE: Any = {"font.size": 13, "axes.titlesize": 14, "lines.linewidth": 2.2}
+STYLE |= {"axes.grid": True, "grid.alpha": 0.3}
+STYLE |= dict.fromkeys(("axes.spines.top", "axes.spines.right", "legend.frameon"), False)
+Names = Sequence[str] | None
+Lines = Mapping[str, Any]  # name: values (n,)
+XY = tuple[Any, Any]
 
 
 class AltFigure(Figure):
     """A matplotlib figure that shows as the value of a cell and carries its alternative text.
 
     Raises ValueError where `alt` is empty.
-
-    >>> AltFigure("A straight line.").alt
-    'A straight line.'
     """
 
     def __init__(self, alt: str, size: tuple[float, float] = (9.0, 4.0)) -> None:
@@ -59,58 +52,52 @@ class AltFigure(Figure):
         return data, {"image/png": {"alt": self.alt}}
 
 
-Labels = Sequence[str] | None
-Lines = Mapping[str, Any]  # name: values (n,)
+def _panels(alt: str, size: XY, n: int = 1, share: str = "", **settings: Any) -> Any:
+    """A figure of a size in inches, and its n axes from left to right, all with these settings."""
+    figure = AltFigure(alt, size)
+    shared: Any = {"sharex": "x" in share, "sharey": "y" in share}
+    return figure, figure.subplots(1, n, squeeze=False, subplot_kw=settings, **shared)[0]
 
 
-def _array(name: str, values: Any, dims: int) -> np.ndarray:
+def _array(name: str, values: Any, dims: int, x: Any = None) -> np.ndarray:
+    """The values as an array of `dims` dimensions; x are the places that they belong to."""
     array = np.asarray(values)
     if array.ndim != dims:
         raise ValueError(f"{name} has {array.ndim} dimensions {array.shape}; it must have {dims}")
+    if x is not None and len(array) != len(x):
+        raise ValueError(f"{name}: {len(array)} values for {len(x)} places x")
     return array
 
 
-def _pair(name: str, x: Any, values: Any) -> tuple[np.ndarray, np.ndarray]:
-    """The places x and the values at them, which must be as many."""
-    values = _array(name, values, 1)
-    if len(values) != len(x):
-        raise ValueError(f"{name}: {len(values)} values for {len(x)} places x")
-    return np.asarray(x), values
-
-
-def _check_labels(name: str, labels: Labels, wanted: int) -> None:
-    if labels is not None and len(labels) != wanted:
-        raise ValueError(f"{len(labels)} {name} given; the array needs {wanted}")
+def _labels(name: str, labels: Names, n: int) -> Sequence[str]:
+    """The n labels, which are empty by default."""
+    if labels is not None and len(labels) != n:
+        raise ValueError(f"{len(labels)} {name} given; the array needs {n}")
+    return labels or [""] * n
 
 
 @rc_context(STYLE)
 def image_grid(
-    images: Any, alt: str, row_labels: Labels = None, col_labels: Labels = None, title: str = ""
+    images: Any, alt: str, row_labels: Names = None, col_labels: Names = None, title: str = ""
 ) -> AltFigure:
     """Rows of grey pictures (R, C, H, W) in [0, 1], labelled on the left and above.
 
     Raises ValueError for another number of dimensions or of labels.
-
-    >>> image_grid(np.zeros((1, 2, 8, 8)), "Two black pictures.").alt
-    'Two black pictures.'
     """
     images = _array("images", images, 4)
     rows, cols = images.shape[:2]
-    _check_labels("row_labels", row_labels, rows)
-    _check_labels("col_labels", col_labels, cols)
     side = min(1.1, 8.5 / cols)
     above = 0.2 + 0.4 * bool(title) + 0.3 * bool(col_labels)
     figure = AltFigure(alt, (side * cols + 1.6 * bool(row_labels), side * rows + above))
     figure.suptitle(title)
-    for r, axes in enumerate(figure.subplots(rows, cols, squeeze=False)):
-        for c, ax in enumerate(axes):
-            ax.imshow(images[r, c], cmap="gray", vmin=0, vmax=1, interpolation="nearest")
-            ax.set(xticks=[], yticks=[])
-            ax.spines[:].set_visible(False)
-            if col_labels and r == 0:
-                ax.set_title(col_labels[c], fontsize=12)
-        if row_labels:
-            axes[0].set_ylabel(row_labels[r], rotation=0, ha="right", va="center")
+    bare = {"xticks": [], "yticks": [], "frame_on": False}
+    axes = figure.subplots(rows, cols, squeeze=False, subplot_kw=bare)
+    for place, ax in np.ndenumerate(axes):
+        ax.imshow(images[place], cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+    for ax, label in zip(axes[0], _labels("col_labels", col_labels, cols), strict=True):
+        ax.set_title(label, fontsize=12)
+    for ax, label in zip(axes[:, 0], _labels("row_labels", row_labels, rows), strict=True):
+        ax.set_ylabel(label, rotation=0, ha="right", va="center")
     return figure
 
 
@@ -127,14 +114,12 @@ def manifold(images: Any, quantiles: Any, alt: str, labels: tuple[str, str]) -> 
     if n != cols or n != len(quantiles):
         raise ValueError(f"{n} × {cols} pictures and {len(quantiles)} quantiles: not a square")
     mosaic = images.transpose(0, 2, 1, 3).reshape(n * height, n * width)
-    figure = AltFigure(alt, (7.4, 7.0))
-    ax = figure.subplots()
+    figure, (ax,) = _panels(alt, (7.4, 7.0), ylabel=labels[0], xlabel=labels[1])
     ax.imshow(mosaic, cmap="gray", vmin=0, vmax=1)
     ax.grid(visible=False)
     ticks = [f"{z:+.1f}" for z in quantiles]
     ax.set_xticks((np.arange(n) + 0.5) * width - 0.5, ticks)
     ax.set_yticks((np.arange(n) + 0.5) * height - 0.5, ticks)
-    ax.set(ylabel=labels[0], xlabel=labels[1])
     return figure
 
 
@@ -147,21 +132,16 @@ def curves(
     The values stand at the places `x` (n,), by default at 1, …, n. The i-th line of every panel
     has the same colour, dashes and marker.
     """
-    figure = AltFigure(alt, (9.0 if len(panels) < 3 else 12.0, 4.2))
+    n = len(panels)
+    figure, axes = _panels(alt, (9.0 if n < 3 else 12.0, 4.2), n, xlabel=xlabel)
     figure.suptitle(title)
-    axes = figure.subplots(1, len(panels), squeeze=False)[0]
-    for ax, (ylabel, lines) in zip(axes, panels.items(), strict=True):
+    for ax, (quantity, lines) in zip(axes, panels.items(), strict=True):
         for i, (name, values) in enumerate(lines.items()):
-            places = range(1, len(values) + 1) if x is None else x
-            ax.plot(
-                *_pair(name, places, values),
-                color=COLOURS[i % 7],
-                linestyle=LINES[i % 7],
-                marker=MARKERS[i % 7],
-                markevery=max(1, len(values) // 8),
-                label=name,
-            )
-        ax.set(xlabel=xlabel, title=ylabel)
+            at = np.arange(len(values)) + 1 if x is None else np.asarray(x)
+            values = _array(name, values, 1, at)
+            look = {"color": COLOURS[i % 7], "linestyle": LINES[i % 7], "marker": MARKERS[i % 7]}
+            ax.plot(at, values, markevery=max(1, len(values) // 8), label=name, **look)
+        ax.set_title(quantity)
         if len(lines) > 1:
             ax.legend(fontsize=11)
     return figure
@@ -170,56 +150,44 @@ def curves(
 @rc_context(STYLE)
 def ladder(bounds: Mapping[str, float], alt: str, truth: float | None = None) -> AltFigure:
     """Bounds of log p(x) in nats, one rung for each from the bottom; `truth` as a dashed line."""
-    rungs = np.arange(len(bounds))
-    values = np.array([float(v) for v in bounds.values()])
-    figure = AltFigure(alt, (9.0, 0.7 * len(bounds) + 1.2))
-    ax = figure.subplots()
-    ax.plot(values, rungs, "o-", color=COLOURS[0], markersize=10)
+    n = len(bounds)
+    figure, (ax,) = _panels(alt, (9.0, 0.7 * n + 1.2), xlabel="nats per picture", xmargin=0.12)
+    values = [float(v) for v in bounds.values()]
+    ax.plot(values, range(n), "o-", color=COLOURS[0], markersize=10)
     for i, value in enumerate(values):
         ax.annotate(f"{value:.1f}", (value, i), (0, 9), textcoords="offset points", ha="center")
     if truth is not None:
         ax.axvline(truth, color=COLOURS[1], linestyle="--", label="log p(x)")
         ax.legend()
-    ax.set_yticks(rungs, list(bounds))
-    ax.set(xlabel="nats per picture", ylim=(-0.5, len(bounds) - 0.3))
-    ax.margins(x=0.12)
+    ax.set_yticks(range(n), list(bounds))
+    ax.set_ylim(-0.5, n - 0.3)
     return figure
 
 
 @rc_context(STYLE)
 def table(
-    values: Any,
-    alt: str,
-    row_labels: Sequence[str],
-    col_labels: Sequence[str],
-    title: str = "",
-    limits: tuple[float, float] = (0.0, 1.0),
+    values: Any, alt: str, row_labels: Any, col_labels: Any, title: str = "", limits: XY = (0, 1)
 ) -> AltFigure:
     """A table (R, C) as shades with the number in each cell, e.g. |Spearman| of z with factors."""
     values = _array("values", values, 2)
     rows, cols = values.shape
-    _check_labels("row_labels", row_labels, rows)
-    _check_labels("col_labels", col_labels, cols)
-    low, high = limits
-    figure = AltFigure(alt, (1.7 * cols + 2.2, 0.62 * rows + 1.2))
-    ax = figure.subplots()
-    ax.imshow(values, cmap="Blues", vmin=low, vmax=high, aspect="auto")
+    figure, (ax,) = _panels(alt, (1.7 * cols + 2.2, 0.62 * rows + 1.2), title=title)
+    shades = ax.imshow(values, "Blues", vmin=limits[0], vmax=limits[1], aspect="auto")
     ax.grid(visible=False)
     for (r, c), value in np.ndenumerate(values):
-        dark = (value - low) / (high - low) > 0.55
-        ax.text(c, r, f"{value:.2f}", ha="center", va="center", color="w" if dark else "k")
-    ax.set_xticks(range(cols), col_labels)
-    ax.set_yticks(range(rows), row_labels)
-    ax.set_title(title)
+        colour = "w" if shades.norm(value) > 0.55 else "k"
+        ax.text(c, r, f"{value:.2f}", ha="center", va="center", color=colour)
+    ax.set_xticks(range(cols), _labels("col_labels", col_labels, cols))
+    ax.set_yticks(range(rows), _labels("row_labels", row_labels, rows))
     return figure
 
 
 @rc_context(STYLE)
-def scatter(points: Any, factors: Mapping[str, Any], alt: str, axes: tuple[str, str]) -> AltFigure:
+def scatter(points: Any, factors: Lines, alt: str, axes: tuple[str, str]) -> AltFigure:
     """Points (N, 2) in one panel per factor (N,), which shades them from dark (low) to light."""
     points = _array("points", points, 2)
-    figure = AltFigure(alt, (4.5 * len(factors), 4.2))
-    panels = figure.subplots(1, len(factors), squeeze=False, sharex=True, sharey=True)[0]
+    n = len(factors)
+    figure, panels = _panels(alt, (4.5 * n, 4.2), n, share="xy")
     for ax, (name, values) in zip(panels, factors.items(), strict=True):
         dots = ax.scatter(*points.T, c=_array(name, values, 1), cmap="cividis", s=9)
         ax.set(title=name, xlabel=axes[0], ylabel=axes[1], aspect="equal")
@@ -229,13 +197,7 @@ def scatter(points: Any, factors: Mapping[str, Any], alt: str, axes: tuple[str, 
 
 @rc_context(STYLE)
 def against(
-    x: Any,
-    predicted: Lines,
-    measured: Mapping[str, tuple[Any, Any]],
-    alt: str,
-    xlabel: str,
-    ylabel: str,
-    log: str = "x",
+    x: Any, predicted: Lines, measured: Lines, alt: str, xlabel: str, ylabel: str, log: str = "x"
 ) -> AltFigure:
     """What is predicted at x (n,) as lines and what was measured there as points.
 
@@ -244,109 +206,79 @@ def against(
     Raises ValueError where a length differs from x's.
     """
     x = _array("x", x, 1)
-    figure = AltFigure(alt, (9.0, 4.4))
-    ax = figure.subplots()
+    figure, (ax,) = _panels(alt, (9.0, 4.4), xlabel=xlabel, ylabel=ylabel)
     for i, (name, values) in enumerate(predicted.items()):
-        ax.plot(*_pair(name, x, values), color=COLOURS[i], linestyle=LINES[i], label=name)
+        ax.plot(x, _array(name, values, 1, x), color=COLOURS[i], linestyle=LINES[i], label=name)
+    first = 0 if len(predicted) == len(measured) else len(predicted)
     for i, (name, (values, errors)) in enumerate(measured.items()):
-        ax.errorbar(
-            *_pair(name, x, values),
-            yerr=2 * _pair(name, x, errors)[1],
-            color=COLOURS[i if len(predicted) == len(measured) else i + len(predicted)],
-            fmt=MARKERS[i],
-            markersize=7,
-            capsize=4,
-            label=name,
-        )
-    if "x" in log:
-        ax.set_xscale("log")
-    if "y" in log:
-        ax.set_yscale("log")
-    ax.set(xlabel=xlabel, ylabel=ylabel)
+        look = {"color": COLOURS[first + i], "fmt": MARKERS[i], "markersize": 7, "capsize": 4}
+        bars = 2 * _array(name, errors, 1, x)
+        ax.errorbar(x, _array(name, values, 1, x), bars, label=name, **look)
+    ax.set(**{f"{axis}scale": "log" for axis in log})
     ax.legend(fontsize=11)
     return figure
 
 
 @rc_context(STYLE)
 def jensen(
-    curve: tuple[Any, Any],
-    points: tuple[Any, Any],
-    weights: Any,
-    alt: str,
-    tangent: Any = None,
-    labels: tuple[str, str] = ("t", "f(t)"),
+    curve: XY, points: XY, weights: Any, alt: str, tangent: Any = None, labels: XY = ("t", "f(t)")
 ) -> AltFigure:
     """Weighted points on a curve, their mean, and the gap from it down to the curve.
 
     `curve` and `points` are pairs (t, f(t)) of arrays; `weights` sum to 1. The shaded polygon holds
     every mean that other weights could give. `tangent` holds a line's values at the curve's t.
     """
-    t, f = map(np.asarray, curve)
     at, heights = map(np.asarray, points)
     weights = _array("weights", weights, 1)
-    mean = float(weights @ at)
-    height = float(weights @ heights)
-    below = float(np.interp(mean, t, f))
-    order = np.argsort(at)
-    figure = AltFigure(alt, (9.0, 4.4))
-    ax = figure.subplots()
-    ax.plot(t, f, color=COLOURS[6], label=labels[1])
+    mean = weights @ at
+    height = weights @ heights
+    around = np.append(np.argsort(at), np.argmin(at))  # and back to the first
+    figure, (ax,) = _panels(alt, (9.0, 4.4), xlabel=labels[0], ylabel=labels[1])
+    ax.plot(*curve, color=COLOURS[6], label=labels[1])
     if tangent is not None:
-        ax.plot(t, np.asarray(tangent), color=COLOURS[2], linestyle="--", label="tangent")
-    ax.fill(at[order], heights[order], color=COLOURS[5], alpha=0.25)
-    around = np.append(order, order[0])
+        ax.plot(curve[0], tangent, color=COLOURS[2], linestyle="--", label="tangent")
+    ax.fill(at[around], heights[around], color=COLOURS[5], alpha=0.25)
     ax.plot(at[around], heights[around], color=COLOURS[0], linewidth=1.2)
     ax.scatter(at, heights, s=40 + 500 * weights, color=COLOURS[0], zorder=3, label="points")
-    ax.plot([mean, mean], [below, height], color=COLOURS[1], linewidth=4, label="gap")
+    gap = [np.interp(mean, *curve), height]
+    ax.plot([mean, mean], gap, color=COLOURS[1], linewidth=4, label="gap")
     ax.plot(mean, height, "D", color=COLOURS[1], markersize=9, label="mean of the points")
-    ax.set(xlabel=labels[0], ylabel=labels[1])
     ax.legend(fontsize=11)
     return figure
 
 
 @rc_context(STYLE)
-def histograms(
-    panels: Mapping[str, Any], alt: str, truth: float, xlabel: str, limits: tuple[float, float]
-) -> AltFigure:
+def histograms(panels: Lines, alt: str, truth: float, xlabel: str, limits: XY) -> AltFigure:
     """One panel per name: a histogram of its values (n,) within `limits`, the truth as a line.
 
     Values beyond the limits are counted in the outermost bars.
     """
-    edges = np.linspace(*limits, 81)
-    figure = AltFigure(alt, (9.0, 4.2))
-    axes = figure.subplots(1, len(panels), squeeze=False, sharex=True)[0]
+    figure, axes = _panels(alt, (9.0, 4.2), len(panels), "x", xlabel=xlabel)
     for i, (ax, (name, values)) in enumerate(zip(axes, panels.items(), strict=True)):
         inside = np.clip(_array(name, values, 1), *limits)
-        ax.hist(inside, edges, density=True, color=COLOURS[i])
+        ax.hist(inside, np.linspace(*limits, 81), density=True, color=COLOURS[i])
         ax.axvline(truth, color=COLOURS[6], linestyle="--", label="exact gradient")
-        ax.set(title=name, xlabel=xlabel, yticks=[])
+        ax.set(title=name, yticks=[])
         ax.legend(fontsize=11, loc="upper right")
     return figure
 
 
 @rc_context(STYLE)
 def plane(
-    extent: tuple[float, float, float, float],
-    density: Any,
-    curve: Any,
-    alt: str,
-    points: Any = None,
-    axes: tuple[str, str] = ("x₁", "x₂"),
+    extent: Any, density: Any, curve: Any, alt: str, points: Any = None, axes: XY = ("x₁", "x₂")
 ) -> AltFigure:
     """A density over the plane as shades, a curve (n, 2) in it, and points (N, 2) drawn from it.
 
     `density` (rows, columns), from the bottom up, covers `extent` = (left, right, bottom, top).
     """
-    figure = AltFigure(alt, (7.4, 6.0))
-    ax = figure.subplots()
     density = _array("density", density, 2)
+    figure, (ax,) = _panels(alt, (7.4, 6.0), xlabel=axes[0], ylabel=axes[1])
     shades = ax.imshow(density, "Greys", extent=extent, origin="lower", interpolation="bilinear")
     figure.colorbar(shades, ax=ax, label="density")
     if points is not None:
-        x, y = _array("points", points, 2).T
-        ax.scatter(x, y, s=7, color=COLOURS[0], label="draws")
+        ax.scatter(*_array("points", points, 2).T, s=7, color=COLOURS[0], label="draws")
     ax.plot(*_array("curve", curve, 2).T, color=COLOURS[1], linestyle="--", label="G(z)")
-    ax.set(xlabel=axes[0], ylabel=axes[1], xlim=extent[:2], ylim=extent[2:])
+    ax.axis(extent)
     ax.legend(loc="lower center", ncols=2, fontsize=11)
     return figure
 
@@ -354,13 +286,9 @@ def plane(
 @rc_context(STYLE)
 def bars(values: Mapping[str, float], alt: str, xlabel: str) -> AltFigure:
     """One horizontal bar per name, from the top, with its number to two significant digits."""
-    names = list(values)
-    lengths = [float(v) for v in values.values()]
-    figure = AltFigure(alt, (9.0, 0.62 * len(names) + 1.2))
-    ax = figure.subplots()
-    drawn = ax.barh(names, lengths, color=COLOURS[: len(names)], height=0.6)
-    ax.bar_label(drawn, [f"{v:.2g}" for v in lengths], padding=6)
+    n = len(values)
+    figure, (ax,) = _panels(alt, (9.0, 0.62 * n + 1.2), xlabel=xlabel, xmargin=0.12)
+    drawn = ax.barh([*values], [float(v) for v in values.values()], 0.6, color=COLOURS[:n])
+    ax.bar_label(drawn, fmt="{:.2g}", padding=6)
     ax.invert_yaxis()
-    ax.set(xlabel=xlabel)
-    ax.margins(x=0.12)
     return figure

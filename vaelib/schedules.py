@@ -1,7 +1,7 @@
 """Schedules of β and of the learning rate: pure functions of the step, 0, 1, 2, …
 
-`fit` takes a number or any such function: `beta=lambda step: linear_annealing(step, 500)`.
-All raise ValueError for a negative step or a negative number of steps.
+`fit` takes a number or any such function: `beta=lambda step: linear_annealing(step, 500)`. All
+raise ValueError for a negative step or number of steps, and for numbers outside a range given here.
 """
 
 import math
@@ -23,14 +23,13 @@ def linear_annealing(step: int, warmup: int, start: float = 0.0, end: float = 1.
     [0.0, 0.25, 1.0, 1.0]
     """
     start = validation.number("start", start)
-    end = validation.number("end", end)
-    return start + (end - start) * _progress("warmup", step, warmup)
+    return start + (validation.number("end", end) - start) * _progress("warmup", step, warmup)
 
 
 def cyclical_annealing(step: int, period: int, ramp: float = 0.5) -> float:
-    """In each period, from 0 to 1 over the fraction `ramp` of it, then 1 for the rest.
+    """In each period, from 0 to 1 over the fraction `ramp` in (0, 1] of it, then 1 for the rest.
 
-    Raises ValueError for a ramp outside (0, 1]. Source: Fu et al. (2019), section 3.2.
+    Source: Fu et al. (2019), section 3.2.
 
     >>> [cyclical_annealing(step, 4) for step in range(6)]
     [0.0, 0.5, 1.0, 1.0, 0.0, 0.5]
@@ -42,9 +41,7 @@ def cyclical_annealing(step: int, period: int, ramp: float = 0.5) -> float:
 
 
 def exponential_annealing(step: int, steps: int, start: float, end: float = 1.0) -> float:
-    """start · (end/start)^min(1, step/steps): the same factor at every step, until `end`.
-
-    Raises ValueError for `start` or `end` ≤ 0.
+    """start · (end/start)^min(1, step/steps): the same factor at every step; start, end > 0.
 
     >>> [exponential_annealing(step, 2, 16.0) for step in range(4)]
     [16.0, 4.0, 1.0, 1.0]
@@ -58,9 +55,8 @@ def exponential_annealing(step: int, steps: int, start: float, end: float = 1.0)
 def annealing_from_above(step: int, steps: int, start: float = 60.0, rest: float = 3.0) -> float:
     """From `start` to `rest` over the first 25 % of the steps, then `rest`, 1 for the last 30 %.
 
-    While β is high, each latent dimension costs more than it explains. As β falls, they become
-    active one at a time, first the one that explains most, and so do not mix; at `rest` those that
-    explain little collapse again; at the end the bound is the ELBO.
+    While β falls, the latent dimensions become active one at a time, first the one that explains
+    most, and so do not mix; at `rest` those that explain little collapse; the end is the ELBO.
 
     >>> [annealing_from_above(step, 20) for step in (0, 5, 13, 14)]
     [60.0, 3.0, 3.0, 1.0]
@@ -70,18 +66,15 @@ def annealing_from_above(step: int, steps: int, start: float = 60.0, rest: float
 
 
 def cosine_decay(step: int, steps: int, start: float, hold: float = 0.7) -> float:
-    """`start` for the fraction `hold` of all steps, then half a cosine down to 0 at the last one.
-
-    Raises ValueError for hold outside [0, 1).
+    """`start` for the fraction `hold` in [0, 1) of the steps, then half a cosine, 0 at the last.
 
     >>> [round(cosine_decay(step, 4, 1.0, hold=0.5), 2) for step in range(5)]
     [1.0, 1.0, 1.0, 0.5, 0.0]
     """
     if not 0 <= validation.number("hold", hold) < 1:
         raise ValueError(f"hold is {hold}; expected a fraction of the steps in [0, 1)")
-    validation.number("start", start)
     late = max(0.0, _progress("steps", step, steps) - hold) / (1 - hold)
-    return start * 0.5 * (1 + math.cos(math.pi * late))
+    return validation.number("start", start) * 0.5 * (1 + math.cos(math.pi * late))
 
 
 def _progress(name: str, step: int, steps: int) -> float:

@@ -1,49 +1,47 @@
 """Argument checks, written once: each error says what was given and what was expected."""
 
+import math
 from collections.abc import Sequence
 from numbers import Real
 
 import torch
 from torch import Tensor
 
+GREY = "divide images with grey values 0 to 255 by 255"
+
 
 def floats(name: str, value: object, shape: Sequence[int | str] | None = None) -> None:
-    """Refuse what is not a floating-point tensor, or not of `shape` (names stand for any size).
+    """Refuse what is not a floating-point tensor of `shape`, if one is given.
 
-    A leading "..." in `shape` stands for any number of leading dimensions.
+    A name in `shape` stands for any size, and "..." for any number of leading dimensions.
     """
     if not isinstance(value, Tensor):
         raise TypeError(f"{name} must be a torch tensor of floats, not {type(value).__name__}")
     if not value.is_floating_point():
-        raise TypeError(
-            f"{name} has dtype {value.dtype}; floats are expected (say {name}.float(), and divide "
-            "images with grey values 0 to 255 by 255)"
-        )
+        given = f"{name} has dtype {value.dtype}"
+        raise TypeError(f"{given}; floats are expected (say {name}.float(), and {GREY})")
     if shape is None:
         return
-    any_lead = bool(shape) and shape[0] == "..."
-    wanted = list(shape[1:] if any_lead else shape)
-    given = list(value.shape[value.ndim - len(wanted) :]) if any_lead else list(value.shape)
-    if len(given) != len(wanted) or any(
-        isinstance(w, int) and w != g for w, g in zip(wanted, given, strict=True)
-    ):
-        text = ", ".join(map(str, shape)) + ("," if len(shape) == 1 else "")
-        raise ValueError(f"{name} has shape {tuple(value.shape)}; expected ({text})")
+    wanted = [size for size in shape if size != "..."]
+    sizes = value.shape[value.ndim - len(wanted) :] if "..." in shape else value.shape
+    fits = [isinstance(w, str) or w == size for w, size in zip(wanted, sizes, strict=False)]
+    if len(sizes) != len(wanted) or not all(fits):
+        expected = str(tuple(shape)).replace("'", "")
+        raise ValueError(f"{name} has shape {tuple(value.shape)}; expected {expected}")
 
 
 def same(first: str, a: Tensor, second: str, b: Tensor) -> None:
     """Refuse two tensors of different shape or dtype."""
     if a.shape != b.shape:
-        raise ValueError(
-            f"{first} has shape {tuple(a.shape)} and {second} {tuple(b.shape)}; "
-            "they are expected to have the same shape"
-        )
+        given = f"{first} has shape {tuple(a.shape)} and {second} {tuple(b.shape)}"
+        raise ValueError(f"{given}; they are expected to have the same shape")
     if a.dtype != b.dtype:
         raise TypeError(f"{first} has dtype {a.dtype} and {second} {b.dtype}; expected the same")
 
 
-def finite(name: str, value: Tensor) -> None:
-    """Refuse NaN and infinity."""
+def finite(name: str, value: Tensor, shape: Sequence[int | str] | None = None) -> None:
+    """Refuse what `floats` refuses, NaN and infinity."""
+    floats(name, value, shape)
     # The range has a NaN where there is one, and is found in one reading.
     if value.numel() and not torch.stack(value.detach().aminmax()).isfinite().all():
         bad = int((~torch.isfinite(value)).sum())
@@ -59,15 +57,11 @@ def positive(name: str, value: Tensor) -> None:
 
 def unit_interval(name: str, value: Tensor) -> None:
     """Refuse values outside [0, 1]."""
-    if value.numel() == 0:
-        return
-    lo, hi = value.detach().aminmax()  # in one reading, as the data may be large
+    # One reading finds both, as the data may be large.
+    lo, hi = value.detach().aminmax() if value.numel() else (0.0, 1.0)
     if not (lo >= 0 and hi <= 1):
         finite(name, value)
-        raise ValueError(
-            f"{name} has values in [{lo:.3g}, {hi:.3g}]; expected in [0, 1] "
-            "(divide images with grey values 0 to 255 by 255)"
-        )
+        raise ValueError(f"{name} has values in [{lo:.3g}, {hi:.3g}]; expected in [0, 1] ({GREY})")
 
 
 def binary(name: str, value: Tensor) -> None:
@@ -90,14 +84,14 @@ def count(name: str, value: object, at_least: int = 1) -> int:
     return number
 
 
-def number(name: str, value: object, above: float = float("-inf")) -> float:
+def number(name: str, value: object, above: float = -math.inf) -> float:
     """Refuse what is not a finite number greater than `above`."""
     if isinstance(value, Tensor) and value.ndim == 0:
         value = value.item()
     if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(f"{name} must be a number, not {value!r}")
-    if not (above < float(value) < float("inf")):
-        bound = "" if above == float("-inf") else f" above {above:g}"
+    if not (above < float(value) < math.inf):
+        bound = "" if above == -math.inf else f" above {above:g}"
         raise ValueError(f"{name} is {float(value):g}; expected a finite number{bound}")
     return float(value)
 
@@ -117,11 +111,3 @@ def as_tensors(**values: Tensor | float) -> list[Tensor]:
     dtype = dtypes.pop() if dtypes else torch.float64
     device = tensors[0].device if tensors else None
     return [torch.as_tensor(v, dtype=dtype, device=device) for v in values.values()]
-
-
-def share(name: str, value: object) -> float:
-    """Refuse what is not a number in [0, 1]."""
-    given = number(name, value)
-    if not 0 <= given <= 1:
-        raise ValueError(f"{name} is {given:g}; expected a number in [0, 1]")
-    return given
