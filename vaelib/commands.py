@@ -84,19 +84,19 @@ def evaluate(a: Namespace) -> int:
     bounds = evaluation.ladder(vae, x, a.samples, a.seed)
     kl = evaluation.kl_per_dim(vae, x).mean(0).tolist()
     active = evaluation.active_units(vae, x).tolist()
-    names = images.factor_names
+    names = images.factor_names or ()
     table = evaluation.factor_alignment(vae, images).tolist() if names else None
     if a.json:
         result = {"data": images.name, "n_test": len(x), "units": "nats per example", **terms}
         result |= {"bounds": {name: mean._asdict() for name, mean in bounds.items()}}
         result |= {"kl_per_dim": kl, "active_units": active}
-        result |= {"factor_names": names, "factor_alignment": table}
+        result |= {"factor_names": images.factor_names, "factor_alignment": table}
         print(json.dumps(result, indent=1))
         return 0
     _print_terms(x, terms)
     for name, mean in list(bounds.items())[1:]:
         print(f"{name:<14} {mean.value:10.2f} ± {mean.standard_error:.2f}")
-    print(f"\n{'dimension':<10} {'KL':>6}  " + "  ".join(f"|ρ| {name}" for name in names or ()))
+    print(f"\n{'dimension':<10} {'KL':>6}  " + "  ".join(f"|ρ| {name}" for name in names))
     for d in sorted(range(len(kl)), key=lambda d: -kl[d]):
         row = zip(table[d], names, strict=True) if table else ()
         cells = "".join(f"  {value:{len(name) + 4}.3f}" for value, name in row)

@@ -99,27 +99,27 @@ def cache_folder() -> Path:
 
 def _faces() -> Data:
     factors = torch.rand(5000, 2, generator=torch.Generator().manual_seed(0)) * 2 - 1
-    images = faces.render(factors[:, 0], factors[:, 1])
-    return Data("faces", *images.split(4000), *factors.split(4000), ("expression", "pose"))
+    train, test = faces.render(factors[:, 0], factors[:, 1]).split(4000)
+    train_factors, test_factors = factors.split(4000)
+    return Data("faces", train, test, train_factors, test_factors, ("expression", "pose"))
 
 
 def _digits() -> Data:
     from sklearn.datasets import load_digits  # 1 s that only these data need
 
     bunch = load_digits()
-    images = torch.tensor(bunch.images / 16, dtype=torch.float32)
+    train, test = torch.tensor(bunch.images / 16, dtype=torch.float32).split(1437)
     train_labels, test_labels = torch.tensor(bunch.target).split(1437)
-    return Data("digits", *images.split(1437), train_labels=train_labels, test_labels=test_labels)
+    return Data("digits", train, test, train_labels=train_labels, test_labels=test_labels)
 
 
 def _mnist(download: bool) -> Data:
     train, train_labels, test, test_labels = (_idx(name, download) for name in MNIST)
-    labels = {"train_labels": train_labels.long(), "test_labels": test_labels.long()}
-    return Data("mnist", train.float() / 255, test.float() / 255, **labels)
+    return Data("mnist", train, test, train_labels=train_labels, test_labels=test_labels)
 
 
 def _idx(name: str, download: bool) -> Tensor:
-    """One verified IDX file as a tensor of bytes."""
+    """One verified IDX file: labels as whole numbers, or images in [0, 1]."""
     folder = cache_folder()
     places = [f / (name + end) for f in (folder / "mnist", folder) for end in ("", ".gz")]
     found = [path for path in places if path.is_file()]
@@ -131,15 +131,15 @@ def _idx(name: str, download: bool) -> Tensor:
     raw = _read(found[0] if found else _fetch(name, folder / "mnist"))
     dims = raw[3]
     shape = np.frombuffer(raw, ">i4", dims, offset=4)
-    return torch.tensor(np.frombuffer(raw, np.uint8, offset=4 + 4 * dims).reshape(shape))
+    values = torch.tensor(np.frombuffer(raw, np.uint8, offset=4 + 4 * dims).reshape(shape))
+    return values.long() if dims == 1 else values.float() / 255
 
 
 def _read(path: Path) -> bytes:
     """The uncompressed content of a stored file. Raises DataError if it is not the genuine one."""
     wanted = MNIST[path.name.removesuffix(".gz")]
     try:
-        raw = path.read_bytes()
-        raw = gzip.decompress(raw) if path.suffix == ".gz" else raw
+        raw = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
         digest = hashlib.sha256(raw).hexdigest()
         if digest != wanted:
             raise ValueError(f"its SHA-256, uncompressed, is {digest}, expected {wanted}")
