@@ -216,7 +216,7 @@ def test_a_read_only_file_system(tmp_path, monkeypatch):
     def refuse(*_, **__):
         raise OSError(30, "Read-only file system")
 
-    monkeypatch.setattr(checkpoint.tempfile, "NamedTemporaryFile", refuse)
+    monkeypatch.setattr(checkpoint.tempfile, "TemporaryDirectory", refuse)
     with pytest.raises(CheckpointError, match=r"Read-only file system.*can be written to"):
         save(tmp_path / "vae.safetensors", model())
 

@@ -109,7 +109,7 @@ def test_a_damaged_model_and_damaged_mnist(capsys, monkeypatch, tmp_path):
     (tmp_path / "train-images-idx3-ubyte").write_bytes(b"not these")
     monkeypatch.setattr(data, "shipped", lambda name: bad)
     monkeypatch.setenv("VAELIB_DATA", str(tmp_path))
-    only(monkeypatch, doctor.data)
+    only(monkeypatch, doctor.lessons)
     code, said = lines(capsys)
     wrong = [line for line in said if line.startswith("✗")]
     assert len(wrong) == 2 and code == 1
@@ -119,7 +119,7 @@ def test_a_damaged_model_and_damaged_mnist(capsys, monkeypatch, tmp_path):
 
 def test_no_mnist_is_well(capsys, monkeypatch, tmp_path):
     monkeypatch.setenv("VAELIB_DATA", str(tmp_path))
-    only(monkeypatch, doctor.data)
+    only(monkeypatch, doctor.lessons)
     code, said = lines(capsys)
     assert code == 0
     assert any(line.startswith("✓ data: MNIST is not downloaded") for line in said)
@@ -152,9 +152,7 @@ def test_widgets_of_another_version(capsys, monkeypatch, tmp_path):
 def test_a_console_without_ticks(monkeypatch):
     console = io.TextIOWrapper(io.BytesIO(), encoding="cp437")
     monkeypatch.setattr(sys, "stdout", console)
-    monkeypatch.setattr(
-        doctor, "CHECKS", (lambda: iter([doctor.Fact(True, "σ"), doctor.Fact(False, "ж", "x")]),)
-    )
+    only(monkeypatch, lambda: iter([(True, "σ", ""), (False, "ж", "x")]))
     assert doctor.main() == 1
     console.seek(0)
     assert console.read().splitlines() == [

@@ -102,8 +102,8 @@ def test_drawing_takes_one_thread_and_leaves_the_number_of_threads_alone(monkeyp
         seen.append(torch.get_num_threads())
         return draw(*arguments)
 
-    seen, draw = [], faces._draw
-    monkeypatch.setattr(faces, "_draw", spy)
+    seen, draw = [], faces._Heads.draw
+    monkeypatch.setattr(faces._Heads, "draw", spy)
     before = torch.get_num_threads()
     torch.set_num_threads(3)
     try:

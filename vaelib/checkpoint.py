@@ -1,7 +1,4 @@
-"""Models and interrupted runs on disk: one safetensors file with its JSON in the header, no pickle.
-
-A file is written under another name and then renamed, so that it is there whole or not at all.
-"""
+"""Models and interrupted runs on disk: safetensors files with JSON in their header, no pickle."""
 
 import json
 import os
@@ -9,9 +6,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import safetensors.torch
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save as to_bytes
 from torch import Tensor
 
 from vaelib.models import VAE, build
@@ -28,17 +24,15 @@ def save(path: str | Path, vae: VAE, half: bool = False, **info: Any) -> None:
 
     `half` stores float16, half the size. Raises CheckpointError where it cannot be written.
     """
-    weights = {
-        f"model.{name}": t.half() if half and t.ndim else t for name, t in vae.state_dict().items()
-    }
-    write(path, weights, {"config": vae.config, **info})
+    weights = vae.state_dict(prefix="model.").items()
+    tensors = {name: t.half() if half and t.ndim else t for name, t in weights}
+    write(path, tensors, {"config": vae.config, **info})
 
 
 def load_vae(path: str | Path) -> VAE:
     """The VAE of a file or of a run's folder, in float32 (float64 if it was saved so).
 
-    Raises CheckpointError if it is missing, damaged, not ours, or of a model made by hand (build
-    that one and use `load_weights`).
+    Raises CheckpointError if missing, damaged, not ours, or made by hand (see `load_weights`).
     """
     tensors, info = read(path)
     if info.get("config") is None:
@@ -55,12 +49,13 @@ def load_vae(path: str | Path) -> VAE:
 
 def load_weights(vae: VAE, tensors: dict[str, Tensor], origin: str) -> None:
     """Copy the "model.…" tensors into the VAE. Raises CheckpointError if they do not fit it."""
-    own = vae.state_dict()
     given = {n.removeprefix("model."): t for n, t in tensors.items() if n.startswith("model.")}
+    ours = {name: tuple(t.shape) for name, t in vae.state_dict().items()}
+    theirs = {name: tuple(t.shape) for name, t in given.items()}
     wrong = [
-        f"{name}: {_shape(given, name)} in the checkpoint, {_shape(own, name)} in the model"
-        for name in sorted(own.keys() | given.keys())
-        if _shape(given, name) != _shape(own, name)
+        f"{n}: {theirs.get(n, 'absent')} in the checkpoint, {ours.get(n, 'absent')} in the model"
+        for n in sorted(ours.keys() | theirs.keys())
+        if ours.get(n) != theirs.get(n)
     ]
     if wrong:
         raise CheckpointError(f"{origin} is for another model ({'; '.join(wrong[:3])})")
@@ -70,52 +65,42 @@ def load_weights(vae: VAE, tensors: dict[str, Tensor], origin: str) -> None:
 def write(path: str | Path, tensors: dict[str, Tensor], info: dict[str, Any]) -> None:
     """Write tensors and JSON to one file, atomically. Raises CheckpointError where it cannot."""
     header = {"format": "vaelib", "json": json.dumps(info, allow_nan=False)}
-    content = to_bytes({n: t.detach().cpu().contiguous() for n, t in tensors.items()}, header)
-    _replace(path, content)
+    on_cpu = {n: t.detach().cpu().contiguous() for n, t in tensors.items()}
+    _replace(Path(path), safetensors.torch.save(on_cpu, header))
 
 
 def write_json(path: str | Path, content: dict[str, Any]) -> None:
     """Write a JSON file, atomically. Raises CheckpointError where it cannot be written."""
-    _replace(path, json.dumps(content, indent=1).encode())
+    _replace(Path(path), json.dumps(content, indent=1).encode())
 
 
-def _replace(path: str | Path, content: bytes) -> None:
+def _replace(path: Path, content: bytes) -> None:
     """Put a file with this content at its place, whole or not at all."""
-    path = Path(path)
-    temporary = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", delete=False) as file:
-            temporary = file.name
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=".") as folder:
+            with open(Path(folder, path.name), "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(file.name, path)  # a rename happens wholly or not at all
     except OSError as error:
-        raise CheckpointError(
-            f"cannot write {path} ({error.strerror}); expected a folder that can be written to, "
-            f"with {len(content) / 2**20:.0f} MiB free"
-        ) from error
-    finally:
-        if temporary is not None and os.path.exists(temporary):
-            os.unlink(temporary)
+        room = f"a folder that can be written to, with {len(content) / 2**20:.0f} MiB free"
+        raise CheckpointError(f"cannot write {path} ({error.strerror}); expected {room}") from error
 
 
 def read(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """The tensors and the JSON of a file or of a run's folder. Raises CheckpointError."""
-    path = Path(path)
-    path = path / NAME if path.is_dir() else path
+    path = Path(path, NAME) if Path(path).is_dir() else Path(path)
     if not path.is_file():
         raise CheckpointError(f"there is no checkpoint {path}; `vaelib train --out` makes one")
     try:
-        with safe_open(path, "pt") as file:
+        with safetensors.safe_open(path, "pt") as file:
             header = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
-        raise CheckpointError(
-            f"{path} is truncated, damaged or no checkpoint at all ({error}); train it again"
-        ) from None
+            tensors = {name: file.get_tensor(name) for name in file.keys()}
+    except (safetensors.SafetensorError, OSError) as error:
+        fault = f"truncated, damaged or no checkpoint at all ({error})"
+        raise CheckpointError(f"{path} is {fault}; train it again") from None
     if header.get("format") != "vaelib":
         raise CheckpointError(f"{path} is a safetensors file, but not a checkpoint of vaelib")
     try:
@@ -125,7 +110,3 @@ def read(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     if not isinstance(info, dict):
         raise CheckpointError(f"the header of {path} is damaged (no JSON object)")
     return tensors, info
-
-
-def _shape(tensors: dict[str, Tensor], name: str) -> str:
-    return str(tuple(tensors[name].shape)) if name in tensors else "absent"

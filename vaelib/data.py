@@ -1,7 +1,4 @@
-"""The three data sets: `load("faces" | "digits" | "mnist")`, images in [0, 1] of shape (N, H, W).
-
-faces are drawn (`vaelib.faces`), digits ship with scikit-learn, MNIST is downloaded on request.
-"""
+"""The data sets: `load("faces" | "digits" | "mnist")`, images in [0, 1] of shape (N, H, W)."""
 
 import gzip
 import hashlib
@@ -13,14 +10,14 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+import pooch
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from vaelib import faces, validation
 
-# SHA-256 of the uncompressed IDX files, in the order in which `load` reads them. The files are
-# hashed uncompressed because each mirror compresses them in its own way.
+# SHA-256 of the files in the order of reading; uncompressed, as each mirror compresses differently.
 MNIST = {
     "train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
     "train-labels-idx1-ubyte": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
@@ -97,118 +94,82 @@ def shipped(name: str) -> Path:
 
 def cache_folder() -> Path:
     """Where MNIST is stored: the environment's VAELIB_DATA, else the user's cache folder."""
-    import pooch  # 0.2 s that only MNIST needs
-
     return Path(os.environ.get("VAELIB_DATA") or pooch.os_cache("vaelib")).expanduser()
 
 
 def _faces() -> Data:
     factors = torch.rand(5000, 2, generator=torch.Generator().manual_seed(0)) * 2 - 1
-    images = faces.render(factors[:, 0], factors[:, 1])
-    return Data(
-        name="faces",
-        train=images[:4000],
-        test=images[4000:],
-        train_factors=factors[:4000],
-        test_factors=factors[4000:],
-        factor_names=("expression", "pose"),
-    )
+    train, test = faces.render(factors[:, 0], factors[:, 1]).split(4000)
+    train_factors, test_factors = factors.split(4000)
+    return Data("faces", train, test, train_factors, test_factors, ("expression", "pose"))
 
 
 def _digits() -> Data:
     from sklearn.datasets import load_digits  # 1 s that only these data need
 
     bunch = load_digits()
-    images = torch.tensor(bunch.images / 16, dtype=torch.float32)
-    labels = torch.tensor(bunch.target)
-    return Data(
-        name="digits",
-        train=images[:-360],
-        test=images[-360:],
-        train_labels=labels[:-360],
-        test_labels=labels[-360:],
-    )
+    train, test = torch.tensor(bunch.images / 16, dtype=torch.float32).split(1437)
+    train_labels, test_labels = torch.tensor(bunch.target).split(1437)
+    return Data("digits", train, test, train_labels=train_labels, test_labels=test_labels)
 
 
 def _mnist(download: bool) -> Data:
     train, train_labels, test, test_labels = (_idx(name, download) for name in MNIST)
-    return Data(
-        name="mnist",
-        train=train.float() / 255,
-        test=test.float() / 255,
-        train_labels=train_labels.long(),
-        test_labels=test_labels.long(),
-    )
+    return Data("mnist", train, test, train_labels=train_labels, test_labels=test_labels)
 
 
 def _idx(name: str, download: bool) -> Tensor:
-    """One verified IDX file as a tensor of bytes."""
+    """One verified IDX file: labels as whole numbers, or images in [0, 1]."""
     folder = cache_folder()
     places = [f / (name + end) for f in (folder / "mnist", folder) for end in ("", ".gz")]
-    found = next((p for p in places if p.is_file()), None)
-    if found is not None:
-        raw = _read(found)
-    elif download:
-        raw = _fetch(name, folder / "mnist")
-    else:
+    found = [path for path in places if path.is_file()]
+    if not found and not download:
         raise DataError(
-            f"{name} is not in {folder / 'mnist'}. To download MNIST (12 MB), once, say "
-            'vaelib.data.load("mnist", download=True), or give --download on the command line; if '
-            "you have the files, set VAELIB_DATA to their folder"
+            f"{name} is not in {folder / 'mnist'}. Download MNIST once (12 MB): load('mnist', "
+            "download=True), or --download; if you have it, set VAELIB_DATA to its folder"
         )
+    raw = _read(found[0] if found else _fetch(name, folder / "mnist"))
     dims = raw[3]
     shape = np.frombuffer(raw, ">i4", dims, offset=4)
-    array = np.frombuffer(raw, np.uint8, offset=4 + 4 * dims).reshape(shape)
-    return torch.tensor(array)
+    values = torch.tensor(np.frombuffer(raw, np.uint8, offset=4 + 4 * dims).reshape(shape))
+    return values.long() if dims == 1 else values.float() / 255
 
 
 def _read(path: Path) -> bytes:
     """The uncompressed content of a stored file. Raises DataError if it is not the genuine one."""
-    name = path.name.removesuffix(".gz")
-    advice = "delete it and download it again (load('mnist', download=True))"
+    wanted = MNIST[path.name.removesuffix(".gz")]
     try:
-        raw = path.read_bytes()
-        raw = gzip.decompress(raw) if path.suffix == ".gz" else raw
+        raw = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+        digest = hashlib.sha256(raw).hexdigest()
+        if digest != wanted:
+            raise ValueError(f"its SHA-256, uncompressed, is {digest}, expected {wanted}")
     except PermissionError as error:
         raise DataError(f"{path} cannot be read ({error}); mend its permissions") from None
-    except (OSError, EOFError, zlib.error) as error:
+    except (OSError, EOFError, zlib.error, ValueError) as error:
+        advice = "delete it and download it again (load('mnist', download=True))"
         raise DataError(f"{path} is damaged ({error}): {advice}") from None
-    digest = hashlib.sha256(raw).hexdigest()
-    if digest != MNIST[name]:
-        raise DataError(
-            f"{path} is damaged: its SHA-256, uncompressed, is {digest}, expected {MNIST[name]}: "
-            + advice
-        )
     return raw
 
 
-def _fetch(name: str, folder: Path) -> bytes:
+def _fetch(name: str, folder: Path) -> Path:
     """Download one file from the first mirror that gives the genuine one, and store it."""
-    import pooch
-
     pooch.get_logger().setLevel("WARNING")  # its advice is for people who pin a hash
-    troubles = []
+    file = f"{name}.gz"
+    troubles = ""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         # Only a verified file leaves the temporary folder, by a rename, which is all or nothing.
         with tempfile.TemporaryDirectory(dir=folder, prefix=".download-") as temporary:
             for mirror in MIRRORS:
-                archive = Path(temporary, f"{name}.gz")
                 try:
-                    url = f"{mirror}{name}.gz"
-                    pooch.retrieve(url, None, archive.name, temporary, progressbar=True)
-                    raw = _read(archive)
-                    os.replace(archive, folder / archive.name)
-                    return raw
+                    pooch.retrieve(mirror + file, None, file, temporary, progressbar=True)
+                    _read(Path(temporary, file))
+                    return Path(temporary, file).replace(folder / file)
                 except Exception as error:  # any trouble with one mirror: ask the next
-                    troubles.append(f"{mirror}: {error}")
-                    archive.unlink(missing_ok=True)
+                    troubles += f"\n  {mirror}: {error}"
+                    Path(temporary, file).unlink(missing_ok=True)
     except OSError as error:
-        raise DataError(
-            f"cannot write to {folder} ({error.strerror}): set VAELIB_DATA to a folder that you "
-            "can write to"
-        ) from None
-    raise DataError(
-        f"{name} could not be downloaded; is there a network, and room in {folder}? What each "
-        "mirror answered:\n  " + "\n  ".join(troubles)
-    )
+        advice = "set VAELIB_DATA to a folder that you can write to"
+        raise DataError(f"cannot write to {folder} ({error.strerror}): {advice}") from None
+    question = f"is there a network, and room in {folder}? What each mirror answered:{troubles}"
+    raise DataError(f"{name} could not be downloaded; {question}")
