@@ -42,6 +42,7 @@ WORTH_COMPILING = 1e13
 SMALL = 3e8  # floating-point operations of a step that one thread does as fast as two
 TRIAL = 5  # steps that a number of threads is tried for
 REST = 20  # times as long as the trials took, until the next ones
+WARM_UPS = 3  # ordinary steps before one is captured, as PyTorch's notes on CUDA graphs ask for
 BETA1, BETA2, TINY = 0.9, 0.999, 1e-8  # of torch.optim.Adam
 MOMENTS = ("exp_avg", "exp_avg_sq")  # where it keeps its means of the gradient and its square
 
@@ -76,8 +77,8 @@ class Speed:
         """While it lasts, the engine is ready: threads, precision, and the compiled step."""
         batch_size = min(run.batch_size, run.n_train)
         weights = sum(p.numel() for p in self.vae.parameters())
-        kinds = (nn.Conv2d, nn.ConvTranspose2d)
-        convolutions = any(isinstance(m, kinds) for m in self.vae.modules())
+        modules = self.vae.modules()
+        convolutions = any(isinstance(m, nn.Conv2d | nn.ConvTranspose2d) for m in modules)
         # Roughly: 6 per weight and example, and a convolution uses each weight at many places.
         flops = 6.0 * weights * batch_size * (50 if convolutions else 1)
         if samples := getattr(self.step, "n_samples", None):
@@ -98,7 +99,7 @@ class Speed:
             # With other threads the sums of convolutions are rounded otherwise.
             one_process = run.world == 1 and self.device.type == "cpu"
             if one_process and not convolutions and torch.get_num_threads() > 1:
-                self.step = on_fastest_threads(self.step, torch.get_num_threads())
+                self.step = self._on_threads(fastest_threads(torch.get_num_threads()))
             yield
 
     def captured(self, one_step: OnBatch, run: TrainingRun) -> OnBatch:
@@ -107,7 +108,18 @@ class Speed:
             return one_step
         return CapturedStep(one_step, self.step.batch_size, run.generator)
 
+    def _on_threads(self, numbers: Iterator[int]) -> Step:
+        """The step, each time on the next number of threads."""
+        step = self.step
+
+        def on_threads(*arguments: Any) -> Terms:
+            torch.set_num_threads(next(numbers))
+            return step(*arguments)
+
+        return on_threads
+
     def _compile(self, run: TrainingRun, batch_size: int, silent: bool) -> "CompiledStep":
+        """The compiled step, which is the engine's from now on. ValueError if there is none."""
         if self.device.type == "cpu" and (lack := missing()):
             raise ValueError(f'engine="compiled" needs {lack}; or train with engine="plain"')
         step = CompiledStep(self.vae, run.optimiser, batch_size, self.step)
@@ -239,11 +251,9 @@ class CompiledStep:
 class CapturedStep:
     """A whole step of a small model as one CUDA graph: its dozens of kernels are one launch.
 
-    The first three full batches are ordinary steps on the stream that the capture will use, as
-    PyTorch's notes on CUDA graphs ask for; a batch of another size is always an ordinary step.
+    The first ones are ordinary steps, on the stream that the capture will use; so is, always, one
+    on a batch of another size.
     """
-
-    WARM_UPS = 3
 
     def __init__(self, step: OnBatch, batch_size: int, generator: torch.Generator) -> None:
         self.step = step
@@ -257,7 +267,7 @@ class CapturedStep:
     def __call__(self, index: Tensor) -> None:
         if len(index) != self.batch_size:
             self.step(index)
-        elif self.seen < self.WARM_UPS:
+        elif self.seen < WARM_UPS:
             self.seen += 1
             self.stream.wait_stream(torch.cuda.current_stream())
             with torch.cuda.stream(self.stream):
@@ -308,8 +318,7 @@ def choose_precision(precision: Precision, dtype: torch.dtype, device: torch.dev
 def matrix_products(precision: Precision, device: torch.device) -> Iterator[None]:
     """While it lasts, matrix products are rounded as asked for; everything else is not."""
     before = torch.get_float32_matmul_precision()
-    if precision == "tf32":
-        torch.set_float32_matmul_precision("high")
+    torch.set_float32_matmul_precision("high" if precision == "tf32" else before)
     rounded = precision == "bfloat16"
     try:
         # No cache: it would hold rounded weights from before the last step.
@@ -319,23 +328,11 @@ def matrix_products(precision: Precision, device: torch.device) -> Iterator[None
         torch.set_float32_matmul_precision(before)
 
 
-def on_fastest_threads(step: Step, most: int) -> Step:
-    """The step, each time on the number of threads that is the fastest at present."""
-    numbers = fastest_threads(most)
-
-    def on_threads(*arguments: Any) -> Terms:
-        torch.set_num_threads(next(numbers))
-        return step(*arguments)
-
-    return on_threads
-
-
 def fastest_threads(most: int) -> Iterator[int]:
     """The number of threads for each next step: the fastest of 1, 2, 4, … up to `most`.
 
-    Five steps are tried with each number, and then the fastest is used for twenty times as long.
-    Then again, as other work comes and goes: two threads that wait for each other on a busy machine
-    take up to ten times as long as one.
+    They are tried again and again, as other work comes and goes: two threads that wait for each
+    other on a busy machine take up to ten times as long as one.
     """
     numbers = [*(2**i for i in range(most.bit_length()) if 2**i < most), most]
     while True:

@@ -2,7 +2,6 @@
 
 import gc
 import hashlib
-import math
 import signal
 import threading
 import time
@@ -110,6 +109,7 @@ class TrainingRun:
         self.generator = torch.Generator(on_device).manual_seed(seed)
         self.batches = BatchSource(self.x, self.vae, self.generator, self.settings["binarise"])
         self.history = History()
+        self.steps_done = 0
         self.sums = torch.zeros(2, dtype=torch.float64, device=self.vae.device)  # log p(x|z) and KL
         self.start_of_epoch = self.generator.get_state()
         self.seconds = 0.0
@@ -130,7 +130,7 @@ class TrainingRun:
                 self.save()  # if it cannot be saved, say so before training, not after
 
     def _average_gradients(self, *_: object) -> None:
-        """Σ over the processes of each one's gradient times its fraction of the batch."""
+        """The full batch's gradient: the sum of each process's times its fraction of the batch."""
         gradients = [p.grad for p in self.vae.parameters() if p.grad is not None]
         vector = parameters_to_vector(gradients)
         fraction = self.batches.fraction  # 0 where a last, smaller batch has nothing for it
@@ -138,20 +138,13 @@ class TrainingRun:
         dist.all_reduce(vector)
         vector_to_parameters(vector, gradients)
 
-    @property
-    def steps_done(self) -> int:
-        return self.history.steps
-
-    @steps_done.setter
-    def steps_done(self, steps: int) -> None:
-        self.history.steps = steps
-
     def remaining_batches(self) -> tuple[Tensor, ...]:
         """The indices of each batch of this epoch that has not been trained on yet."""
         done = self.steps_done % self.steps_per_epoch
         shuffler = self.generator
         if done:  # the order was drawn at the start of the epoch; now it is drawn again
-            shuffler = torch.Generator(shuffler.device).set_state(self.start_of_epoch)
+            shuffler = torch.Generator(shuffler.device)
+            shuffler.set_state(self.start_of_epoch)
         else:
             self.start_of_epoch = shuffler.get_state()
         order = torch.randperm(self.n_train, generator=shuffler, device=shuffler.device)
@@ -173,13 +166,12 @@ class TrainingRun:
         if self.vae.device.type == "cuda":
             torch.cuda.synchronize()  # what was launched is waited for once per epoch
         self.seconds += time.monotonic() - self.clock
+        self.history.steps = self.steps_done
         ended = self.steps_done % self.steps_per_epoch == 0
         if ended and self.world > 1:
             dist.all_reduce(self.sums)
-        log_px_z, kl = self.sums.tolist()
-        if not (
-            math.isfinite(log_px_z) and math.isfinite(kl)
-        ):  # weights that have diverged replace no good ones
+        if not torch.isfinite(self.sums).all():  # such weights are to replace no good ones on disk
+            log_px_z, kl = self.sums.tolist()
             where = f"in epoch {len(self.history.elbo) + 1}"
             sums = f"sum of log p(x|z) {log_px_z:.3g}, of KL {kl:.3g} nats"
             advice = "try a smaller lr or a larger sigma_x"
@@ -243,6 +235,7 @@ class TrainingRun:
         if self.rank == 0:  # the first process alone carries on the sums over all of them
             self.sums.copy_(tensors["sums"])
         self.history = History(**info["history"])
+        self.steps_done = self.history.steps
         self.seconds = info["seconds"]
 
     def finish(self, interrupted: bool, epochs: int) -> History:
