@@ -29,10 +29,11 @@ from vaelib.bounds import elbo_terms
 from vaelib.models import VAE
 from vaelib.run import TrainingRun
 
-Step = Callable[..., tuple[Tensor, Tensor]]  # called as `training.train_step`
+Terms = tuple[Tensor, Tensor]  # log p(x|z) and KL(q(z|x) ‖ p(z)) of each example
+Step = Callable[..., Terms]  # called as `training.train_step`
 OnBatch = Callable[[Tensor], None]  # draws the batch of the given indices, and takes a step on it
 Engine = Literal["plain", "compiled"] | Step
-State = tuple[list[Tensor], ...]  # weights, Adam's two moments, its step count and powers
+State = list[list[Tensor]]  # weights, Adam's two moments, and its step counts and powers
 Precision = Literal["float32", "bfloat16", "tf32", "auto"]
 
 # Floating-point operations of a run that earns the compilation back: it takes 10 to 30 s once, and
@@ -41,7 +42,12 @@ WORTH_COMPILING = 1e13
 SMALL = 3e8  # floating-point operations of a step that one thread does as fast as two
 TRIAL = 5  # steps that a number of threads is tried for
 REST = 20  # times as long as the trials took, until the next ones
+WARM_UPS = 3  # ordinary steps before one is captured, as PyTorch's notes on CUDA graphs ask for
 BETA1, BETA2, TINY = 0.9, 0.999, 1e-8  # of torch.optim.Adam
+MOMENTS = ("exp_avg", "exp_avg_sq")  # where it keeps its means of the gradient and its square
+
+# One stream for the whole process, since cuBLAS keeps a workspace for each stream it has seen.
+capture_stream = functools.cache(torch.cuda.Stream)
 
 
 class Speed:
@@ -58,8 +64,8 @@ class Speed:
         self.device = vae.device
         self.compiled = engine == "compiled"
         self.precision = choose_precision(precision, vae.dtype, self.device)
-        self.step: Step = engine if callable(engine) else plain_step
-        name = getattr(engine, "name", "a step of your own") if callable(engine) else engine
+        self.step: Step = plain_step if isinstance(engine, str) else engine
+        name = engine if isinstance(engine, str) else getattr(engine, "name", "a step of your own")
         self.settings = {"engine": name, "precision": self.precision}
 
     def as_input(self, value: float) -> Tensor | float:
@@ -71,8 +77,8 @@ class Speed:
         """While it lasts, the engine is ready: threads, precision, and the compiled step."""
         batch_size = min(run.batch_size, run.n_train)
         weights = sum(p.numel() for p in self.vae.parameters())
-        kinds = (nn.Conv2d, nn.ConvTranspose2d)
-        convolutions = any(isinstance(m, kinds) for m in self.vae.modules())
+        modules = self.vae.modules()
+        convolutions = any(isinstance(m, nn.Conv2d | nn.ConvTranspose2d) for m in modules)
         # Roughly: 6 per weight and example, and a convolution uses each weight at many places.
         flops = 6.0 * weights * batch_size * (50 if convolutions else 1)
         if samples := getattr(self.step, "n_samples", None):
@@ -83,13 +89,17 @@ class Speed:
                 torch.set_num_threads(1)
             stack.enter_context(matrix_products(self.precision, self.device))
             stack.enter_context(memory_explained(run, batch_size))
-            if self.compiled and run.steps_done < steps:
-                self._compile(run, batch_size, flops * steps >= WORTH_COMPILING, silent)
-                stack.callback(getattr(self.step, "release", lambda: None))
+            compiles = self.compiled and run.steps_done < steps
+            if compiles and run.world > 1:
+                raise ValueError('engine="compiled" is for one process; under torchrun use "plain"')
+            if compiles and flops * steps >= WORTH_COMPILING:
+                stack.callback(self._compile(run, batch_size, silent).release)
+            elif compiles and not silent:
+                print("Not compiled: so short a run would not earn back the 10 to 30 s it takes.")
             # With other threads the sums of convolutions are rounded otherwise.
             one_process = run.world == 1 and self.device.type == "cpu"
             if one_process and not convolutions and torch.get_num_threads() > 1:
-                self.step = on_fastest_threads(self.step, torch.get_num_threads())
+                self.step = self._on_threads(fastest_threads(torch.get_num_threads()))
             yield
 
     def captured(self, one_step: OnBatch, run: TrainingRun) -> OnBatch:
@@ -98,28 +108,36 @@ class Speed:
             return one_step
         return CapturedStep(one_step, self.step.batch_size, run.generator)
 
-    def _compile(self, run: TrainingRun, batch_size: int, worth: bool, silent: bool) -> None:
-        if run.world > 1:
-            raise ValueError('engine="compiled" is for one process; under torchrun use "plain"')
-        if not worth:
-            if not silent:
-                print("Not compiled: so short a run would not earn back the 10 to 30 s it takes.")
-            return
+    def _on_threads(self, numbers: Iterator[int]) -> Step:
+        """The step, each time on the next number of threads."""
+        step = self.step
+
+        def on_threads(*arguments: Any) -> Terms:
+            torch.set_num_threads(next(numbers))
+            return step(*arguments)
+
+        return on_threads
+
+    def _compile(self, run: TrainingRun, batch_size: int, silent: bool) -> "CompiledStep":
+        """The compiled step, which is the engine's from now on. ValueError if there is none."""
         if self.device.type == "cpu" and (lack := missing()):
             raise ValueError(f'engine="compiled" needs {lack}; or train with engine="plain"')
         step = CompiledStep(self.vae, run.optimiser, batch_size, self.step)
+        began = time.perf_counter()
         try:
-            seconds = step.compile(run.optimiser)
+            step.compile(run.optimiser)
         except RuntimeError as error:
             step.release()
             if is_memory_error(error):
                 raise
-            reason = next((line for line in str(error).splitlines() if line.strip()), "no reason")
+            reason = (str(error).strip() or "no reason").splitlines()[0]
             raise ValueError(f'compiling failed ({reason}): train with engine="plain"') from error
-        self.step = step
+        seconds = time.perf_counter() - began
         run.history.compile_seconds += seconds
         if not silent:
             print(f"Compiled in {seconds:.1f} s; torch caches it on disk for the next run like it.")
+        self.step = step
+        return step
 
 
 class ElboTerms(nn.Module):
@@ -129,7 +147,7 @@ class ElboTerms(nn.Module):
         super().__init__()
         self.vae = vae
 
-    def forward(self, x: Tensor, eps: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, x: Tensor, eps: Tensor) -> Terms:
         return elbo_terms(self.vae, x, eps)
 
 
@@ -147,14 +165,12 @@ class CompiledStep:
         self.batch_size = batch_size
         self.fallback = fallback
         self.terms = ElboTerms(vae)
-        trained = {n: p for n, p in self.terms.named_parameters() if p.requires_grad}
-        self.names = list(trained)
-        self.parameters = list(trained.values())
-        self.sizes = [p.numel() for p in self.parameters]
+        self.trained = {n: p for n, p in self.terms.named_parameters() if p.requires_grad}
+        self.sizes = [p.numel() for p in self.trained.values()]
         self.flat = flat or vae.device.type == "cuda"
-        self.t = torch.zeros(len(trained), device=vae.device)  # the steps that Adam has counted
+        self.t = torch.zeros(len(self.trained), device=vae.device)  # steps that Adam has counted
         self.powers = torch.zeros(2, device=vae.device)  # β₁ᵗ and β₂ᵗ
-        self.state: State = (*self._adopt(optimiser), [self.t, self.powers])
+        self.state: State = [*self._adopt(optimiser), [self.t, self.powers]]
         self._set_powers()
         # No guard is needed: what may change is the size of a batch, and `__call__` looks at it.
         options: dict[str, Any] = {"guard_filter_fn": torch.compiler.skip_all_guards_unsafe}
@@ -165,36 +181,39 @@ class CompiledStep:
 
     def __call__(
         self, vae: VAE, optimiser: Optimizer, x: Tensor, eps: Tensor, beta: Tensor
-    ) -> tuple[Tensor, Tensor]:
+    ) -> Terms:
         if len(x) == self.batch_size:
-            lr = optimiser.param_groups[0]["lr"]
-            return self.step(self.state, x, eps, beta, lr)
+            return self.step(self.state, x, eps, beta, optimiser.param_groups[0]["lr"])
         terms = self.fallback(vae, optimiser, x, eps, beta)
         self._set_powers()
         return terms
 
-    def compile(self, optimiser: Optimizer) -> float:
-        """Compile on copies, so that nothing is trained; the seconds it took."""
-        started = time.perf_counter()
-        copies = tuple([t.clone() for t in part] for part in self.state)
+    def compile(self, optimiser: Optimizer) -> None:
+        """Compile on copies, so that nothing is trained."""
+        copies = [[t.clone() for t in part] for part in self.state]
         vae = self.terms.vae
         x = torch.zeros(self.batch_size, *vae.shape, dtype=vae.dtype, device=vae.device)
         eps = x.new_zeros(self.batch_size, vae.latent_dim)
-        lr = optimiser.param_groups[0]["lr"]
-        self.step(copies, x, eps, x.new_ones(()), lr)
-        return time.perf_counter() - started
+        self.step(copies, x, eps, x.new_ones(()), optimiser.param_groups[0]["lr"])
 
     def release(self) -> None:
         """Give each weight its own memory again."""
-        for p in self.parameters if self.flat else ():
+        for p in self.trained.values() if self.flat else ():
             p.data = p.data.clone()
 
-    def _step(
-        self, state: State, x: Tensor, eps: Tensor, beta: Tensor, lr: Tensor
-    ) -> tuple[Tensor, Tensor]:
+    def _step(self, state: State, x: Tensor, eps: Tensor, beta: Tensor, lr: Tensor) -> Terms:
         """The gradient of −ELBO, then Adam as Kingma and Ba (2015) write it, all in place."""
         weights, first, second, (t, powers) = state
-        gradients, (_, terms) = grad_and_value(self._loss, has_aux=True)(weights, x, eps, beta)
+
+        def loss(weights: list[Tensor]) -> tuple[Tensor, Terms]:
+            if self.flat:
+                parts = zip(weights[0].split(self.sizes), self.trained.values(), strict=True)
+                weights = [w.view(p.shape) for w, p in parts]
+            named = dict(zip(self.trained, weights, strict=True))
+            log_px_z, kl = functional_call(self.terms, named, (x, eps))
+            return -(log_px_z - beta * kl).mean(), (log_px_z, kl)
+
+        gradients, (_, terms) = grad_and_value(loss, has_aux=True)(weights)
         # Kept as products: a power of t would be taken again for each single weight.
         power1 = powers[0] * BETA1
         power2 = powers[1] * BETA2
@@ -208,36 +227,22 @@ class CompiledStep:
         t.add_(1)
         return terms
 
-    def _loss(
-        self, weights: list[Tensor], x: Tensor, eps: Tensor, beta: Tensor
-    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        if self.flat:
-            parts = weights[0].split(self.sizes)
-            weights = [w.view(p.shape) for w, p in zip(parts, self.parameters, strict=True)]
-        named = dict(zip(self.names, weights, strict=True))
-        log_px_z, kl = functional_call(self.terms, named, (x, eps))
-        return -(log_px_z - beta * kl).mean(), (log_px_z, kl)
-
-    def _adopt(self, optimiser: Optimizer) -> Iterator[list[Tensor]]:
+    def _adopt(self, optimiser: Optimizer) -> State:
         """Weights and Adam's two moments, in memory that model and optimiser see too."""
-        states = [optimiser.state[p] for p in self.parameters]  # of a run that resumes, or empty
-        weights = [p.detach() for p in self.parameters]
-        for i, (state, w) in enumerate(zip(states, weights, strict=True)):
+        parts: State = [list(self.trained.values()), [], []]
+        for i, p in enumerate(self.trained.values()):
+            state = optimiser.state[p]  # of a run that resumes, or empty
             self.t[i] = state.get("step", 0)
             state["step"] = self.t[i]
-            for name in ("exp_avg", "exp_avg_sq"):
-                state.setdefault(name, torch.zeros_like(w))
-        first, second = ([s[name] for s in states] for name in ("exp_avg", "exp_avg_sq"))
-        if not self.flat:
-            yield from (weights, first, second)
-            return
-        flats = [torch.cat([t.flatten() for t in part]) for part in (weights, first, second)]
-        views = zip(*(flat.split(self.sizes) for flat in flats), strict=True)
-        for p, state, (w, m, v) in zip(self.parameters, states, views, strict=True):
-            p.data = w.view(p.shape)
-            state["exp_avg"] = m.view(p.shape)
-            state["exp_avg_sq"] = v.view(p.shape)
-        yield from ([flat] for flat in flats)
+            for name, part in zip(MOMENTS, parts[1:], strict=True):
+                part.append(state.setdefault(name, torch.zeros_like(p)))
+        if self.flat:
+            flats = [torch.cat([t.detach().flatten() for t in part]) for part in parts]
+            for part, flat in zip(parts, flats, strict=True):
+                for t, values in zip(part, flat.split(self.sizes), strict=True):
+                    t.data = values.view(t.shape)
+            return [[flat] for flat in flats]
+        return [[t.detach() for t in part] for part in parts]
 
     def _set_powers(self) -> None:
         self.powers.copy_(torch.stack([BETA1 ** self.t[0], BETA2 ** self.t[0]]))
@@ -246,12 +251,9 @@ class CompiledStep:
 class CapturedStep:
     """A whole step of a small model as one CUDA graph: its dozens of kernels are one launch.
 
-    `step` draws the batch of the given indices and trains on it. The first three full batches are
-    ordinary steps on the stream that the capture will use, as PyTorch's notes on CUDA graphs ask
-    for; a batch of another size is always an ordinary step.
+    The first ones are ordinary steps, on the stream that the capture will use; so is, always, one
+    on a batch of another size.
     """
-
-    WARM_UPS = 3
 
     def __init__(self, step: OnBatch, batch_size: int, generator: torch.Generator) -> None:
         self.step = step
@@ -265,7 +267,7 @@ class CapturedStep:
     def __call__(self, index: Tensor) -> None:
         if len(index) != self.batch_size:
             self.step(index)
-        elif self.seen < self.WARM_UPS:
+        elif self.seen < WARM_UPS:
             self.seen += 1
             self.stream.wait_stream(torch.cuda.current_stream())
             with torch.cuda.stream(self.stream):
@@ -280,34 +282,23 @@ class CapturedStep:
             self.graph.replay()
 
 
-@functools.cache
-def capture_stream(device: torch.device) -> torch.cuda.Stream:
-    """One for the whole process, since cuBLAS keeps a workspace for each stream it has seen."""
-    return torch.cuda.Stream(device)
-
-
 def missing() -> str | None:
     """What a compilation for the CPU lacks, and what to do; None where it lacks nothing."""
     usual = {"darwin": "clang++", "win32": "cl"}.get(sys.platform, "g++")
     compiler = os.environ.get("CXX", usual)
-    if shutil.which(compiler) is None:
-        advice = "on Debian or Ubuntu: apt install g++; or name yours in CXX"
-        return f"a C++ compiler, and there is no {compiler} ({advice})"
     header = Path(sysconfig.get_path("include"), "Python.h")
+    debian = "on Debian or Ubuntu: apt install"
+    if shutil.which(compiler) is None:
+        return f"a C++ compiler, and there is no {compiler} ({debian} g++; or name yours in CXX)"
     if not header.exists():
-        advice = "on Debian or Ubuntu: apt install python3-dev"
-        return f"Python's headers, and there is no {header} ({advice})"
+        return f"Python's headers, and there is no {header} ({debian} python3-dev)"
     return None
 
 
 def choose_precision(precision: Precision, dtype: torch.dtype, device: torch.device) -> Precision:
-    """The precision, checked; "auto" is decided for the device.
-
-    Raises ValueError for another word, for a model that is not float32, and for TF32 on a CPU.
-    """
-    if precision not in get_args(Precision):
-        known = list(get_args(Precision))
-        raise ValueError(f"precision is {precision!r}; expected one of {known}")
+    """The precision, or ValueError; "auto" is decided for the device."""
+    if precision not in (known := get_args(Precision)):
+        raise ValueError(f"precision is {precision!r}; expected one of {list(known)}")
     cpu = device.type == "cpu"
     found = torch.cpu.get_capabilities()
     fast = cpu and any(found.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))
@@ -318,8 +309,8 @@ def choose_precision(precision: Precision, dtype: torch.dtype, device: torch.dev
     if precision == "tf32" and device.type != "cuda":
         raise ValueError(f'precision="tf32" is for CUDA, not for {device}; see "bfloat16"')
     if precision == "bfloat16" and cpu and not fast:
-        slow = "this processor has no bfloat16 instructions, and float32 is faster on it"
-        warnings.warn(slow, stacklevel=4)
+        text = "this processor has no bfloat16 instructions, and float32 is faster on it"
+        warnings.warn(text, stacklevel=4)
     return precision
 
 
@@ -327,8 +318,7 @@ def choose_precision(precision: Precision, dtype: torch.dtype, device: torch.dev
 def matrix_products(precision: Precision, device: torch.device) -> Iterator[None]:
     """While it lasts, matrix products are rounded as asked for; everything else is not."""
     before = torch.get_float32_matmul_precision()
-    if precision == "tf32":
-        torch.set_float32_matmul_precision("high")
+    torch.set_float32_matmul_precision("high" if precision == "tf32" else before)
     rounded = precision == "bfloat16"
     try:
         # No cache: it would hold rounded weights from before the last step.
@@ -338,25 +328,11 @@ def matrix_products(precision: Precision, device: torch.device) -> Iterator[None
         torch.set_float32_matmul_precision(before)
 
 
-def on_fastest_threads(step: Step, most: int) -> Step:
-    """The step, each time on the number of threads that is the fastest at present.
-
-    It is measured again and again, as other work on the machine comes and goes: two threads that
-    wait for each other on a busy machine take up to ten times as long as one.
-    """
-    numbers = fastest_threads(most)
-
-    def on_threads(*arguments: Any) -> tuple[Tensor, Tensor]:
-        torch.set_num_threads(next(numbers))
-        return step(*arguments)
-
-    return on_threads
-
-
 def fastest_threads(most: int) -> Iterator[int]:
     """The number of threads for each next step: the fastest of 1, 2, 4, … up to `most`.
 
-    Five steps are tried with each number, and then the fastest is used for twenty times as long.
+    They are tried again and again, as other work comes and goes: two threads that wait for each
+    other on a busy machine take up to ten times as long as one.
     """
     numbers = [*(2**i for i in range(most.bit_length()) if 2**i < most), most]
     while True:
@@ -386,29 +362,24 @@ def memory_explained(run: TrainingRun, batch_size: int) -> Iterator[None]:
             raise
         reason = str(error).splitlines()[0]
         traceback.clear_frames(error.__traceback__)  # they hold what the batch has taken so far
-    trial = copy.deepcopy(run.vae)
+    vae = copy.deepcopy(run.vae)
     run.vae.zero_grad()
-    fits = batch_size // 2
-    while fits and not _fits(trial, len(range(run.rank, fits, run.world))):
-        fits //= 2
+    zeros = functools.partial(torch.zeros, dtype=vae.dtype, device=vae.device)
+    fits = batch_size
+    while fits := fits // 2:
+        torch.cuda.empty_cache()
+        n = len(range(run.rank, fits, run.world))  # of this process
+        try:  # No name is given to anything, as it would stay in memory.
+            torch.stack(
+                elbo_terms(vae, zeros(n, *vae.shape), zeros(n, vae.latent_dim))
+            ).sum().backward()
+            break
+        except RuntimeError as error:
+            if not is_memory_error(error):
+                raise
     advice = f"batch_size={fits} fits" if fits else "nor does one example: try a smaller model"
     message = f"a batch of {batch_size} does not fit in memory ({reason}); {advice}"
     raise MemoryError(message) from None
-
-
-def _fits(vae: VAE, batch_size: int) -> bool:
-    """Whether memory is enough for a forward and a backward pass."""
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
-    x = torch.zeros(batch_size, *vae.shape, dtype=vae.dtype, device=vae.device)
-    try:
-        log_px_z, kl = elbo_terms(vae, x, x.new_zeros(batch_size, vae.latent_dim))
-        (log_px_z - kl).sum().backward()
-    except RuntimeError as error:
-        if not is_memory_error(error):
-            raise
-        return False
-    return True
 
 
 def is_memory_error(error: BaseException) -> bool:
