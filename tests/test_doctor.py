@@ -10,6 +10,7 @@ import sys
 import pytest
 
 from vaelib import doctor
+from vaelib.widgets import installation
 
 
 def lines(capsys) -> tuple[int, list[str]]:
@@ -126,7 +127,7 @@ def test_no_mnist_is_well(capsys, monkeypatch, tmp_path):
 
 
 def test_widgets_of_another_prefix(capsys, monkeypatch, tmp_path):
-    monkeypatch.setattr(doctor, "jupyter_prefix", lambda: tmp_path)
+    monkeypatch.setattr(installation, "jupyter_prefix", lambda: tmp_path)
     only(monkeypatch, doctor.widgets)
     code, said = lines(capsys)
     assert code == 1
@@ -142,7 +143,7 @@ def test_widgets_of_another_version(capsys, monkeypatch, tmp_path):
         page = tmp_path / "share" / "jupyter" / "labextensions" / folder
         page.mkdir(parents=True)
         (page / "package.json").write_text(f'{{"version": "{version}"}}')
-    monkeypatch.setattr(doctor, "jupyter_prefix", lambda: tmp_path)
+    monkeypatch.setattr(installation, "jupyter_prefix", lambda: tmp_path)
     only(monkeypatch, doctor.widgets)
     code, said = lines(capsys)
     assert code == 1

@@ -15,7 +15,6 @@ from jaxtyping import Float32
 from torch import Tensor
 
 from vaelib import validation
-from vaelib.threads import one_thread
 
 MAX_YAW = math.radians(24.0)  # the pose 1 turns the head to the viewer's right by this angle
 CHUNK = 2**15  # pixels drawn at once, so few that they stay in the processor's cache
@@ -207,6 +206,10 @@ def render(
     n = max(1, CHUNK // size**2)
     expressions = e.reshape(-1, 1, 1).float().split(n)
     yaws = (p.reshape(-1, 1, 1) * MAX_YAW).float().split(n)
-    with one_thread():  # the chunks are so small that a second thread only gets in the way
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)  # the chunks are so small that a second thread only gets in the way
+    try:
         faces = [_Heads(*some, size).draw() for some in zip(expressions, yaws, strict=True)]
+    finally:
+        torch.set_num_threads(before)
     return torch.cat(faces).reshape(*e.shape, size, size)
