@@ -1,10 +1,9 @@
 """The objectives of the benchmarks and their gradients, against formulas and exact models."""
 
-import signal
-
 import pytest
 import torch
 from oracles import LinearGaussian, equal_weights
+from small_runs import images, interrupt_at, small
 from torch import distributions as td
 
 from benchmarks import objectives
@@ -15,14 +14,6 @@ from vaelib.training import fit
 
 K = 6
 BATCH = 5
-
-
-def images(count: int = 37) -> torch.Tensor:
-    return torch.rand(count, 6, 6, generator=torch.Generator().manual_seed(0))
-
-
-def small(seed: int = 0) -> models.VAE:
-    return models.dense((6, 6), 2, hidden=(12,), sigma_x=0.5, seed=seed)
 
 
 @pytest.fixture(params=["linear", "bernoulli"])
@@ -230,17 +221,6 @@ def test_dreg_learns_through_fit():
     with torch.no_grad():
         found = objectives.iwae(exact.vae, x, eps).value.mean()
     assert found > exact.log_px(x).mean() - 0.05  # of the parameters that made the data
-
-
-def interrupt_at(vae, step):
-    seen = []
-
-    def press(*_):
-        seen.append(1)
-        if len(seen) == step:
-            signal.raise_signal(signal.SIGINT)
-
-    vae.decoder.register_forward_hook(press)
 
 
 def both(samples: int = 3, decay: float = 0.8, objective=objectives.iwae) -> WeightEMA:
