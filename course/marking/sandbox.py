@@ -26,7 +26,7 @@ CPU = 900  # seconds in all; the parent stops the process long before
 SET_PDEATHSIG = 1
 SET_SECCOMP = 22
 NO_NEW_PRIVS = 38
-# Numbers of system calls, the same on every architecture.
+# Numbers of system calls, the same on x86-64 and on Arm.
 LANDLOCK_CREATE_RULESET = 444
 LANDLOCK_ADD_RULE = 445
 LANDLOCK_RESTRICT_SELF = 446

@@ -218,8 +218,8 @@ def train(vae, x, epochs, batch_size, lr, seed):
 # That is all. `vaelib.training` holds the same two functions under other names: `train_step` is `one_step`,
 # lines 4 to 8 (it calls the networks without their checks, and returns both terms in place of the loss), and
 # `fit` is `train`, with a progress bar, a device, a history, a stop button, checkpoints, and schedules for the
-# learning rate and β. With `fit`'s default settings nothing else happens to the weights. To check that, train
-# the same model twice with the same seed, once by hand and once by `fit`: the weights must come out the same.
+# learning rate and β. With its default settings, that should be all that happens to the weights. To check
+# it, train the same model twice with the same seed, once by hand and once by `fit`.
 
 # %%
 by_hand, by_fit = (dense((32, 32), 4, hidden=(64,), sigma_x=0.12, seed=0) for _ in range(2))
