@@ -17,6 +17,8 @@ def test_exported_widgets_live_together_in_one_page(page, face_vae, faces, kind)
     page.set_content("<!DOCTYPE html><html lang=en><title>Widgets</title><body></body>")
     for export in exports:
         page.add_script_tag(content=export.script, type=kind)
+        # A module runs when the page finds the time for it.
+        page.wait_for_function("(name) => window.vaelibWidgets?.[name]", arg=export.name)
         page.evaluate(
             """([name, state]) => {
               const el = document.createElement("div");
