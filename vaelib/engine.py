@@ -6,23 +6,19 @@ the networks are those of `models`; here are only Adam, the compiler, the graph 
 
 import copy
 import functools
-import os
-import shutil
-import sys
-import sysconfig
 import time
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from itertools import pairwise
-from pathlib import Path
 from statistics import median
 from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, grad_and_value
+from torch.nn.utils import parameters_to_vector, vector_to_parameters
 from torch.optim import Optimizer
 
 from vaelib.bounds import elbo_terms
@@ -87,19 +83,30 @@ class Speed:
             stack.callback(torch.set_num_threads, torch.get_num_threads())
             if flops < SMALL:
                 torch.set_num_threads(1)
+            before = torch.get_float32_matmul_precision()
+            stack.callback(torch.set_float32_matmul_precision, before)
+            if self.precision == "tf32":
+                torch.set_float32_matmul_precision("high")
             stack.enter_context(matrix_products(self.precision, self.device))
             stack.enter_context(memory_explained(run, batch_size))
             compiles = self.compiled and run.steps_done < steps
             if compiles and run.world > 1:
                 raise ValueError('engine="compiled" is for one process; under torchrun use "plain"')
             if compiles and flops * steps >= WORTH_COMPILING:
-                stack.callback(self._compile(run, batch_size, silent).release)
+                self._compile(run, batch_size, silent, stack)
             elif compiles and not silent:
                 print("Not compiled: so short a run would not earn back the 10 to 30 s it takes.")
             # With other threads the sums of convolutions are rounded otherwise.
-            one_process = run.world == 1 and self.device.type == "cpu"
-            if one_process and not convolutions and torch.get_num_threads() > 1:
-                self.step = self._on_threads(fastest_threads(torch.get_num_threads()))
+            tried = run.world == 1 and self.device.type == "cpu" and not convolutions
+            if tried and torch.get_num_threads() > 1:
+                threads = fastest_threads(torch.get_num_threads())
+                step = self.step
+
+                def on_threads(*arguments: Any) -> Terms:
+                    torch.set_num_threads(next(threads))
+                    return step(*arguments)
+
+                self.step = on_threads
             yield
 
     def captured(self, one_step: OnBatch, run: TrainingRun) -> OnBatch:
@@ -108,36 +115,25 @@ class Speed:
             return one_step
         return CapturedStep(one_step, self.step.batch_size, run.generator)
 
-    def _on_threads(self, numbers: Iterator[int]) -> Step:
-        """The step, each time on the next number of threads."""
-        step = self.step
-
-        def on_threads(*arguments: Any) -> Terms:
-            torch.set_num_threads(next(numbers))
-            return step(*arguments)
-
-        return on_threads
-
-    def _compile(self, run: TrainingRun, batch_size: int, silent: bool) -> "CompiledStep":
-        """The compiled step, which is the engine's from now on. ValueError if there is none."""
-        if self.device.type == "cpu" and (lack := missing()):
-            raise ValueError(f'engine="compiled" needs {lack}; or train with engine="plain"')
+    def _compile(self, run: TrainingRun, batch_size: int, silent: bool, stack: ExitStack) -> None:
+        """From now on until the end of `stack`, the compiled step. ValueError if there is none."""
         step = CompiledStep(self.vae, run.optimiser, batch_size, self.step)
+        stack.callback(step.release)
         began = time.perf_counter()
         try:
             step.compile(run.optimiser)
         except RuntimeError as error:
-            step.release()
             if is_memory_error(error):
                 raise
             reason = (str(error).strip() or "no reason").splitlines()[0]
-            raise ValueError(f'compiling failed ({reason}): train with engine="plain"') from error
+            needed = "a C++ compiler and Python's headers (Debian, Ubuntu: g++ and python3-dev)"
+            message = f'compiling failed ({reason}): it needs {needed}; or use engine="plain"'
+            raise ValueError(message) from error
         seconds = time.perf_counter() - began
         run.history.compile_seconds += seconds
         if not silent:
             print(f"Compiled in {seconds:.1f} s; torch caches it on disk for the next run like it.")
         self.step = step
-        return step
 
 
 class ElboTerms(nn.Module):
@@ -237,10 +233,9 @@ class CompiledStep:
             for name, part in zip(MOMENTS, parts[1:], strict=True):
                 part.append(state.setdefault(name, torch.zeros_like(p)))
         if self.flat:
-            flats = [torch.cat([t.detach().flatten() for t in part]) for part in parts]
+            flats = [parameters_to_vector(part).detach() for part in parts]
             for part, flat in zip(parts, flats, strict=True):
-                for t, values in zip(part, flat.split(self.sizes), strict=True):
-                    t.data = values.view(t.shape)
+                vector_to_parameters(flat, part)  # views of it from now on
             return [[flat] for flat in flats]
         return [[t.detach() for t in part] for part in parts]
 
@@ -282,19 +277,6 @@ class CapturedStep:
             self.graph.replay()
 
 
-def missing() -> str | None:
-    """What a compilation for the CPU lacks, and what to do; None where it lacks nothing."""
-    usual = {"darwin": "clang++", "win32": "cl"}.get(sys.platform, "g++")
-    compiler = os.environ.get("CXX", usual)
-    header = Path(sysconfig.get_path("include"), "Python.h")
-    debian = "on Debian or Ubuntu: apt install"
-    if shutil.which(compiler) is None:
-        return f"a C++ compiler, and there is no {compiler} ({debian} g++; or name yours in CXX)"
-    if not header.exists():
-        return f"Python's headers, and there is no {header} ({debian} python3-dev)"
-    return None
-
-
 def choose_precision(precision: Precision, dtype: torch.dtype, device: torch.device) -> Precision:
     """The precision, or ValueError; "auto" is decided for the device."""
     if precision not in (known := get_args(Precision)):
@@ -314,18 +296,11 @@ def choose_precision(precision: Precision, dtype: torch.dtype, device: torch.dev
     return precision
 
 
-@contextmanager
-def matrix_products(precision: Precision, device: torch.device) -> Iterator[None]:
-    """While it lasts, matrix products are rounded as asked for; everything else is not."""
-    before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("high" if precision == "tf32" else before)
+def matrix_products(precision: Precision, device: torch.device) -> torch.autocast:
+    """A context in which matrix products are rounded to bfloat16, if asked for; all else is not."""
+    # No cache: it would hold rounded weights from before the last step.
     rounded = precision == "bfloat16"
-    try:
-        # No cache: it would hold rounded weights from before the last step.
-        with torch.autocast(device.type, torch.bfloat16, enabled=rounded, cache_enabled=False):
-            yield
-    finally:
-        torch.set_float32_matmul_precision(before)
+    return torch.autocast(device.type, torch.bfloat16, rounded, cache_enabled=False)
 
 
 def fastest_threads(most: int) -> Iterator[int]:
@@ -369,14 +344,9 @@ def memory_explained(run: TrainingRun, batch_size: int) -> Iterator[None]:
     while fits := fits // 2:
         torch.cuda.empty_cache()
         n = len(range(run.rank, fits, run.world))  # of this process
-        try:  # No name is given to anything, as it would stay in memory.
-            torch.stack(
-                elbo_terms(vae, zeros(n, *vae.shape), zeros(n, vae.latent_dim))
-            ).sum().backward()
+        with suppress(RuntimeError):  # No name is given to anything, as it would stay in memory.
+            elbo_terms(vae, zeros(n, *vae.shape), zeros(n, vae.latent_dim))[0].sum().backward()
             break
-        except RuntimeError as error:
-            if not is_memory_error(error):
-                raise
     advice = f"batch_size={fits} fits" if fits else "nor does one example: try a smaller model"
     message = f"a batch of {batch_size} does not fit in memory ({reason}); {advice}"
     raise MemoryError(message) from None
