@@ -135,9 +135,11 @@ def test_linear_samples_have_the_models_moments():
 
 
 @pytest.mark.parametrize(("P", "D"), [(2, 1), (5, 1), (5, 2), (5, 4), (5, 5), (30, 6)])
-def test_fit_with_ddof_1_is_scikit_learns_pca(P, D):
+def test_fit_is_scikit_learns_pca(P, D):
+    """Which divides by N − 1, not N: it is given the data a little closer to their mean."""
     x = linear(P, min(D, P - 1)).sample(300, generator())[1]
-    model, pca = LinearGaussian.fit(x, D, ddof=1), PCA(D, svd_solver="full").fit(x.numpy())
+    closer = x.mean(0) + (x - x.mean(0)) * (299 / 300) ** 0.5
+    model, pca = LinearGaussian.fit(x, D), PCA(D, svd_solver="full").fit(closer.numpy())
     scores = pca.score_samples(x.numpy())
     torch.testing.assert_close(model.log_px(x).numpy(), scores, rtol=0, atol=1e-8)
     assert model.log_px(x).mean().item() == pytest.approx(pca.score(x.numpy()), abs=1e-8)
@@ -150,7 +152,6 @@ def test_fit_is_the_maximum(P, D):
     x = linear(P, D).sample(400, generator())[1]
     best = LinearGaussian.fit(x, D)
     top = best.log_px(x).mean()
-    assert top >= LinearGaussian.fit(x, D, ddof=1).log_px(x).mean()
     for seed in range(200):
         change = 10.0 ** -(1 + seed % 3) * randn(P * D + P + 1, seed=seed)
         dW, db, d_sigma = change.split([P * D, P, 1])
@@ -182,7 +183,9 @@ def test_float32_stays_float32_and_close():
 @pytest.mark.parametrize("sigma_x", [0.05, 0.2, 1.0, 20.0])
 def test_arc_halving_the_step_changes_nothing(sigma_x):
     arc = Arc(sigma_x)
-    fine = Arc(sigma_x, step=arc.step / 2)
+    fine = Arc(sigma_x)
+    fine.z = torch.linspace(-12, 12, 2 * len(arc.z) - 1, dtype=torch.float64)
+    fine.step = arc.step / 2
     x = torch.cat([arc.sample(200, generator())[1], torch.tensor(ON_AND_OFF)])
     scale = arc.log_px(x).abs().clamp(min=1)  # in double precision 1e5 has 1e-11 as its last digit
     assert ((arc.log_px(x) - fine.log_px(x)).abs() / scale).max() < 1e-12
@@ -310,12 +313,11 @@ def test_a_linear_vae_reaches_the_exact_maximum():
         (TypeError, "x has dtype torch.float32", lambda m, x: m.log_px(x.float())),
         (ValueError, r"mu has shape \(4, 3\); expected \(4, 2\)", lambda m, x: m.elbo(x, x, x)),
         (ValueError, "no variance outside 2 directions", lambda m, x: m.fit(x @ (m.W @ m.W.T), 2)),
-        (ValueError, "x holds 1 examples", lambda m, x: m.fit(x[:1], 1, ddof=1)),
+        (ValueError, r"x \(1 examples .* no variance", lambda m, x: m.fit(x[:1], 1)),
         (ValueError, "latent_dim is 0", lambda m, x: m.fit(x, 0)),
         (ValueError, "n is 0", lambda m, x: m.sample(0)),
         (ValueError, "sigma_x is -1", lambda m, x: Arc(-1.0)),
-        (ValueError, "step is 0", lambda m, x: Arc(step=0.0)),
-        (ValueError, "give Arc a smaller step", lambda m, x: Arc().log_px(1e4 * x[:, :2])),
+        (ValueError, "expected at most 711", lambda m, x: Arc().log_px(1e4 * x[:, :2])),
         (ValueError, r"x has shape \(2,\)", lambda m, x: Arc().log_px(x[0, :2])),
         (TypeError, "dtype torch.int64", lambda m, x: Arc().log_px(x[:, :2].long())),
         (ValueError, "x holds 8 values", lambda m, x: Arc().log_px(x[:, :2] * np.nan)),

@@ -120,8 +120,12 @@ def spearman_table(mu: Float[Tensor, "N D"], factors: Float[Tensor, "N F"]) -> F
     validation.finite("factors", factors, ("N", "columns"))
     if len(mu) != len(factors) or len(mu) < 2:
         raise ValueError(f"mu has {len(mu)} rows, factors {len(factors)}; expected the same, ≥ 2")
-    # Without the clamp rounding would give correlations of 1 + 2e-16.
-    return (_unit_ranks(mu).T @ _unit_ranks(factors)).clamp(-1, 1).to(mu.dtype)
+    from scipy.stats import rankdata  # half a second that only this needs
+
+    columns = torch.cat([mu.detach().cpu(), factors.detach().cpu()], 1)
+    ranks = torch.from_numpy(rankdata(columns.numpy(), axis=0))
+    rho = ranks.T.corrcoef().nan_to_num(0)  # 0/0 for a column that does not vary
+    return rho[: mu.shape[1], mu.shape[1] :].to(mu.dtype)
 
 
 @torch.no_grad()
@@ -134,15 +138,6 @@ def factor_alignment(vae: VAE, data: Data) -> Float[Tensor, "D F"]:
         raise ValueError(f'the factors of "{data.name}" are not known; expected "faces"')
     mu = vae.posterior(data.test.to(vae.device, vae.dtype)).mu.cpu()
     return spearman_table(mu, data.test_factors.to(mu.dtype)).abs()
-
-
-def _unit_ranks(values: Tensor) -> Tensor:
-    """Ranks of each column, float64, centred and of length one (zero for a constant column)."""
-    from scipy.stats import rankdata  # half a second that only this needs
-
-    ranks = torch.tensor(rankdata(values.detach().cpu().numpy(), axis=0))
-    ranks = ranks - ranks.mean(0)
-    return ranks / ranks.norm(dim=0).clamp_min(1e-300)
 
 
 def _generator(seed: int) -> torch.Generator:

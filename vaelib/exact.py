@@ -93,21 +93,17 @@ class LinearGaussian:
         return z, z @ self.W.T + self.b + self.sigma_x * noise
 
     @classmethod
-    def fit(cls, x: Float[Tensor, "N P"], latent_dim: int, ddof: int = 0) -> "LinearGaussian":
+    def fit(cls, x: Float[Tensor, "N P"], latent_dim: int) -> "LinearGaussian":
         """The maximum-likelihood model with D = `latent_dim`: W = U (Λ − σ_x² I)^½, b = mean of x.
 
         Λ and U are the D largest eigenvalues of the covariance of x and their eigenvectors, σ_x² is
-        the mean of the others; columns of W beyond P − 1 are zero. The covariance is a sum over
-        N − `ddof`, where scikit-learn's PCA has ddof = 1. Raises ValueError if σ_x would be 0.
+        the mean of the others; columns of W beyond P − 1 are zero. ValueError if σ_x would be 0.
         """
         validation.finite("x", x, ("N", "P"))
         n, p = x.shape
-        latent_dim = validation.count("latent_dim", latent_dim)
-        if n <= validation.count("ddof", ddof, at_least=0):
-            raise ValueError(f"x holds {n} examples; expected more than ddof = {ddof}")
-        kept = min(latent_dim, p - 1)
+        kept = min(validation.count("latent_dim", latent_dim), p - 1)
         b = x.mean(0)
-        values, vectors = torch.linalg.eigh((x - b).T @ (x - b) / (n - ddof))
+        values, vectors = torch.linalg.eigh((x - b).T @ (x - b) / n)
         values = values.flip(0)
         variance = values[kept:].mean()
         if not variance > 10 * torch.finfo(x.dtype).eps * values[0]:
@@ -127,15 +123,14 @@ class Arc:
     """z ~ N(0, 1), x = G(z) + σ_x ε in the plane, with G(z) = (sin z, cos z): a bent line.
 
     log p(x) and p(z|x) come from the trapezoid rule on z in [−12, 12], in float64 for any dtype of
-    x; with the default step, σ_x/40, the error is below 1e-10 up to ‖x‖ = 700. Raises TypeError
-    for a wrong dtype, ValueError for a wrong shape, NaN, or x too far from the origin.
+    x; with its step, σ_x/40, the error is below 1e-10 up to ‖x‖ = 700. Raises TypeError for a wrong
+    dtype, ValueError for a wrong shape, NaN, or x too far from the origin.
     Source: slide "Maximum Likelihood Estimation" (2), for the integral.
     """
 
-    def __init__(self, sigma_x: float = 0.2, step: float | None = None) -> None:
+    def __init__(self, sigma_x: float = 0.2) -> None:
         self.sigma_x = validation.number("sigma_x", sigma_x, above=0.0)
-        step = min(0.25, self.sigma_x / 40) if step is None else step  # 0.25 resolves the prior
-        n = 2 * math.ceil(12 / validation.number("step", step, above=0.0)) + 1
+        n = 2 * math.ceil(12 / min(0.25, self.sigma_x / 40)) + 1  # 0.25 resolves the prior
         self.z = torch.linspace(-12, 12, n, dtype=torch.float64)
         self.step = 24 / (n - 1)
 
@@ -205,10 +200,7 @@ class Arc:
         # p(x|z) is as wide as σ_x/√‖x‖ in z; at 1.5 steps the rule is exact to about 1e-19.
         reach = (self.sigma_x / (1.5 * self.step)) ** 2
         if len(x) and (far := x.norm(dim=-1).max().item()) > reach:
-            given = (
-                f"x is {far:.3g} away from the origin; a step of {self.step:.2g} resolves p(x|z)"
-            )
-            raise ValueError(f"{given} up to {reach:.3g}: give Arc a smaller step")
+            raise ValueError(f"x is {far:.3g} from the origin; expected at most {reach:.0f}")
         return x.double()
 
 
