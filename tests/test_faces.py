@@ -133,7 +133,7 @@ def test_detail_grows_with_size():
         ((True, 0.0), TypeError, "expression has dtype bool"),
         (("smile", 0.0), TypeError, "expression has dtype <U5; expected a number"),
         ((None, 0.0), TypeError, "expression has dtype object"),
-        ((torch.zeros(3), torch.zeros(4)), ValueError, r"\(3,\) and pose \(4,\).*broadcast"),
+        ((torch.zeros(3), torch.zeros(4)), ValueError, r"cannot be broadcast.*\(3,\).*\(4,\)"),
         ((0.0, 0.0, 7), ValueError, "size is 7; expected at least 8"),
         ((0.0, 0.0, 32.0), TypeError, "size must be a whole number, not 32.0"),
     ],

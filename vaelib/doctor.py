@@ -13,7 +13,6 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]  # of a clone; an installed wheel has no files there
 SET_UP = "make setup, or pip install -c requirements.lock -e .[lab,test]"
-REINSTALL = "pip install --force-reinstall --no-deps"
 Fact = tuple[bool, str, str]  # whether it is well, what was found, and what to do if it is not
 
 
@@ -29,25 +28,24 @@ def packages() -> Iterator[Fact]:
     for wanted in map(Requirement, importlib.metadata.requires("vaelib") or []):
         name = wanted.name
         for_students = wanted.marker is None or wanted.marker.evaluate({"extra": "lab"})
+        what = f"{name} is missing (wanted {wanted.specifier})"
         try:
             version = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            if for_students:
-                yield False, f"{name} is missing (wanted {wanted.specifier})", SET_UP
-            continue
-        what = f"{name} {version} (wanted {wanted.specifier})"
-        in_lock = locked.get(name.lower(), version)
-        if version.split("+")[0] != in_lock:
-            what += f"; the lock has {in_lock}"
-        well = wanted.specifier.contains(version, prereleases=True)
-        try:
+            what = f"{name} {version} (wanted {wanted.specifier})"
+            in_lock = locked.get(name.lower(), version)
+            if version.split("+")[0] != in_lock:
+                what += f"; the lock has {in_lock}"
+            well = wanted.specifier.contains(version, prereleases=True)
             if well and for_students:
                 module = "sklearn" if name == "scikit-learn" else name.replace("-", "_")
                 importlib.import_module(module)
             yield well, what, SET_UP
+        except importlib.metadata.PackageNotFoundError:
+            if for_students:
+                yield False, what, SET_UP
         except Exception as error:  # a broken package can raise anything
-            what += f" cannot be imported: {_first_line(error)}"
-            yield False, what, f"{REINSTALL} {name}=={in_lock}"
+            todo = f"pip install --force-reinstall --no-deps {name}=={in_lock}"
+            yield False, f"{what} cannot be imported: {_first_line(error)}", todo
 
 
 def lessons() -> Iterator[Fact]:

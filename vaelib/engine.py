@@ -73,8 +73,7 @@ class Speed:
         """While it lasts, the engine is ready: threads, precision, and the compiled step."""
         batch_size = min(run.batch_size, run.n_train)
         weights = sum(p.numel() for p in self.vae.parameters())
-        modules = self.vae.modules()
-        convolutions = any(isinstance(m, nn.Conv2d | nn.ConvTranspose2d) for m in modules)
+        convolutions = any(p.ndim == 4 for p in self.vae.parameters())
         # Roughly: 6 per weight and example, and a convolution uses each weight at many places.
         flops = 6.0 * weights * batch_size * (50 if convolutions else 1)
         if samples := getattr(self.step, "n_samples", None):
@@ -85,8 +84,7 @@ class Speed:
                 torch.set_num_threads(1)
             before = torch.get_float32_matmul_precision()
             stack.callback(torch.set_float32_matmul_precision, before)
-            if self.precision == "tf32":
-                torch.set_float32_matmul_precision("high")
+            torch.set_float32_matmul_precision("high" if self.precision == "tf32" else before)
             stack.enter_context(matrix_products(self.precision, self.device))
             stack.enter_context(memory_explained(run, batch_size))
             compiles = self.compiled and run.steps_done < steps
@@ -246,8 +244,7 @@ class CompiledStep:
 class CapturedStep:
     """A whole step of a small model as one CUDA graph: its dozens of kernels are one launch.
 
-    The first ones are ordinary steps, on the stream that the capture will use; so is, always, one
-    on a batch of another size.
+    The first ones are ordinary steps, on the stream of the capture; so is one on a smaller batch.
     """
 
     def __init__(self, step: OnBatch, batch_size: int, generator: torch.Generator) -> None:

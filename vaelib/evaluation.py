@@ -48,7 +48,10 @@ def log_marginal(
     vae.check_data("x", x)
     n_samples = validation.count("n_samples", n_samples)
     generator = _generator(seed)
-    width = _widest(vae)
+    pixels = math.prod(vae.shape)
+    maps = [m.out_channels for m in vae.decoder.modules() if isinstance(m, nn.ConvTranspose2d)]
+    units = [m.out_features for m in vae.decoder.modules() if isinstance(m, nn.Linear)]
+    width = max(pixels, *units, *(pixels * n for n in maps))  # of the decoder's widest layer
     rows = max(1, min(64, CHUNK // width))
     samples = max(1, CHUNK // (rows * width))
     means = []
@@ -122,7 +125,7 @@ def spearman_table(mu: Float[Tensor, "N D"], factors: Float[Tensor, "N F"]) -> F
         raise ValueError(f"mu has {len(mu)} rows, factors {len(factors)}; expected the same, ≥ 2")
     from scipy.stats import rankdata  # half a second that only this needs
 
-    columns = torch.cat([mu.detach().cpu(), factors.detach().cpu()], 1)
+    columns = torch.cat([t.detach().double().cpu() for t in (mu, factors)], 1)
     ranks = torch.from_numpy(rankdata(columns.numpy(), axis=0))
     rho = ranks.T.corrcoef().nan_to_num(0)  # 0/0 for a column that does not vary
     return rho[: mu.shape[1], mu.shape[1] :].to(mu.dtype)
@@ -144,11 +147,3 @@ def _generator(seed: int) -> torch.Generator:
     # Not the seed itself: if the data was drawn with the same seed, the noise would be the very
     # numbers that made the data, and the bounds would be wrong.
     return torch.Generator().manual_seed(validation.count("seed", seed, at_least=0) + 1_000_003)
-
-
-def _widest(vae: VAE) -> int:
-    """Numbers in the decoder's largest layer for one z; of convolutions, an upper bound."""
-    pixels = math.prod(vae.shape)
-    layers = list(vae.decoder.modules())
-    maps = [pixels * m.out_channels for m in layers if isinstance(m, nn.ConvTranspose2d)]
-    return max([pixels, *maps, *(m.out_features for m in layers if isinstance(m, nn.Linear))])

@@ -198,18 +198,14 @@ def render(
     size = validation.count("size", size, at_least=8)
     e = _factor("expression", expression)
     p = _factor("pose", pose)
-    try:
-        e, p = torch.broadcast_tensors(e, p)
-    except RuntimeError:
-        shapes = f"expression has shape {tuple(e.shape)} and pose {tuple(p.shape)}"
-        raise ValueError(f"{shapes}; expected the same shape, or shapes that broadcast") from None
+    shape = np.broadcast_shapes(e.shape, p.shape)  # or its ValueError, which names both
     n = max(1, CHUNK // size**2)
-    expressions = e.reshape(-1, 1, 1).float().split(n)
-    yaws = (p.reshape(-1, 1, 1) * MAX_YAW).float().split(n)
+    expressions = e.expand(shape).reshape(-1, 1, 1).float().split(n)
+    yaws = (p.expand(shape).reshape(-1, 1, 1) * MAX_YAW).float().split(n)
     before = torch.get_num_threads()
     torch.set_num_threads(1)  # the chunks are so small that a second thread only gets in the way
     try:
         faces = [_Heads(*some, size).draw() for some in zip(expressions, yaws, strict=True)]
     finally:
         torch.set_num_threads(before)
-    return torch.cat(faces).reshape(*e.shape, size, size)
+    return torch.cat(faces).reshape(*shape, size, size)
