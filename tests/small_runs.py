@@ -3,6 +3,7 @@
 import signal
 
 import torch
+from torch import nn
 
 from vaelib import models
 from vaelib.schedules import cosine_decay, exponential_annealing
@@ -22,6 +23,17 @@ def small_conv(seed: int = 0, **options) -> models.VAE:
 
 def bernoulli(seed: int = 0) -> models.VAE:
     return small(seed, likelihood="bernoulli")
+
+
+def with_layer(kind: str, seed: int = 0) -> models.VAE:
+    """A model made by hand with dropout or BatchNorm in both networks."""
+    layers = {"dropout": lambda: nn.Dropout(0.3), "batch norm": lambda: nn.BatchNorm1d(12)}
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        body = nn.Sequential(nn.Flatten(), nn.Linear(36, 12), layers[kind](), nn.ReLU())
+        back = nn.Sequential(nn.Linear(2, 12), layers[kind](), nn.ReLU(), nn.Linear(12, 36))
+        encoder = models.GaussianEncoder(body, 12, 2)
+    return models.VAE(encoder, models.GaussianDecoder(back, (6, 6), 0.5))
 
 
 # name: how to make the model, and the arguments of `fit`; 37 examples in batches of 8 are 5 steps.

@@ -128,6 +128,54 @@ def test_killed_while_writing_the_old_file_is_still_good(kept):
     done = subprocess.run([sys.executable, "-c", script, kept], cwd=HOME, timeout=120)
     assert done.returncode == -signal.SIGKILL
     assert equal_weights(load_vae(kept), model(seed=3))
+    assert len(list(kept.parent.iterdir())) == 2, "the part that it had written"
+    save(kept, model(seed=4))
+    assert list(kept.parent.iterdir()) == [kept], "the next one clears it away"
+
+
+def test_a_changed_bit_is_noticed(kept):
+    """One in each fifth byte; safetensors itself notices none of those among the weights."""
+    content = kept.read_bytes()
+    for i in range(0, len(content), 5):
+        changed = bytearray(content)
+        changed[i] ^= 1 << i % 8
+        kept.write_bytes(changed)
+        with pytest.raises(CheckpointError, match=re.escape(str(kept))):
+            load_vae(kept)
+
+
+def test_a_file_without_a_checksum_is_opened(kept):
+    """As those of the first edition are, with the faces' model among them."""
+    tensors, info = checkpoint.read(kept)
+    save_file(tensors, kept, {"format": "vaelib", "json": json.dumps(info)})
+    assert equal_weights(load_vae(kept), model(seed=3))
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_weights_that_are_not_finite_are_neither_saved_nor_loaded(kept, bad):
+    vae, before = model(), kept.read_bytes()
+    with torch.no_grad():
+        vae.decoder.body[0].bias[3] = bad
+    fault = r"decoder\.body\.0\.bias holds 1 weights that are NaN or infinite"
+    with pytest.raises(ValueError, match=fault):
+        save(kept, vae)
+    assert kept.read_bytes() == before
+    tensors = {f"model.{name}": t for name, t in vae.state_dict().items()}
+    info = {"config": vae.config}
+    save_file(tensors, kept, {"format": "vaelib", "json": json.dumps(info)})
+    with pytest.raises(CheckpointError, match=fault):
+        load_vae(kept)
+
+
+@pytest.mark.parametrize("double", [False, True])
+def test_the_default_dtype_does_not_matter(tmp_path, double):
+    vae = model(seed=3).double() if double else model(seed=3)
+    save(tmp_path / "vae", vae)
+    torch.set_default_dtype(torch.float64)
+    try:
+        assert equal_weights(load_vae(tmp_path / "vae"), vae)
+    finally:
+        torch.set_default_dtype(torch.float32)
 
 
 def test_truncated_anywhere(kept):

@@ -13,12 +13,14 @@ import torch
 from inputs import F64, HOME, generator, randn
 from oracles import LinearGaussian
 from scipy import special, stats
+from small_runs import images, small, with_layer
 
 from vaelib import evaluation, models
 from vaelib.bounds import elbo
 from vaelib.data import Data
 from vaelib.evaluation import (
     active_units,
+    encode,
     factor_alignment,
     kl_per_dim,
     ladder,
@@ -281,3 +283,63 @@ def test_factor_alignment_is_the_absolute_rank_correlation_of_means_on_the_test_
     # the training set's factors are not looked at
     blind = replace(data, train_factors=torch.zeros_like(data.train_factors))
     assert torch.equal(factor_alignment(vae, blind), table)
+
+
+# ---------------------------------------------------------------- the model is left as it was
+
+FACTORS = torch.rand(9, 2, generator=generator())
+EVERY = {
+    "elbo": lambda vae, x: elbo(vae, x, generator=generator()).total,
+    "log_marginal": lambda vae, x: log_marginal(vae, x, 5),
+    "ladder": lambda vae, x: ladder(vae, x, (3,), progress=False)["IW-3"].value,
+    "encode": encode,
+    "kl_per_dim": kl_per_dim,
+    "active_units": active_units,
+    "factor_alignment": lambda vae, x: factor_alignment(
+        vae, Data("made", x, x, None, FACTORS, ("a", "b"))
+    ),
+    "sample": lambda vae, x: vae.sample(4, generator()),
+}
+
+
+@pytest.mark.parametrize("kind", ["dropout", "batch norm"])
+@pytest.mark.parametrize("name", EVERY)
+def test_evaluation_changes_nothing_and_does_not_depend_on_the_mode(name, kind):
+    vae, x = with_layer(kind), images(9)
+    weights = {name: t.clone() for name, t in vae.state_dict().items()}
+    before, found = torch.get_rng_state(), []
+    for mode in (False, True):
+        vae.train(mode)
+        vae.decoder.body[1].train(not mode)
+        modes = [module.training for module in vae.modules()]
+        found.append(EVERY[name](vae, x))
+        assert [module.training for module in vae.modules()] == modes
+    assert str(found[0]) == str(found[1])
+    assert torch.equal(torch.get_rng_state(), before)
+    assert all(torch.equal(t, weights[name]) for name, t in vae.state_dict().items())
+
+
+@pytest.mark.refuses
+@pytest.mark.parametrize("name", EVERY)
+def test_weights_that_are_not_finite_are_refused(name):
+    vae = small()
+    with torch.no_grad():
+        vae.decoder.body[0].bias[3] = math.nan
+    with pytest.raises(ValueError, match=r"decoder\.body\.0\.bias holds 1 weights that are NaN"):
+        EVERY[name](vae, images(9))
+    assert vae.training, "the mode was not restored"
+
+
+@pytest.mark.parametrize("batch_size", [1, 4, 9, 100])
+def test_encode_is_the_posterior_batch_by_batch(tmp_path, batch_size):
+    vae, x = small(), images(9)
+    (tmp_path / "x").write_bytes(x.numpy().tobytes())
+    mapped = torch.from_numpy(np.memmap(tmp_path / "x", np.float32, "r+", shape=(9, 6, 6)))
+    seen = []
+    vae.encoder.register_forward_hook(lambda _, args, __: seen.append(len(args[0])))
+    mu, sigma = encode(vae, mapped, batch_size)
+    assert max(seen) <= batch_size and sum(seen) == 9 and not mu.requires_grad
+    q = vae.posterior(x)
+    torch.testing.assert_close(mu, q.mu.detach())
+    torch.testing.assert_close(sigma, q.sigma.detach())
+    assert encode(vae, x[:0])[1].shape == (0, 2)

@@ -190,7 +190,7 @@ fit(vae, x, 4, 8, seed=4, progress=False, checkpoint=sys.argv[1], binarise=True)
 
 
 def test_killed_and_resumed_is_uninterrupted(tmp_path):
-    path = tmp_path / "run"
+    path = tmp_path / "run.safetensors"
     done = subprocess.run([sys.executable, "-c", KILLED, path], cwd=HOME, timeout=120)
     assert done.returncode == -signal.SIGKILL
     kept = checkpoint.read(path)[1]["history"]
@@ -204,7 +204,7 @@ def test_killed_and_resumed_is_uninterrupted(tmp_path):
 
 
 def test_a_finished_run_is_not_trained_again_but_may_go_on(tmp_path):
-    path, vae = tmp_path / "run", small()
+    path, vae = tmp_path / "run.safetensors", small()
     first = fit(vae, images(), 2, 8, progress=False, checkpoint=path)
     content, again = path.read_bytes(), small(seed=1)
     second = fit(again, images(), 2, 8, progress=False, checkpoint=path)
@@ -230,7 +230,7 @@ def test_a_checkpoint_changes_nothing_in_the_training(tmp_path):
 
 
 def test_a_crash_while_keeping_leaves_the_last_good_state(tmp_path, monkeypatch):
-    path, vae = tmp_path / "run", small()
+    path, vae = tmp_path / "run.safetensors", small()
     interrupt_at(vae, 7)
     fit(vae, images(), 3, 8, progress=False, checkpoint=path)
     content = path.read_bytes()
@@ -247,6 +247,56 @@ def test_a_crash_while_keeping_leaves_the_last_good_state(tmp_path, monkeypatch)
     fit(resumed, images(), 3, 8, progress=False, checkpoint=path)
     fit(whole, images(), 3, 8, progress=False)
     assert equal_weights(resumed, whole)
+
+
+def test_a_long_epoch_pauses_and_is_saved(tmp_path, monkeypatch):
+    """Once a minute; here after each step, and then the process is killed."""
+    monkeypatch.setattr(run, "PAUSE", 0.0)
+    whole, paused, resumed = small(), small(), small(seed=1)
+    expected = fit(whole, images(), 3, 8, progress=False)
+    assert but_seconds(fit(paused, images(), 3, 8, progress=False)) == but_seconds(expected)
+    assert equal_weights(paused, whole)
+    save = run.TrainingRun.save
+
+    def kill(self, every=0.0):
+        save(self)
+        if self.steps_done == 8:
+            raise ZeroDivisionError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(run.TrainingRun, "save", kill)
+        with pytest.raises(ZeroDivisionError):
+            fit(small(), images(), 3, 8, progress=False, checkpoint=tmp_path / "run")
+    history = fit(resumed, images(), 3, 8, progress=False, checkpoint=tmp_path / "run")
+    assert equal_weights(resumed, whole) and but_seconds(history) == but_seconds(expected)
+
+
+PLACES = {
+    "photo.safetensors": "photo.safetensors",
+    "photo.v2": "photo.v2",
+    "photo": "photo/checkpoint.safetensors",
+    "photo/": "photo/checkpoint.safetensors",
+    "photo.v2/": "photo.v2/checkpoint.safetensors",
+    "a/b c/ü": "a/b c/ü/checkpoint.safetensors",
+}
+
+
+@pytest.mark.parametrize("given", PLACES)
+def test_a_file_or_a_folder_is_opened_by_the_name_it_was_given(given, tmp_path):
+    vae, again = small(), small(seed=1)
+    fit(vae, images(), 1, 8, progress=False, checkpoint=f"{tmp_path}/{given}")
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert [str(path.relative_to(tmp_path)) for path in files] == [PLACES[given]]
+    assert equal_weights(checkpoint.load_vae(f"{tmp_path}/{given}"), vae)
+    fit(again, images(), 1, 8, progress=False, checkpoint=f"{tmp_path}/{given}")
+    assert equal_weights(again, vae), "it was not resumed"
+
+
+def test_a_file_without_a_suffix_that_is_there_is_resumed(tmp_path):
+    fit(small(), images(), 1, 8, progress=False, checkpoint=tmp_path / "run.st")
+    (tmp_path / "run.st").rename(tmp_path / "run")
+    assert fit(small(), images(), 2, 8, progress=False, checkpoint=tmp_path / "run").steps == 10
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
 
 
 # ---------------------------------------------------------------- the wrong checkpoint
@@ -268,6 +318,7 @@ OTHER_RUNS = {
     "beta": ({"beta": 0.5}, r"beta was 1.*0\.5"),
     "beta schedule": ({"beta": lambda step: linear_annealing(step, 9)}, r"beta was 1.*is 0"),
     "data": ({"x": images(seed=1)}, r"data was"),
+    "validation": ({"validation": images(9)}, r"validation was None, is \(9, 6, 6\)"),
     "number": ({"x": images(36)}, r"data was \(37, 6, 6\).*is \(36, 6, 6\)"),
 }
 

@@ -2,17 +2,28 @@
 
 import inspect
 import math
+import re
 import signal
 from itertools import pairwise
 
+import numpy as np
 import pytest
 import torch
+from inputs import generator
 from oracles import LinearGaussian, equal_weights, training_loop
-from small_runs import CASES, images, small, the_case
+from small_runs import CASES, images, interrupt_at, small, the_case, with_layer
 
-from vaelib import checkpoint, faces, models
+from vaelib import checkpoint, faces, models, run
+from vaelib.bounds import elbo
 from vaelib.schedules import constant, cosine_decay
-from vaelib.training import face_vae, fit, fit_faces, train_step
+from vaelib.training import (
+    EarlyStopping,
+    choose_device,
+    face_vae,
+    fit,
+    fit_faces,
+    train_step,
+)
 
 
 @pytest.fixture(params=CASES)
@@ -178,13 +189,256 @@ def test_default_faces():
     assert equal_weights(plain, own)
 
 
+# ---------------------------------------------------------------- a training that diverges
+
+
+def poison(at: int, term: str, seen: list[int] | None = None):
+    """A step of one's own that goes wrong at its `at`-th update, in a term or in the weights."""
+
+    def step(vae, optimiser, x, eps, beta):
+        log_px_z, kl = train_step(vae, optimiser, x, eps, beta)
+        weight = vae.decoder.body[0].weight
+        if optimiser.state[weight]["step"] >= at:
+            terms = {"log p(x|z)": log_px_z, "KL": kl, "the gradient": weight.data}
+            terms[term].view(-1)[0] = math.nan if term != "KL" else math.inf
+        return log_px_z, kl
+
+    return step
+
+
+def after(steps: int) -> models.VAE:
+    """The model after so many steps of the same run."""
+    vae = small()
+    if steps:
+        interrupt_at(vae, steps)
+        fit(vae, images(), 3, 8, progress=False)
+    return vae
+
+
+@pytest.mark.parametrize("kept", ["", "run", "run.safetensors"])
+@pytest.mark.parametrize("step", [1, 2, 6, 7, 15])
+@pytest.mark.parametrize("term", ["log p(x|z)", "KL", "the gradient"])
+def test_divergence_names_step_and_term_and_gives_back_the_weights(tmp_path, term, step, kept):
+    """5 steps are an epoch; a term is that of the weights before the step."""
+    path = tmp_path / kept if kept else None
+    vae = small()
+    with pytest.raises(ValueError, match=re.escape(term) + r" became NaN or inf") as error:
+        fit(vae, images(), 3, 8, engine=poison(step, term), progress=False, checkpoint=path)
+    message = str(error.value)
+    assert f"at step {step} (epoch {(step + 4) // 5})" in message and "try a smaller lr" in message
+    good = step - 1 if term == "the gradient" else max(0, step - 2)
+    assert f"the weights of step {good}," in message
+    assert equal_weights(vae, after(good))
+    if path is not None:
+        assert equal_weights(checkpoint.load_vae(path), vae)
+    assert elbo(vae, images()).total.isfinite().all()
+    assert fit(vae, images(), 1, 8, progress=False).steps == 5
+
+
+@pytest.mark.parametrize("batch_size", [8, 37])
+@pytest.mark.parametrize("lr", [10.0, 1e30])
+def test_a_rate_that_is_too_large(lr, batch_size):
+    vae, seen = small(), []
+    with pytest.raises(ValueError, match=r"log p\(x\|z\) and KL became .*larger sigma_x"):
+        fit(vae, images(), 40, batch_size, lr=lr, progress=lambda h: seen.append(len(h.elbo)))
+    assert seen == [*range(1, len(seen) + 1)], "an epoch was reported twice"
+    assert elbo(vae, images()).total.isfinite().all()
+
+
+def test_what_went_wrong_once_and_not_again_is_gone():
+    calls = []
+
+    def step(vae, optimiser, x, eps, beta):
+        terms = train_step(vae, optimiser, x, eps, beta)
+        calls.append(1)
+        if len(calls) == 7:
+            vae.decoder.body[0].weight.data.fill_(math.nan)
+        return terms
+
+    vae, whole = small(), small()
+    history = fit(vae, images(), 3, 8, engine=step, progress=False)
+    assert history.elbo == fit(whole, images(), 3, 8, progress=False).elbo
+    assert equal_weights(vae, whole) and len(calls) == 20
+
+
+# ---------------------------------------------------------------- validation and an early stop
+
+
+def test_validation_is_the_elbo_of_other_data_and_changes_nothing(tmp_path):
+    held_out, without, with_ = images(50, seed=3), small(), small()
+    options = {"epochs": 4, "batch_size": 8, "progress": False, "lr": 1e-2}
+    plain = fit(without, images(), **options)
+    history = fit(with_, images(), **options, validation=held_out, checkpoint=tmp_path)
+    assert equal_weights(with_, without) and history.elbo == plain.elbo and plain.validation == []
+    exact = elbo(with_, held_out, n_samples=200, generator=generator()).total
+    one = elbo(with_, held_out, generator=generator()).total
+    error = one.std() / 50**0.5 + 1e-3
+    assert history.validation[-1] == pytest.approx(exact.mean().item(), abs=4 * error.item())
+    assert len(history.validation) == 4 and plain.best_epoch == 0
+    assert history.best_epoch == 1 + history.validation.index(max(history.validation))
+    resumed = small(seed=1)
+    fit(
+        resumed, images(), **options | {"epochs": 2}, validation=held_out, checkpoint=tmp_path / "b"
+    )
+    again = fit(resumed, images(), **options, validation=held_out, checkpoint=tmp_path / "b")
+    assert (
+        again.validation == fit(small(seed=1), images(), **options, validation=held_out).validation
+    )
+
+
+def test_binarised_validation_is_drawn_once():
+    vae = small(likelihood="bernoulli")
+    options = {"binarise": True, "progress": False, "lr": 0.0}
+    history = fit(vae, images(), 3, 8, **options, validation=images(20, seed=3))
+    assert len(set(history.validation)) == 1 < len(set(history.elbo))
+
+
 @pytest.mark.refuses
-def test_an_elbo_that_is_no_number_says_so(tmp_path):
-    path, vae = tmp_path / "run.safetensors", small()
-    with pytest.raises(ValueError, match=r"no longer a finite number in epoch \d+.*smaller lr"):
-        fit(vae, images(), 40, 8, lr=1e30, progress=False, checkpoint=path)
-    kept = checkpoint.read(path)[0]  # nothing but numbers was kept
-    assert all(t.isfinite().all() for t in kept.values() if t.is_floating_point())
+@pytest.mark.parametrize(
+    ("held_out", "message"),
+    [
+        (images(4, size=5), r"validation has shape \(4, 5, 5\)"),
+        (images(4) + 1, r"validation has values in"),
+        (images(0), "validation holds no examples"),
+    ],
+)
+def test_validation_is_checked_as_x_is(held_out, message):
+    with pytest.raises(ValueError, match=message):
+        fit(small(), images(), 1, 8, validation=held_out, progress=False)
+
+
+@pytest.mark.parametrize("kind", ["patience", "False", "numpy"])
+def test_a_run_that_is_stopped_keeps_the_best_weights(tmp_path, capsys, kind):
+    """The rate is far too large from the third epoch on."""
+    options = {"lr": lambda step: 1e-2 if step < 10 else 0.5, "validation": images(50, seed=3)}
+    stop = {
+        "patience": EarlyStopping(3),
+        "False": lambda h: len(h.elbo) < 5,
+        "numpy": lambda h: np.mean([len(h.elbo)]) < 5,
+    }[kind]
+    vae, best, resumed = small(), small(), small(seed=1)
+    history = fit(vae, images(), 40, 8, **options, progress=stop, checkpoint=tmp_path)
+    assert history.stopped and not history.interrupted and len(history.elbo) == 5
+    assert history.best_epoch == 2 and "weights are those of epoch 2" in capsys.readouterr().out
+    fit(best, images(), 2, 8, **options, progress=False)
+    assert equal_weights(vae, best) and equal_weights(checkpoint.load_vae(tmp_path), best)
+    again = fit(resumed, images(), 40, 8, **options, progress=stop, checkpoint=tmp_path)
+    assert again == history and equal_weights(resumed, best), "a stopped run is over"
+
+
+def test_stopped_without_validation_keeps_the_last_weights(capsys):
+    vae, whole = small(), small()
+    history = fit(vae, images(), 9, 8, progress=lambda h: len(h.elbo) < 3)
+    fit(whole, images(), 3, 8, progress=False)
+    assert history.stopped and equal_weights(vae, whole)
+    assert "no validation ELBO to choose by" in capsys.readouterr().out
+    for answer in (None, True, 0, []):
+        assert not fit(vae, images(), 2, 8, progress=lambda h, answer=answer: answer).stopped
+
+
+def test_killed_and_resumed_knows_the_best_weights(tmp_path):
+    """The best epoch is before the kill, the stop after it."""
+    options = {"lr": lambda step: 1e-2 if step < 10 else 0.5, "validation": images(50, seed=3)}
+    vae, resumed, calls = small(), small(seed=1), []
+
+    def kill(history):
+        calls.append(1)
+        if len(calls) == 4:
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(run.time, "monotonic", iter(range(10**6)).__next__)  # save each epoch
+            fit(vae, images(), 40, 8, **options, progress=kill, checkpoint=tmp_path)
+    fit(vae := small(), images(), 2, 8, **options, progress=False)
+    history = fit(
+        resumed, images(), 40, 8, **options, progress=EarlyStopping(3), checkpoint=tmp_path
+    )
+    assert history.best_epoch == 2 and equal_weights(resumed, vae)
+
+
+@pytest.mark.refuses
+def test_early_stopping_needs_data_to_stop_by():
+    with pytest.raises(ValueError, match="validation"):
+        fit(small(), images(), 2, 8, progress=EarlyStopping(2))
+    with pytest.raises(ValueError, match="patience is 0"):
+        EarlyStopping(0)
+
+
+# ---------------------------------------------------------------- what the caller left behind
+
+
+@pytest.mark.parametrize("kind", ["dropout", "batch norm"])
+def test_modes_gradients_and_the_global_generator_do_not_matter(kind, tmp_path):
+    options = {"epochs": 3, "batch_size": 8, "lr": 1e-2, "validation": images(9, seed=2)}
+    expected, vae, resumed, other = (with_layer(kind) for _ in range(4))
+    fit(expected, images(), **options, progress=False)
+    torch.manual_seed(77)
+    before = torch.get_rng_state()
+    vae.eval()
+    vae.encoder.body[2].train()
+    modes = [module.training for module in vae.modules()]
+    with torch.no_grad():
+        fit(vae, images(), **options, progress=lambda _: torch.rand(3))
+    with torch.inference_mode():
+        x = images()
+        interrupt_at(resumed, 8)
+        fit(resumed, x, **options, progress=False, checkpoint=tmp_path)
+    fit(resumed, images(), **options, progress=False, checkpoint=tmp_path)
+    assert torch.equal(torch.get_rng_state(), before), "the global generator has moved"
+    assert [module.training for module in vae.modules()] == modes
+    assert equal_weights(vae, expected) and equal_weights(resumed, expected)
+    fit(other, images(), **options, seed=1, progress=False)
+    assert not equal_weights(other, expected)
+
+
+def test_the_default_dtype_does_not_matter(tmp_path):
+    vae, other = small(), small()
+    fit(vae, images(), 2, 8, progress=False, validation=images(9))
+    x = images()
+    torch.set_default_dtype(torch.float64)
+    try:
+        fit(other, x, 2, 8, progress=False, validation=x[:9], checkpoint=tmp_path)
+        loaded = checkpoint.load_vae(tmp_path)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert equal_weights(loaded, other) and equal_weights(vae, other)
+
+
+def test_a_batch_of_one_under_batch_norm_is_refused_before_training():
+    vae, before = with_layer("batch norm"), with_layer("batch norm")
+    with pytest.raises(ValueError, match=r"batch_size=36 leaves a batch of one.*BatchNorm") as e:
+        fit(vae, images(), 1, 36, progress=False)
+    assert equal_weights(vae, before)
+    advice = int(re.search(r"batch_size=(\d+) works", str(e.value))[1])
+    assert fit(vae, images(), 1, advice, progress=False).steps == 1
+    with pytest.raises(ValueError, match="expected more examples"):
+        fit(vae, images(1), 1, 8, progress=False)
+
+
+@pytest.mark.refuses
+def test_what_cannot_be_trained_is_refused():
+    with torch.no_grad():
+        (bad := small()).encoder.mu.weight[1, 2] = math.nan
+    with pytest.raises(ValueError, match=r"encoder\.mu\.weight holds 1 weights that are NaN"):
+        fit(bad, images(), 1, 8, progress=False)
+    with torch.inference_mode():
+        made = small()
+    for vae in (made, small().requires_grad_(False)):
+        with pytest.raises(ValueError, match="cannot be trained"):
+            fit(vae, images(), 1, 8, progress=False)
+
+
+@pytest.mark.refuses
+@pytest.mark.parametrize("device", ["meta", "mps"])
+def test_a_device_without_values_or_float64_is_refused(device, monkeypatch):
+    def zeros(*_, **__):
+        raise TypeError("the MPS framework doesn't support float64")
+
+    if device == "mps":
+        monkeypatch.setattr(torch, "zeros", zeros)
+    with pytest.raises(ValueError, match=f'device "{device}" cannot be used here .*"auto"'):
+        choose_device(device)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")

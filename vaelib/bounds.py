@@ -39,8 +39,9 @@ def elbo(
 
     reconstruction: the mean over K of log p(x|z_k), z_k = μ + σ ⊙ ε_k. kl: in closed form, or
     (`kl="monte_carlo"`) the mean of log q(z_k|x) − log p(z_k) over the same draws. x: (B, *shape) →
-    (B,) each, nats. The noise may be given as `eps`, (K, B, D). Raises TypeError for a wrong dtype,
-    ValueError for a wrong shape, NaN, or grey values under a Bernoulli decoder.
+    (B,) each, nats. The noise may be given as `eps`, (K, B, D). The model is in eval mode
+    meanwhile. Raises TypeError for a wrong dtype, ValueError for a wrong shape, NaN, grey values
+    under a Bernoulli decoder, or weights that are not finite.
     Source: slides "Variational Auto-Encoders" (1) and (3).
 
     >>> from vaelib import models
@@ -49,21 +50,24 @@ def elbo(
     """
     if kl not in ("analytic", "monte_carlo"):
         raise ValueError(f'kl is {kl!r}; expected "analytic" or "monte_carlo"')
-    q = vae.posterior(x)
-    if eps is None:
-        n_samples = validation.count("n_samples", n_samples)
-        eps = normal_like((n_samples, *q.mu.shape), q.mu, generator)
-    else:
-        validation.finite("eps", eps, ("K", *q.mu.shape))
-        if eps.dtype != q.mu.dtype:
-            raise TypeError(f"eps has dtype {eps.dtype}, the model {q.mu.dtype}; expected the same")
-        validation.count("K, the first size of eps,", len(eps))
-    z = q.mu + q.sigma * eps
-    reconstruction = vae.likelihood(z).log_prob(x).mean(0)
-    if kl == "analytic":
-        divergence = kl_to_standard_normal_per_dim(q.mu, q.log_sigma).sum(-1)
-    else:
-        divergence = (q.log_prob(z) - vae.prior.log_prob(z)).mean(0)
+    with vae.in_mode(training=False):
+        q = vae.posterior(x)
+        if eps is None:
+            n_samples = validation.count("n_samples", n_samples)
+            eps = normal_like((n_samples, *q.mu.shape), q.mu, generator)
+        else:
+            validation.finite("eps", eps, ("K", *q.mu.shape))
+            if eps.dtype != q.mu.dtype:
+                raise TypeError(
+                    f"eps has dtype {eps.dtype}, the model {q.mu.dtype}; expected the same"
+                )
+            validation.count("K, the first size of eps,", len(eps))
+        z = q.mu + q.sigma * eps
+        reconstruction = vae.likelihood(z).log_prob(x).mean(0)
+        if kl == "analytic":
+            divergence = kl_to_standard_normal_per_dim(q.mu, q.log_sigma).sum(-1)
+        else:
+            divergence = (q.log_prob(z) - vae.prior.log_prob(z)).mean(0)
     return Elbo(reconstruction, divergence, reconstruction - divergence)
 
 

@@ -1,7 +1,10 @@
 """Models and interrupted runs on disk: safetensors files with JSON in their header, no pickle."""
 
+import glob
+import hashlib
 import json
 import os
+import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -10,7 +13,7 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from vaelib.models import VAE, build
+from vaelib.models import VAE, build, check_weights
 
 NAME = "checkpoint.safetensors"  # of the file in a run's folder
 
@@ -22,7 +25,8 @@ class CheckpointError(RuntimeError):
 def save(path: str | Path, vae: VAE, half: bool = False, **info: Any) -> None:
     """Write a VAE's weights, the config that builds it again, and `info` (JSON) to a file.
 
-    `half` stores float16, half the size. Raises CheckpointError where it cannot be written.
+    `half` stores float16, half the size. Raises CheckpointError where it cannot be written,
+    ValueError for weights that are not finite.
     """
     weights = vae.state_dict(prefix="model.").items()
     tensors = {name: t.half() if half and t.ndim else t for name, t in weights}
@@ -48,7 +52,10 @@ def load_vae(path: str | Path) -> VAE:
 
 
 def load_weights(vae: VAE, tensors: dict[str, Tensor], origin: str) -> None:
-    """Copy the "model.…" tensors into the VAE. Raises CheckpointError if they do not fit it."""
+    """Copy the "model.…" tensors into the VAE.
+
+    Raises CheckpointError if they do not fit it or are not finite.
+    """
     given = {n.removeprefix("model."): t for n, t in tensors.items() if n.startswith("model.")}
     ours = {name: tuple(t.shape) for name, t in vae.state_dict().items()}
     theirs = {name: tuple(t.shape) for name, t in given.items()}
@@ -59,13 +66,32 @@ def load_weights(vae: VAE, tensors: dict[str, Tensor], origin: str) -> None:
     ]
     if wrong:
         raise CheckpointError(f"{origin} is for another model ({'; '.join(wrong[:3])})")
+    try:
+        check_weights(given)
+    except ValueError as error:
+        raise CheckpointError(f"{origin}: {error}") from None
     vae.load_state_dict(given)
 
 
+def file_of_run(path: str | Path) -> Path:
+    """The file of a run: `path` if its name has a suffix, else `NAME` in the folder `path`.
+
+    A file or a folder that is there already is taken for what it is.
+    """
+    file = Path(path)
+    folder = file.is_dir() or str(path).endswith(("/", os.sep)) or not file.suffix
+    return file / NAME if folder and not file.is_file() else file
+
+
 def write(path: str | Path, tensors: dict[str, Tensor], info: dict[str, Any]) -> None:
-    """Write tensors and JSON to one file, atomically. Raises CheckpointError where it cannot."""
-    header = {"format": "vaelib", "json": json.dumps(info, allow_nan=False)}
+    """Write tensors and JSON to one file, atomically.
+
+    Raises CheckpointError where it cannot, ValueError for weights that are not finite.
+    """
+    check_weights({n: t for n, t in tensors.items() if n.startswith("model.")})
+    text = json.dumps(info, allow_nan=False)
     on_cpu = {n: t.detach().cpu().contiguous() for n, t in tensors.items()}
+    header = {"format": "vaelib", "json": text, "sha256": _checksum(on_cpu, text)}
     _replace(Path(path), safetensors.torch.save(on_cpu, header))
 
 
@@ -76,9 +102,12 @@ def write_json(path: str | Path, content: dict[str, Any]) -> None:
 
 def _replace(path: Path, content: bytes) -> None:
     """Put a file with this content at its place, whole or not at all."""
+    prefix = f".{path.name}.part-"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=path.parent, prefix=".") as folder:
+        for left in path.parent.glob(f"{glob.escape(prefix)}*"):  # by a process that was killed
+            shutil.rmtree(left, ignore_errors=True)
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=prefix) as folder:
             with open(Path(folder, path.name), "wb") as file:
                 file.write(content)
                 file.flush()
@@ -87,6 +116,15 @@ def _replace(path: Path, content: bytes) -> None:
     except OSError as error:
         room = f"a folder that can be written to, with {len(content) / 2**20:.0f} MiB free"
         raise CheckpointError(f"cannot write {path} ({error.strerror}); expected {room}") from error
+
+
+def _checksum(tensors: dict[str, Tensor], text: str) -> str:
+    """The SHA-256 of all that a file holds: safetensors itself does not notice a changed bit."""
+    sha = hashlib.sha256(text.encode())
+    for name, t in sorted(tensors.items()):
+        sha.update(f"{name} {t.dtype} {tuple(t.shape)}".encode())
+        sha.update(t.reshape(-1).view(torch.uint8).numpy().data)
+    return sha.hexdigest()
 
 
 def read(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -103,6 +141,10 @@ def read(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         raise CheckpointError(f"{path} is {fault}; train it again") from None
     if header.get("format") != "vaelib":
         raise CheckpointError(f"{path} is a safetensors file, but not a checkpoint of vaelib")
+    # Files of the first edition, such as data/faces_vae.safetensors, have no checksum.
+    wanted = header.get("sha256")
+    if wanted is not None and wanted != _checksum(tensors, header.get("json", "")):
+        raise CheckpointError(f"{path} is damaged (its checksum is another one); train it again")
     try:
         info = json.loads(header["json"])
     except (KeyError, ValueError) as error:

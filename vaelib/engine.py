@@ -66,7 +66,8 @@ class Speed:
 
     def as_input(self, value: float) -> Tensor | float:
         """A tensor for the compiled step, which reads it at each step; for others the number."""
-        return torch.tensor(value, device=self.device) if self.compiled else value
+        as_tensor = functools.partial(torch.tensor, dtype=self.vae.dtype, device=self.device)
+        return as_tensor(value) if self.compiled else value
 
     @contextmanager
     def prepared(self, run: TrainingRun, steps: int, silent: bool) -> Iterator[None]:
@@ -117,6 +118,7 @@ class Speed:
         """From now on until the end of `stack`, the compiled step. ValueError if there is none."""
         step = CompiledStep(self.vae, run.optimiser, batch_size, self.step)
         stack.callback(step.release)
+        run.after_loading = step.set_powers
         began = time.perf_counter()
         try:
             step.compile(run.optimiser)
@@ -162,10 +164,11 @@ class CompiledStep:
         self.trained = {n: p for n, p in self.terms.named_parameters() if p.requires_grad}
         self.sizes = [p.numel() for p in self.trained.values()]
         self.flat = flat or vae.device.type == "cuda"
-        self.t = torch.zeros(len(self.trained), device=vae.device)  # steps that Adam has counted
-        self.powers = torch.zeros(2, device=vae.device)  # β₁ᵗ and β₂ᵗ
+        zeros = functools.partial(torch.zeros, dtype=torch.float32, device=vae.device)
+        self.t = zeros(len(self.trained))  # steps that Adam has counted
+        self.powers = zeros(2)  # β₁ᵗ and β₂ᵗ
         self.state: State = [*self._adopt(optimiser), [self.t, self.powers]]
-        self._set_powers()
+        self.set_powers()
         # No guard is needed: what may change is the size of a batch, and `__call__` looks at it.
         options: dict[str, Any] = {"guard_filter_fn": torch.compiler.skip_all_guards_unsafe}
         options["cpp.dynamic_threads"] = True  # the number of threads is not compiled in
@@ -179,7 +182,7 @@ class CompiledStep:
         if len(x) == self.batch_size:
             return self.step(self.state, x, eps, beta, optimiser.param_groups[0]["lr"])
         terms = self.fallback(vae, optimiser, x, eps, beta)
-        self._set_powers()
+        self.set_powers()
         return terms
 
     def compile(self, optimiser: Optimizer) -> None:
@@ -237,7 +240,7 @@ class CompiledStep:
             return [[flat] for flat in flats]
         return [[t.detach() for t in part] for part in parts]
 
-    def _set_powers(self) -> None:
+    def set_powers(self) -> None:
         self.powers.copy_(torch.stack([BETA1 ** self.t[0], BETA2 ** self.t[0]]))
 
 

@@ -1,6 +1,7 @@
 """How good a trained VAE is: the ladder of bounds, KL per dimension, the factor that each encodes.
 
-All in nats. Functions that sample take a seed; large data is evaluated in chunks.
+All in nats. Functions that sample take a seed; large data is evaluated in chunks. The model is in
+eval mode meanwhile, and then as it was; weights that are not finite are refused.
 """
 
 import math
@@ -55,7 +56,8 @@ def log_marginal(
     rows = max(1, min(64, CHUNK // width))
     samples = max(1, CHUNK // (rows * width))
     means = []
-    with tqdm(total=len(x) * n_samples, unit=" samples", delay=2, disable=not progress) as bar:
+    bar = tqdm(total=len(x) * n_samples, unit=" samples", delay=2, disable=not progress)
+    with bar, vae.in_mode(training=False):
         for x_c in x.split(rows):
             q = vae.posterior(x_c)
             log_sums = []
@@ -89,12 +91,30 @@ def ladder(
 
 
 @torch.no_grad()
+def encode(vae: VAE, x: Batch, batch_size: int = 1024) -> tuple[Tensor, Tensor]:
+    """μ and σ of q(z|x) for a whole data set, (B, D) each, on the CPU.
+
+    x: (B, *shape), on any device or memory-mapped from a file. Raises as `VAE.posterior`.
+
+    >>> from vaelib import models
+    >>> encode(models.dense((4,), 2), torch.zeros(3, 4))[0].shape
+    torch.Size([3, 2])
+    """
+    validation.floats("x", x, ("B", *vae.shape))
+    batches = x.split(validation.count("batch_size", batch_size))
+    with vae.in_mode(training=False):
+        found = [vae.posterior(batch.to(vae.device)) for batch in batches]
+    return torch.cat([q.mu.cpu() for q in found]), torch.cat([q.sigma.cpu() for q in found])
+
+
+@torch.no_grad()
 def kl_per_dim(vae: VAE, x: Batch) -> Float[Tensor, "B D"]:
     """KL(q(z_d|x) ‖ p(z_d)) of each example and latent dimension, (B, D), in nats, always ≥ 0.
 
     Raises as `VAE.posterior`. Source: slide "Designing the q distribution".
     """
-    q = vae.posterior(x)
+    with vae.in_mode(training=False):
+        q = vae.posterior(x)
     return kl_to_standard_normal_per_dim(q.mu, q.log_sigma)
 
 
@@ -104,7 +124,8 @@ def active_units(vae: VAE, x: Batch, threshold: float = 0.01) -> Bool[Tensor, " 
 
     Source: Burda, Grosse and Salakhutdinov (2016), section 5.2.
     """
-    mu = vae.posterior(x).mu
+    with vae.in_mode(training=False):
+        mu = vae.posterior(x).mu
     if len(mu) < 2:
         raise ValueError(f"x holds {len(mu)} examples; expected at least 2 to vary")
     return mu.var(0) > validation.number("threshold", threshold)
@@ -139,7 +160,7 @@ def factor_alignment(vae: VAE, data: Data) -> Float[Tensor, "D F"]:
     """
     if data.test_factors is None:
         raise ValueError(f'the factors of "{data.name}" are not known; expected "faces"')
-    mu = vae.posterior(data.test.to(vae.device, vae.dtype)).mu.cpu()
+    mu = encode(vae, data.test.to(vae.dtype))[0]
     return spearman_table(mu, data.test_factors.to(mu.dtype)).abs()
 
 

@@ -4,7 +4,8 @@
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from itertools import pairwise
 from typing import Any, Literal, get_args
@@ -157,7 +158,7 @@ class VAE(nn.Module):
         >>> dense((8, 8), 2).sample(3).shape
         torch.Size([3, 8, 8])
         """
-        with torch.no_grad():
+        with torch.no_grad(), self.in_mode(training=False):
             z = self.prior.sample((validation.count("n", n),), generator)
             return self.decoder.mean(z) if mean else self.decoder(z).sample((), generator)
 
@@ -165,20 +166,31 @@ class VAE(nn.Module):
         """Refuse data that this model is not for; the likelihood's own needs are checked by it."""
         self._check(name, x, ("B", *self.shape), unit=len(self.shape) > 1)
 
+    @contextmanager
+    def in_mode(self, training: bool) -> Iterator[None]:
+        """While it lasts, every module trains or evaluates; then each has its own mode again.
+
+        In evaluation dropout draws nothing, and BatchNorm's statistics stay as they are. Raises
+        ValueError for weights that are not finite.
+        """
+        check_weights(self.state_dict())
+        modes = {module: module.training for module in self.modules()}
+        self.train(training)
+        try:
+            yield
+        finally:
+            for module, own in modes.items():
+                module.training = own
+
     def _check_pair(self) -> None:
         """Refuse an encoder and a decoder that do not go together."""
-        modes = {module: module.training for module in self.modules()}
-        self.eval()  # so that dropout draws nothing and batch statistics stay as they are
         try:
-            with torch.no_grad():
+            with torch.no_grad(), self.in_mode(training=False):
                 mu = self.encoder(self.prior.mu.new_zeros(1, *self.shape)).mu
                 x_hat = self.decoder.mean(self.prior.mu[None])
         except RuntimeError as error:
             given = f"data of shape {self.shape} and {self.latent_dim} latent dimensions"
             raise ValueError(f"encoder or decoder is not for {given}: {error}") from None
-        finally:
-            for module, mode in modes.items():
-                module.training = mode
         wanted = ((1, self.latent_dim), (1, *self.shape))
         if (mu.shape, x_hat.shape) != wanted:
             given = f"mu of shape {tuple(mu.shape)}, x_hat of shape {tuple(x_hat.shape)}"
@@ -190,7 +202,9 @@ class VAE(nn.Module):
             given = getattr(value, what)
             own = getattr(self, what)
             if given != own:
-                raise TypeError(f"{name} has {what} {given}, the model {own}; expected the same")
+                to = own if what == "dtype" else f'"{own}"'
+                fault = f"{name} has {what} {given}, the model {own}"
+                raise TypeError(f"{fault}; expected the same: say {name}.to({to})")
         (validation.unit_interval if unit else validation.finite)(name, value)
 
 
@@ -269,16 +283,33 @@ def conv(
 
 
 def build(config: dict[str, Any]) -> VAE:
-    """The VAE that `vae.config` describes, with fresh weights. Raises ValueError if it cannot."""
+    """The VAE that `vae.config` describes, with fresh weights in float32, or ValueError."""
     makers: dict[str, Callable[..., VAE]] = {"dense": dense, "conv": conv}
     options = dict(config) if isinstance(config, dict) else {}
     maker = makers.get(options.pop("maker", ""))
     if maker is None:
         raise ValueError(f"{config!r} is no VAE's config; expected a maker among {list(makers)}")
+    default = torch.get_default_dtype()
     try:
+        torch.set_default_dtype(torch.float32)
         return maker(**options)
     except TypeError as error:
         raise ValueError(f"{config!r} does not describe a VAE: {error}") from None
+    finally:
+        torch.set_default_dtype(default)
+
+
+def check_weights(weights: dict[str, Tensor]) -> None:
+    """Refuse weights that are NaN or infinite, as after a training that diverged, by their name."""
+    floats = {name: t.detach() for name, t in weights.items() if t.is_floating_point()}
+    # What is not finite is not finite in a sum either, and a device is waited for once.
+    if not floats or torch.stack([t.sum().float() for t in floats.values()]).isfinite().all():
+        return
+    for name, t in floats.items():
+        if bad := int((~t.isfinite()).sum()):
+            fault = f"{name} holds {bad} weights that are NaN or infinite"
+            advice = "make or load the model again, and train it with a smaller lr"
+            raise ValueError(f"the model cannot be used: {fault}; {advice}")
 
 
 def _layers(sizes: Shape, activation: str, layer: Any = nn.Linear) -> list[nn.Module]:

@@ -17,11 +17,11 @@ from jaxtyping import Float
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from vaelib import models, validation
+from vaelib import models
 from vaelib.divergences import kl_to_standard_normal_per_dim
 from vaelib.engine import Engine, Precision, Speed
 from vaelib.models import VAE, BernoulliDecoder
-from vaelib.run import History, StopButton, TrainingRun, chunks
+from vaelib.run import EarlyStopping, History, StopButton, TrainingRun, chunks, training_mode
 from vaelib.schedules import (
     annealing_from_above,
     constant,
@@ -30,8 +30,10 @@ from vaelib.schedules import (
     exponential_annealing,
     linear_annealing,
 )
+from vaelib.validation import binary, count, floats, number, unit_interval
 
 __all__ = [
+    "EarlyStopping",
     "History",
     "annealing_from_above",
     "constant",
@@ -94,17 +96,21 @@ def fit(
     binarise: bool = False,
     engine: Engine = "plain",
     precision: Precision = "float32",
+    validation: Float[Tensor, "V ..."] | None = None,
 ) -> History:
     """Maximise the mean over x of log p(x|z) − β KL(q(z|x) ‖ p(z)), z ~ q(z|x), with Adam.
 
     x: (N, *shape), in memory or memory-mapped from a file. `lr` and `beta` are numbers or functions
     of the step 0, 1, 2, … (see `vaelib.schedules`). `device`: "auto" takes CUDA where there is one;
     the model comes back to where it was. `progress`: True shows a bar, False nothing, a function
-    gets the History after each epoch (with the bar as well). `binarise` draws new 0/1 pixels for
-    each batch (dynamic binarisation). Ctrl-C, or the notebook's stop button ■, ends the run
-    after the current step and keeps everything trained. With `checkpoint` (a file or a folder) the
-    run is saved as it goes; a stopped one resumes when `fit` is called again with the same
-    arguments, on a CPU with the very same weights.
+    gets the History after each epoch (with the bar as well), and ends the run by returning False.
+    `binarise` draws new 0/1 pixels for each batch (dynamic binarisation). Ctrl-C, or the notebook's
+    stop button ■, ends the run after the current step and keeps everything trained. With
+    `checkpoint` (the name of a file with a suffix, or of a folder) the run is saved as it goes; an
+    interrupted one resumes when `fit` is called again with the same arguments, on a CPU with the
+    very same weights. With `validation`, data as x, the History has its ELBO after each epoch; then
+    `progress=EarlyStopping(5)` ends a run that is no better for 5 epochs, and a run that was ended
+    in such a way has the best weights.
 
     The rest is for long runs, and the lessons need none of it.
     `engine`: "plain" calls `train_step`; "compiled" takes the same step as one compiled function,
@@ -113,26 +119,28 @@ def fit(
     (sums and log-probabilities stay float32), "tf32" on CUDA, or "auto".
 
     Under torchrun each batch is shared among the processes. Raises TypeError and ValueError as
-    `VAE.posterior`, ValueError for grey pixels under a Bernoulli decoder, an ELBO that is no longer
-    a number or nothing to compile with, MemoryError with the batch size that would fit,
-    CheckpointError for a checkpoint that is damaged or of another run.
+    `VAE.posterior`, ValueError for grey pixels under a Bernoulli decoder, a training that diverges
+    (the model then has its last good weights) or nothing to compile with, MemoryError with the
+    batch size that would fit, CheckpointError for a file that is damaged or of another run.
 
     >>> fit(models.dense((4,), 2), torch.zeros(8, 4), epochs=1, progress=False).steps
     1
     """
     check_data(vae, x, binarise)
-    epochs = validation.count("epochs", epochs)
+    if validation is not None:
+        check_data(vae, validation, binarise, "validation")
+    epochs = count("epochs", epochs)
     lr_at = as_schedule("lr", lr)
     beta_at = as_schedule("beta", beta)
     device = choose_device(device)
-    settings = {"seed": seed, "batch_size": batch_size, "binarise": binarise}
+    settings: dict[str, Any] = {"seed": seed, "batch_size": batch_size, "binarise": binarise}
     with ExitStack() as stack:  # what is put on it is done at the end, also after an error
-        stack.callback(vae.to, vae.device)  # the model goes back to the device it was on
-        vae.to(device)
+        stack.enter_context(training_mode(vae, device))
         speed = Speed(engine, precision, vae, train_step)
         optimiser = torch.optim.Adam(vae.parameters(), lr=speed.as_input(lr_at(0)), fused=True)
         schedules = {"lr": lr_at, "beta": beta_at}
-        run = TrainingRun(vae, optimiser, x, checkpoint, schedules, settings | speed.settings)
+        settings |= speed.settings
+        run = TrainingRun(vae, optimiser, x, checkpoint, schedules, settings, validation)
         steps = epochs * run.steps_per_epoch
         silent = progress is False or run.rank > 0  # of several processes, the first one reports
         stack.enter_context(speed.prepared(run, steps, silent))
@@ -145,7 +153,7 @@ def fit(
             run.record(log_px_z, kl)
 
         step_on = speed.captured(draw_and_step, run)
-        stop = stack.enter_context(StopButton())
+        stop = stack.enter_context(StopButton(run.history.stopped))
         bar = tqdm(total=steps, initial=run.steps_done, unit="step", disable=silent)
         stack.enter_context(bar)
         while run.steps_done < steps and not stop.pressed:  # one epoch each time
@@ -153,12 +161,12 @@ def fit(
                 set_lr(optimiser, lr_at(run.steps_done))
                 beta_now.fill_(beta_at(run.steps_done))
                 step_on(index)
-                run.steps_done += 1
-                bar.update()
-                if stop.pressed:
+                pause = run.step_done()
+                bar.update(run.steps_done - bar.n)
+                if pause or stop.pressed:
                     break
-            if run.end_epoch(steps):  # False where the stop button has cut it short
-                bar.set_postfix(elbo=f"{run.history.elbo[-1]:.1f}", kl=f"{run.history.kl[-1]:.2f}")
+            if run.end_epoch(steps):  # False where the epoch was cut short
+                bar.set_postfix(run.history.last())
                 stop.report(progress, run.history)
         return run.finish(stop.pressed and run.steps_done < steps, epochs)
 
@@ -181,32 +189,34 @@ def fit_faces(
     return fit(vae, x, epochs, batch_size, seed=seed, **options)
 
 
-def check_data(vae: VAE, x: object, binarise: bool) -> None:
+def check_data(vae: VAE, x: object, binarise: bool, name: str = "x") -> None:
     """Refuse data that is not for this model; in chunks, as it may be larger than memory."""
     if not isinstance(vae, VAE):
         raise TypeError(f"vae must be a vaelib VAE, not {type(vae).__name__}")
-    validation.floats("x", x, ("N", *vae.shape))
+    if not any(p.requires_grad and not p.is_inference() for p in vae.parameters()):
+        raise ValueError("vae cannot be trained: it is frozen, or made in torch.inference_mode()")
+    floats(name, x, ("N", *vae.shape))
     assert isinstance(x, Tensor)  # known by now, but not to the type checker
     if len(x) == 0:
-        raise ValueError("x holds no examples; expected at least one")
+        raise ValueError(f"{name} holds no examples; expected at least one")
     bernoulli = isinstance(vae.decoder, BernoulliDecoder)
-    check_pixels = validation.unit_interval if binarise else validation.binary
+    check_pixels = unit_interval if binarise else binary
     for chunk in chunks(x):
-        vae.check_data("x", chunk.to(vae.device))
+        vae.check_data(name, chunk.to(vae.device))
         if bernoulli:
-            check_pixels("x", chunk)
+            check_pixels(name, chunk)
     if binarise and not bernoulli:
         raise ValueError("binarise=True goes with a Bernoulli decoder; this decoder is Gaussian")
 
 
 def as_schedule(name: str, value: Schedule) -> Callable[[int], float]:
     """The schedule as a function of the step, also for a number; it refuses values below 0."""
-    fixed = 0.0 if callable(value) else validation.number(name, value)
+    fixed = 0.0 if callable(value) else number(name, value)
 
     def at(step: int) -> float:
         given = fixed
         if callable(value):
-            given = validation.number(f"{name} at step {step}", value(step))
+            given = number(f"{name} at step {step}", value(step))
         if given < 0:
             raise ValueError(f"{name} is {given} at step {step}; expected a finite number ≥ 0")
         return given
@@ -220,8 +230,8 @@ def choose_device(device: str | torch.device) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         chosen = torch.device(device)
-        torch.empty(0, device=chosen)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        torch.zeros(1, dtype=torch.float64, device=chosen).item()  # in which `fit` sums
+    except (RuntimeError, AssertionError, NotImplementedError, TypeError) as error:
         reason = str(error).splitlines()[0]
         raise ValueError(f'device "{device}" cannot be used here ({reason}); try "auto"') from None
     return chosen

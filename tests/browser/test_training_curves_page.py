@@ -29,20 +29,21 @@ def curves(page):
     return page
 
 
-def show(page, epochs):
+def show(page, epochs, **more):
     """Values as `fit` would send them after so many epochs, drawn."""
     values = {
         "reconstruction": [1000.0 + 10 * i for i in range(epochs)],
         "kl": [0.5 * i for i in range(epochs)],
         "elbo": [1000.0 + 9.5 * i for i in range(epochs)],
         "beta": [1.0] * epochs,
+        **more,
     }
     page.evaluate("(values) => model.show(values)", values)
     page.evaluate("() => new Promise((r) => requestAnimationFrame(() => setTimeout(r)))")
 
 
 def points(page, panel):
-    text = page.locator("polyline").nth(panel).get_attribute("points")
+    text = page.locator("polyline:not(.vaelib-validation)").nth(panel).get_attribute("points")
     numbers = [float(number) for number in text.replace(" ", ",").split(",")]
     return list(zip(numbers[::2], numbers[1::2], strict=True))
 
@@ -56,10 +57,26 @@ def test_numbers_stand_in_text(curves):
     show(curves, 3)
     status = curves.locator(".vaelib-status").inner_text()
     assert status == (
-        "Epoch 3: reconstruction 1020.0, KL 1.00, ELBO 1019.0 nats a picture; β 1.00."
+        "Epoch 3: reconstruction 1020.0, KL 1.00, ELBO 1019.0 nats per example; β 1.00."
     )
     label = curves.locator("svg").nth(1).get_attribute("aria-label")
     assert label == "KL(q(z|x) ‖ p(z)): from 0.00 to 1.00 nats in 3 epochs"
+
+
+def test_validation_is_a_dashed_line_and_a_number(curves):
+    show(curves, 3)
+    assert "validation" not in curves.locator("main").inner_text()
+    show(curves, 3, validation=[900.0, 950.0, 925.25])
+    assert (
+        curves.locator(".vaelib-status")
+        .inner_text()
+        .endswith("On the validation data the ELBO is 925.3.")
+    )
+    dashed = curves.locator("polyline.vaelib-validation").nth(2)
+    assert dashed.evaluate("e => getComputedStyle(e).strokeDasharray") != "none"
+    heights = [float(p.split(",")[1]) for p in dashed.get_attribute("points").split(" ")]
+    assert heights[0] > heights[2] > heights[1] and max(heights) < 154, "900, 925, 950 from below"
+    assert "dashed: validation" in curves.locator("svg").nth(2).text_content()
 
 
 def test_lines_rise_from_left_to_right_within_their_panel(curves):
@@ -74,9 +91,9 @@ def test_lines_rise_from_left_to_right_within_their_panel(curves):
 
 def test_the_panels_are_made_once(curves):
     show(curves, 2)
-    curves.evaluate("() => { window.first = document.querySelector('polyline'); }")
+    curves.evaluate("() => { window.first = document.querySelector('.vaelib-last'); }")
     show(curves, 30)
-    assert curves.evaluate("first === document.querySelector('polyline')")
+    assert curves.evaluate("first === document.querySelector('.vaelib-last')")
     assert len(points(curves, 0)) == 30
 
 

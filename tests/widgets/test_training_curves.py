@@ -43,4 +43,8 @@ def test_after_training_there_is_a_still_picture():
     curves(history)
     data, metadata = curves._repr_mimebundle_()
     assert base64.b64decode(data["image/png"]).startswith(b"\x89PNG")
+    before = len(data["image/png"])
+    history.validation += [1.0, 1.5]
+    curves(history)
+    assert len(curves._repr_mimebundle_()[0]["image/png"]) != before, "a panel with both ELBOs"
     assert "2 epochs" in metadata["image/png"]["alt"] and data["text/plain"] == "TrainingCurves"

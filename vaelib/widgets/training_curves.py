@@ -10,7 +10,7 @@ from vaelib.widgets import bundle
 from vaelib.widgets.base import Widget
 from vaelib.widgets.bundle import Export
 
-SERIES = ("reconstruction", "kl", "elbo", "beta")
+SERIES = ("reconstruction", "kl", "elbo", "beta", "validation")
 
 
 def series(history: History) -> dict[str, list[float]]:
@@ -20,6 +20,8 @@ def series(history: History) -> dict[str, list[float]]:
 
 class TrainingCurves(Widget):
     """Curves of reconstruction, KL, ELBO (nats) and β over the epochs, drawn as they come.
+
+    With `fit(validation=…)` the ELBO of the validation data is a dashed line.
 
     Show it, then hand it to `fit`, which calls it after each epoch:
     `curves = TrainingCurves()` … `fit(vae, x, progress=curves)`.
@@ -57,6 +59,9 @@ class TrainingCurves(Widget):
             return data, metadata
         names = {"reconstruction": "reconstruction (nats)", "kl": "KL (nats)", "beta": "β"}
         panels = {title: {name: self.values[name]} for name, title in names.items()}
+        if self.values["validation"]:
+            lines = {"training": self.values["elbo"], "validation": self.values["validation"]}
+            panels["ELBO (nats)"] = lines
         alt = f"Reconstruction, KL and β over {len(self.values['elbo'])} epochs of training."
         picture, about = still_curves(panels, alt)._repr_mimebundle_()
         return {**data, "image/png": picture["image/png"]}, {**metadata, **about}

@@ -10,7 +10,7 @@ import traitlets
 from torch import Tensor
 
 from vaelib.data import Data
-from vaelib.models import VAE
+from vaelib.models import VAE, check_weights
 from vaelib.widgets import bundle
 from vaelib.widgets.base import Widget
 from vaelib.widgets.bundle import Export
@@ -76,6 +76,7 @@ class LatentExplorer(Widget):
     ) -> None:
         images = checks.images(vae, data)
         checks.drawable(vae.shape)
+        check_weights(vae.state_dict())
         known = data if isinstance(data, Data) else None
         self.vae = vae
         self.images = images

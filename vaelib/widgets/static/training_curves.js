@@ -4,7 +4,7 @@ import { h, listen, perFrame, text } from "./dom.js";
 const PANELS = [
   { name: "reconstruction", title: "Reconstruction: E log p(x|z)", unit: "nats" },
   { name: "kl", title: "KL(q(z|x) ‖ p(z))", unit: "nats" },
-  { name: "elbo", title: "ELBO = reconstruction − KL", unit: "nats" },
+  { name: "elbo", title: "ELBO = reconstruction − KL", unit: "nats", also: "validation" },
   { name: "beta", title: "β, the weight of the KL", unit: "" },
 ];
 const BOX = { width: 300, height: 190, left: 52, right: 12, top: 26, bottom: 36 };
@@ -30,30 +30,34 @@ export function range(values) {
   return { low: low - margin, high: high + margin };
 }
 
-function makePanel({ name, title, unit }) {
+function makePanel({ name, title, unit, also }) {
   const { width, height, left, right, top, bottom } = BOX;
   const floor = height - bottom;
   const end = width - right;
   const marks = h("svg:g", {});
   const curve = h("svg:polyline", { class: "vaelib-curve" });
+  const second = h("svg:polyline", { class: "vaelib-curve vaelib-validation" });
   const last = h("svg:circle", { class: "vaelib-last", r: 5 });
   const words = (at, string, options = {}) =>
     h("svg:text", { x: at[0], y: at[1], ...options }, string);
+  const label = unit ? `${title}, ${unit}` : title;
+  const heading = words([0, 14], label, { class: "vaelib-title" });
   const element = h(
     "svg:svg",
     { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `${title}: no epoch yet` },
-    words([0, 14], unit ? `${title}, ${unit}` : title, { class: "vaelib-title" }),
+    heading,
     marks,
     h("svg:path", { class: "vaelib-axis", d: `M${left},${top}V${floor}H${end}` }),
     words([(left + end) / 2, height - 2], "epoch", { "text-anchor": "middle" }),
+    second,
     curve,
     last,
   );
   last.style.display = "none";
 
-  function update(values) {
+  function update(values, others = []) {
     if (values.length === 0) return;
-    const y = range(values);
+    const y = range([...values, ...others]);
     const epochs = Math.max(2, values.length);
     const across = (epoch) => left + ((epoch - 1) / (epochs - 1)) * (end - left);
     const up = (value) => floor - ((value - y.low) / (y.high - y.low)) * (floor - top);
@@ -68,8 +72,12 @@ function makePanel({ name, title, unit }) {
         words([across(epoch), floor + 15], String(epoch), { "text-anchor": "middle" }),
       ),
     );
-    const points = values.map((value, i) => [across(i + 1), up(value)]);
-    curve.setAttribute("points", points.filter((point) => point.every(Number.isFinite)).join(" "));
+    const place = (value, i) => [across(i + 1), up(value)];
+    const line = (places) => places.filter((point) => point.every(Number.isFinite)).join(" ");
+    const points = values.map(place);
+    curve.setAttribute("points", line(points));
+    second.setAttribute("points", line(others.map(place)));
+    if (others.length > 0) heading.textContent = `${label} (dashed: ${also})`;
     last.style.display = Number.isFinite(values.at(-1)) ? "" : "none";
     last.setAttribute("cx", points.at(-1)[0]);
     if (last.style.display === "") last.setAttribute("cy", points.at(-1)[1]);
@@ -77,7 +85,7 @@ function makePanel({ name, title, unit }) {
     const now = `${title}: from ${ends} ${unit}`.trim();
     element.setAttribute("aria-label", `${now} in ${values.length} epochs`);
   }
-  return { element, update, name };
+  return { element, update, name, also };
 }
 
 function render({ model, el }) {
@@ -92,13 +100,16 @@ function render({ model, el }) {
 
   function show() {
     const values = model.get("values");
-    for (const panel of panels) panel.update(values[panel.name]);
+    for (const panel of panels) panel.update(values[panel.name], values[panel.also]);
     const epochs = values.elbo.length;
     if (epochs === 0) return;
     const last = (name) => text(values[name].at(-1), name === "kl" || name === "beta" ? 2 : 1);
     status.textContent =
       `Epoch ${epochs}: reconstruction ${last("reconstruction")}, KL ${last("kl")}, ` +
-      `ELBO ${last("elbo")} nats a picture; β ${last("beta")}.`;
+      `ELBO ${last("elbo")} nats per example; β ${last("beta")}.`;
+    if (values.validation?.length > 0) {
+      status.textContent += ` On the validation data the ELBO is ${last("validation")}.`;
+    }
   }
 
   const drawing = perFrame(show);
