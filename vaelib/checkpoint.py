@@ -16,6 +16,7 @@ from torch import Tensor
 from vaelib.models import VAE, build, check_weights
 
 NAME = "checkpoint.safetensors"  # of the file in a run's folder
+FORMAT = "vaelib 2"
 
 
 class CheckpointError(RuntimeError):
@@ -91,7 +92,7 @@ def write(path: str | Path, tensors: dict[str, Tensor], info: dict[str, Any]) ->
     check_weights({n: t for n, t in tensors.items() if n.startswith("model.")})
     text = json.dumps(info, allow_nan=False)
     on_cpu = {n: t.detach().cpu().contiguous() for n, t in tensors.items()}
-    header = {"format": "vaelib", "json": text, "sha256": _checksum(on_cpu, text)}
+    header = {"format": FORMAT, "json": text, "sha256": _checksum(on_cpu, text)}
     _replace(Path(path), safetensors.torch.save(on_cpu, header))
 
 
@@ -139,11 +140,11 @@ def read(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     except (safetensors.SafetensorError, OSError) as error:
         fault = f"truncated, damaged or no checkpoint at all ({error})"
         raise CheckpointError(f"{path} is {fault}; train it again") from None
-    if header.get("format") != "vaelib":
+    if header.get("format") not in ("vaelib", FORMAT):
         raise CheckpointError(f"{path} is a safetensors file, but not a checkpoint of vaelib")
-    # Files of the first edition, such as data/faces_vae.safetensors, have no checksum.
-    wanted = header.get("sha256")
-    if wanted is not None and wanted != _checksum(tensors, header.get("json", "")):
+    # Files of the format "vaelib", such as data/faces_vae.safetensors, have no checksum.
+    wanted = _checksum(tensors, header.get("json", ""))
+    if header["format"] == FORMAT and header.get("sha256") != wanted:
         raise CheckpointError(f"{path} is damaged (its checksum is another one); train it again")
     try:
         info = json.loads(header["json"])
