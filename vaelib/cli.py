@@ -6,34 +6,61 @@ can look at an installation without it.
 
 import argparse
 import sys
+import warnings
 from pathlib import Path
+from typing import NoReturn
+
+from vaelib import __version__
+
+
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command. Exit code: 0 well, 1 something is amiss, 2 bad input, 130 interrupted."""
     arguments = _parser().parse_args(argv)
-    if arguments.command == "doctor":
-        from vaelib import doctor
-
-        return doctor.main()
-    from vaelib import commands
-
+    failed = f"vaelib {arguments.command}"
     try:
-        return int(getattr(commands, arguments.command)(arguments))
-    except commands.ERRORS as error:
-        print(f"vaelib {arguments.command}: {error}", file=sys.stderr)
-        return 2
+        if arguments.command == "doctor":
+            from vaelib import doctor
+
+            return doctor.main()
+        from vaelib import commands
+
+        with warnings.catch_warnings():
+            warnings.showwarning = lambda text, *_, **__: print(
+                f"{failed}: {text}", file=sys.stderr
+            )
+            return int(getattr(commands, arguments.command)(arguments))
     except KeyboardInterrupt:
-        print(f"vaelib {arguments.command}: interrupted", file=sys.stderr)
+        print(f"{failed}: interrupted", file=sys.stderr)
         return 130
+    except commands.ERRORS as error:
+        print(f"{failed}: {error}", file=sys.stderr)
+        return 2
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("vaelib", description="Variational auto-encoders, small.")
+    example = "example: python -m vaelib"
+    parser = Parser(
+        "vaelib",
+        description="Variational auto-encoders, small.",
+        epilog=f"{example} train --data faces --out run",
+    )
+    parser.add_argument("--version", action="version", version=f"vaelib {__version__}")
     commands = parser.add_subparsers(dest="command", required=True)
 
-    train = commands.add_parser("train", help="train a VAE and report its ELBO")
+    epilog = f"{example} train --data photos --size 64 --out run"
+    train = commands.add_parser("train", help="train a VAE and report its ELBO", epilog=epilog)
     train.set_defaults(data="faces")
+    train.add_argument("--size", type=int, nargs="+", help="of the pictures in a folder: H W")
+    train.add_argument(
+        "--grey", action="store_true", help="the pictures in a folder without colour"
+    )
     train.add_argument("--seed", type=int, default=0, help="of weights, order and noise")
     train.add_argument("--out", type=Path, help="folder of the run; a stopped run is resumed")
     train.add_argument("--epochs", type=int)
@@ -41,30 +68,38 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--lr", type=float, help="a constant learning rate")
     train.add_argument("--beta", type=float, help="a constant weight of the KL term")
     train.add_argument("--warmup", type=int, help="steps over which the KL's weight rises from 0")
-    train.add_argument("--model", choices=("dense", "conv"), default="dense")
+    train.add_argument("--model", choices=("dense", "conv"), help="conv for a folder, else dense")
     train.add_argument("--latent-dim", type=int)
     train.add_argument("--hidden", type=int, nargs="*", help="sizes of the dense hidden layers")
+    train.add_argument("--channels", type=int, nargs="+", help="sizes of the convolutions")
     train.add_argument("--likelihood", choices=("gaussian", "bernoulli"))
-    train.add_argument("--sigma-x", type=float, help="noise of the Gaussian decoder")
+    train.add_argument("--sigma-x", type=float, help="noise of the Gaussian decoder, fixed")
     train.add_argument("--device", default="auto", help='"auto", "cpu" or "cuda"')
     train.add_argument("--engine", choices=("plain", "compiled"), help="compiled: long runs")
     train.add_argument("--precision", choices=("float32", "bfloat16", "tf32", "auto"))
     train.add_argument("--quiet", action="store_true", help="no progress bar")
 
-    evaluate = commands.add_parser("evaluate", help="bounds, KL per dimension, factors")
+    epilog = f"{example} evaluate run --samples 5 500"
+    evaluate = commands.add_parser(
+        "evaluate", help="bounds, KL per dimension, factors", epilog=epilog
+    )
     evaluate.add_argument("--samples", type=int, nargs="+", default=[5, 50, 500], metavar="K")
     evaluate.add_argument("--seed", type=int, default=0)
     evaluate.add_argument("--json", action="store_true", help="print JSON")
 
-    explore = commands.add_parser("explore", help="one page with a slider for each dimension")
+    epilog = f"{example} explore run --html page.html"
+    explore = commands.add_parser(
+        "explore", help="one page with a slider for each dimension", epilog=epilog
+    )
     explore.add_argument("--html", type=Path, help="the file to write")
     explore.add_argument("--no-browser", action="store_true", help="do not open it")
 
     for command in (train, evaluate, explore):
-        command.add_argument("--data", choices=("faces", "digits", "mnist"), help="the data set")
+        command.add_argument("--data", help="faces, digits, mnist, or a folder of pictures")
         command.add_argument("--download", action="store_true", help="fetch MNIST if missing")
     for command in (evaluate, explore):
         command.add_argument("folder", help='of `train --out`, or "faces": the shipped model')
 
-    commands.add_parser("doctor", help="is everything here that the lessons need?")
+    help = "is everything here that the lessons need?"
+    commands.add_parser("doctor", help=help, epilog=f"{example} doctor")
     return parser

@@ -1,10 +1,12 @@
 """The commands of `vaelib.cli`: each takes the parsed arguments and returns the exit code."""
 
+import contextlib
 import json
 import math
 import os
 import webbrowser
 from argparse import Namespace
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +21,15 @@ from vaelib.schedules import linear_annealing
 ERRORS = (ValueError, TypeError, OSError, MemoryError, checkpoint.CheckpointError, data.DataError)
 # What `train` uses where the command line gives no value; the faces have their own (`fit_faces`).
 MODELS: dict[str, dict[str, Any]] = {
+    "faces": training.FACE_MODEL,
     "digits": {"latent_dim": 8, "hidden": (128,), "likelihood": "bernoulli"},
     "mnist": {"latent_dim": 20, "hidden": (400,), "likelihood": "bernoulli"},
 }
 EPOCHS = {"digits": {"epochs": 100}, "mnist": {"epochs": 10}}
+# For a folder of pictures: σ_x starts where untrained pictures are, and is learned.
+PICTURES: dict[str, Any] = {"latent_dim": 16, "sigma_x": 0.3, "learn_sigma_x": True}
+CHANNELS = (16, 32, 64, 64)
+STEPS = 1200  # of 32 pictures, a minute or two; more pictures are seen five times or more
 
 
 def train(a: Namespace) -> int:
@@ -39,37 +46,97 @@ def train(a: Namespace) -> int:
 
 def _train_here(a: Namespace) -> int:
     first = rank_and_world()[0] == 0
-    images = data.load(a.data, download=a.download)
-    model = MODELS.get(a.data, training.FACE_MODEL)
-    model = model | _given(a, "seed", "latent_dim", "hidden", "likelihood", "sigma_x")
-    if a.model == "conv":
-        del model["hidden"]
-    make = models.conv if a.model == "conv" else models.dense
-    vae = make(tuple(images.train.shape[1:]), **model)
+    _refuse_what_has_no_effect(a)
+    images = _load(a.data, a.download, a.size or (64, 64), a.grey)
+    vae = _make(a, tuple(images.train.shape[1:]))
     options: dict[str, Any] = {"progress": not a.quiet, **EPOCHS.get(a.data, {})}
+    if a.data not in data.NAMES:
+        options |= {"batch_size": 32, "epochs": max(5, STEPS * 32 // len(images.train))}
     options |= _given(a, "seed", "device", "epochs", "batch_size", "lr", "beta")
     options |= _given(a, "engine", "precision")
     if a.warmup is not None:
         end = options.get("beta", 1.0)
         options["beta"] = lambda step: linear_annealing(step, a.warmup, end=end)
     options["binarise"] = isinstance(vae.decoder, models.BernoulliDecoder)
+    facts = {"data": a.data}
+    if a.data not in data.NAMES:
+        facts = {"data": os.path.abspath(a.data), "size": vae.shape[-2:], "grey": a.grey}
     if a.out is not None:
         options["checkpoint"] = a.out / checkpoint.NAME
-        if first and options["checkpoint"].exists():
-            print(f"{a.out} holds a run already: resuming it")
-        elif first and not (a.out / "run.json").exists():
-            checkpoint.write_json(a.out / "run.json", {"data": a.data})
+        if options["checkpoint"].exists():
+            _refuse_other_data(a.out, facts["data"])
+            if first:
+                print(f"{a.out} holds a run already: resuming it")
+        elif first:
+            checkpoint.write_json(a.out / "run.json", facts)
     fit = training.fit_faces if a.data == "faces" else training.fit
     history = fit(vae, images.train, **options)
     if not first:
         return 0
     if a.out is not None:
-        checkpoint.write_json(a.out / "run.json", {"data": a.data, "history": vars(history)})
+        checkpoint.write_json(a.out / "run.json", facts | {"history": vars(history)})
     print(f"{len(history.elbo)} epochs, {history.steps} steps in {sum(history.seconds):.1f} s")
     _print_terms(*_test(vae, images, a.seed))
     if a.out is not None:
         print(f"saved in {a.out}: see python -m vaelib evaluate {a.out}, or explore {a.out}")
     return 130 if history.interrupted else 0
+
+
+def _make(a: Namespace, shape: tuple[int, ...]) -> models.VAE:
+    """The model that the command line asks for."""
+    model = MODELS.get(a.data, PICTURES) | _given(a, "seed", "latent_dim", "likelihood", "sigma_x")
+    model["learn_sigma_x"] = model.get("learn_sigma_x", False) and a.sigma_x is None
+    model |= _given(a, "hidden", "channels")
+    if a.model == "dense":
+        return models.dense(shape, **model)
+    model.pop("hidden", None)
+    if a.data not in data.NAMES and a.channels is None:
+        sides = shape[-2:]
+        n = len(CHANNELS)  # as many convolutions as can halve both sides
+        while n and (any(side % 2**n for side in sides) or min(sides) < 2 ** (n + 1)):
+            n -= 1
+        if not n:
+            advice = "choose even sides of 4 or more, such as --size 64 64; or --model dense"
+            raise ValueError(f"convolutions cannot halve pictures of {sides}: {advice}")
+        model["channels"] = CHANNELS[:n]
+    return models.conv(shape, **model)
+
+
+def _load(name: str, download: bool, size: Sequence[int], grey: bool) -> data.Data:
+    """The data set of that name, or the folder of pictures."""
+    if name in data.NAMES:
+        return data.load(name, download)  # type: ignore[arg-type]
+    if not Path(name).expanduser().exists():
+        known = ", ".join(data.NAMES)
+        raise ValueError(f"there is no {name!r}; expected {known} or a folder of pictures")
+    return data.from_folder(name, size if len(size) > 1 else size[0], grey)
+
+
+def _refuse_what_has_no_effect(a: Namespace) -> None:
+    """Set the default of --model, and refuse the options that would change nothing."""
+    folder = a.data not in data.NAMES
+    a.model = a.model or ("conv" if folder else "dense")
+    likelihood = a.likelihood or MODELS.get(a.data, PICTURES).get("likelihood")
+    for option, useless, where in (
+        ("--sigma-x", a.sigma_x is not None and likelihood == "bernoulli", "a Bernoulli decoder"),
+        ("--hidden", a.hidden is not None and a.model == "conv", "--model conv"),
+        ("--channels", a.channels is not None and a.model == "dense", "--model dense"),
+        ("--warmup", a.warmup is not None and a.beta == 0, "--beta 0"),
+        ("--size", a.size is not None and not folder, f"--data {a.data}, which is no folder"),
+        ("--grey", a.grey and not folder, f"--data {a.data}, which is no folder"),
+        ("--download", a.download and a.data != "mnist", f"--data {a.data}"),
+    ):
+        if useless:
+            raise ValueError(f"{option} has no effect with {where}; leave one of them out")
+
+
+def _refuse_other_data(out: Path, name: str) -> None:
+    """Refuse a run of other data. A folder may have moved: there the pictures themselves decide."""
+    was = name
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        was = json.loads((out / "run.json").read_text())["data"]
+    if was != name and {was, name} & {*data.NAMES}:
+        raise ValueError(f"{out} holds a run on {was}, not on {name}: choose another --out")
 
 
 def _given(a: Namespace, *names: str) -> dict[str, Any]:
@@ -142,15 +209,21 @@ def explore(a: Namespace) -> int:
 
 def _open(a: Namespace) -> tuple[models.VAE, data.Data]:
     """The model and its data, from a run's folder or the shipped ones."""
-    if a.folder == "faces" and not Path("faces").is_dir():
+    run = Path(a.folder)
+    if a.folder == "faces" and not run.is_dir():
+        if a.data not in (None, "faces"):
+            raise ValueError(f"the shipped model is of faces, not of {a.data}: leave --data out")
         return checkpoint.load_vae(data.shipped("faces_vae.safetensors")), data.load("faces")
-    vae = checkpoint.load_vae(a.folder)
-    facts = Path(a.folder, "run.json")
+    vae = checkpoint.load_vae(run)
+    facts = (run.parent if run.is_file() else run) / "run.json"
     try:
-        name = a.data or json.loads(facts.read_text())["data"]
-    except (OSError, ValueError, KeyError) as error:
+        name = str(a.data or json.loads(facts.read_text())["data"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{facts} does not say the data set ({error}): give --data") from None
-    images = data.load(name, download=a.download)
+    if a.data is None and name not in data.NAMES and not Path(name).is_dir():
+        advice = "say where they are now with --data FOLDER"
+        raise ValueError(f"the pictures of {a.folder} were in {name}, which is gone: {advice}")
+    images = _load(name, a.download, vae.shape[-2:], len(vae.shape) == 2)
     if tuple(images.train.shape[1:]) != vae.shape:
         raise ValueError(f"the model is for images {vae.shape}, not those of {name}; see --data")
     return vae, images

@@ -1,13 +1,15 @@
-"""The data sets: `load("faces" | "digits" | "mnist")`, images in [0, 1] of shape (N, H, W)."""
+"""The data sets, images in [0, 1]: `load("faces" | "digits" | "mnist")` and `from_folder(path)`."""
 
 import gzip
 import hashlib
 import os
 import tempfile
+import warnings
 import zlib
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import pooch
@@ -15,7 +17,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from vaelib import faces, validation
+from vaelib import faces, pictures, validation
+
+Name = Literal["faces", "digits", "mnist"]
+NAMES: tuple[str, ...] = get_args(Name)
 
 # SHA-256 of the files in the order of reading; uncompressed, as each mirror compresses differently.
 MNIST = {
@@ -36,19 +41,54 @@ class DataError(RuntimeError):
 
 @dataclass(frozen=True)
 class Data:
-    """Images (N, H, W), float32 in [0, 1]; factors (N, F) and labels (N,) where they are known."""
+    """Images (N, H, W) or (N, C, H, W), floats in [0, 1], with what else is known of them.
+
+    factors: (N, F), floats. labels: (N,), whole numbers, which may index `label_names`. Examples
+    that are no images, (N, P), may have any finite values. Raises TypeError and ValueError.
+    """
 
     name: str
-    train: Float[Tensor, "N H W"]
-    test: Float[Tensor, "M H W"]
+    train: Float[Tensor, "N ..."]
+    test: Float[Tensor, "M ..."]
     train_factors: Float[Tensor, "N F"] | None = None
     test_factors: Float[Tensor, "M F"] | None = None
     factor_names: tuple[str, ...] | None = None
     train_labels: Int[Tensor, " N"] | None = None
     test_labels: Int[Tensor, " M"] | None = None
+    label_names: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        sizes = {2: ("P",), 4: ("C", "H", "W")}.get(getattr(self.train, "ndim", 3), ("H", "W"))
+        validation.floats("train", self.train, ("N", *sizes))
+        validation.floats("test", self.test, ("N", *self.train.shape[1:]), self.train.dtype)
+        for part in ("train", "test"):
+            self._check(part, getattr(self, part))
+
+    def _check(self, part: str, x: Tensor) -> None:
+        factors, labels = getattr(self, f"{part}_factors"), getattr(self, f"{part}_labels")
+        given = f"{part} has shape {tuple(x.shape)}"
+        if not x.numel():
+            raise ValueError(f"{given}; expected one example or more")
+        if x.ndim == 4 and x.shape[3] <= 4 < x.shape[1]:
+            raise ValueError(f"{given}; expected (N, C, H, W): say {part}.movedim(-1, 1)")
+        (validation.finite if x.ndim == 2 else validation.unit_interval)(part, x)
+        if factors is not None:
+            count = "F" if self.factor_names is None else len(self.factor_names)
+            validation.finite(f"{part}_factors", factors, (len(x), count))
+        if labels is not None:
+            whole = isinstance(labels, Tensor) and labels.dtype in (torch.int64, torch.int32)
+            if not whole or labels.shape != (len(x),):
+                given = getattr(labels, "dtype", type(labels).__name__)
+                given = f"{part}_labels is {given}, {tuple(getattr(labels, 'shape', ()))}"
+                code = f"torch.tensor(np.array({part}_labels)).long().flatten()"
+                raise ValueError(f"{given}; expected whole numbers ({len(x)},): say {code}")
+            if self.label_names and not 0 <= labels.min() <= labels.max() < len(self.label_names):
+                given = f"{part}_labels has values in [{labels.min()}, {labels.max()}]"
+                raise ValueError(f"{given}; expected one of {len(self.label_names)} label_names")
 
 
-def load(name: Literal["faces", "digits", "mnist"], download: bool = False) -> Data:
+@torch.inference_mode(False)  # in it, tensors are made that no gradient can go through later
+def load(name: Name, download: bool = False) -> Data:
     """The data set of that name.
 
     faces: 4,000 + 1,000 drawn faces, 32 × 32, factors ("expression", "pose") uniform in [−1, 1].
@@ -62,7 +102,57 @@ def load(name: Literal["faces", "digits", "mnist"], download: bool = False) -> D
     loaders = {"faces": _faces, "digits": _digits, "mnist": lambda: _mnist(download)}
     if name not in loaders:
         raise ValueError(f"there is no data set {name!r}; expected one of {list(loaders)}")
-    return loaders[name]()
+    with torch.device("cpu"):  # whatever the default is
+        return loaders[name]()
+
+
+@torch.inference_mode(False)
+def from_folder(path: str | Path, size: int | Sequence[int] = (64, 64), grey: bool = False) -> Data:
+    """The photographs in a folder, cropped at their centre and resized to `size` (H, W).
+
+    train and test: (N, 3, H, W), or (N, H, W) if `grey`. JPEG, PNG, WebP, GIF, BMP and TIFF are
+    read, upright, on white where they are transparent; those that are damaged or absurdly large
+    are skipped, and a warning names them. The first subfolder of a picture is its label ("." if
+    there is none). About a tenth is the test set, by a hash of each name in the folder, so that new
+    pictures hardly move others. The pixels are stored in `cache_folder()` and memory-mapped, so
+    they may be larger than memory. Raises DataError for fewer than two pictures or no room there.
+
+    >>> from_folder(shipped("faces_vae.safetensors").parent)
+    Traceback (most recent call last):
+    vaelib.data.DataError: ...
+    """
+    sides = [size, size] if isinstance(size, int) else [*size]
+    if len(sides) != 2:
+        raise ValueError(f"size is {size!r}; expected (H, W), such as (64, 64)")
+    height, width = (validation.count("each size", side) for side in sides)
+    folder = Path(path).expanduser()
+    if not folder.is_dir():
+        what = "is a file" if folder.exists() else "does not exist"
+        raise DataError(f"{folder} {what}; expected a folder of pictures")
+    cache = cache_folder() / "pictures"
+    try:
+        images, facts = pictures.load(folder, (height, width), grey, cache)
+    except OSError as error:
+        advice = "set VAELIB_DATA to a folder with room that you can write to"
+        raise DataError(f"cannot store pictures in {cache} ({error.strerror}): {advice}") from None
+    names = facts["names"]
+    reasons = [f"{name!r} ({reason})" for name, reason in sorted(facts["skipped"].items())]
+    given = f"{folder} holds {len(names)} pictures that can be read"
+    if reasons:
+        more = f" and {len(reasons) - 10} more" if len(reasons) > 10 else ""
+        given += f"; skipped: {', '.join(reasons[:10])}{more}"
+    if len(names) < 2:
+        raise DataError(f"{given}; expected two or more ({', '.join(pictures.FORMATS)})")
+    if reasons:
+        warnings.warn(given, stacklevel=3)
+    tops = [name.split("/")[0] if "/" in name else "." for name in names]
+    known = tuple(sorted(set(tops)))
+    k = pictures.n_test(names)
+    made = Data(folder.resolve().name, images[k:], images[:k])
+    if known == (".",):
+        return made
+    labels = torch.tensor([known.index(top) for top in tops], device="cpu")
+    return replace(made, train_labels=labels[k:], test_labels=labels[:k], label_names=known)
 
 
 def binarise(
@@ -93,12 +183,13 @@ def shipped(name: str) -> Path:
 
 
 def cache_folder() -> Path:
-    """Where MNIST is stored: the environment's VAELIB_DATA, else the user's cache folder."""
+    """Where MNIST and pictures are stored: VAELIB_DATA, else the user's cache folder."""
     return Path(os.environ.get("VAELIB_DATA") or pooch.os_cache("vaelib")).expanduser()
 
 
 def _faces() -> Data:
-    factors = torch.rand(5000, 2, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    generator = torch.Generator().manual_seed(0)
+    factors = torch.rand(5000, 2, generator=generator, dtype=torch.float32, device="cpu") * 2 - 1
     train, test = faces.render(factors[:, 0], factors[:, 1]).split(4000)
     train_factors, test_factors = factors.split(4000)
     return Data("faces", train, test, train_factors, test_factors, ("expression", "pose"))
@@ -121,34 +212,42 @@ def _mnist(download: bool) -> Data:
 def _idx(name: str, download: bool) -> Tensor:
     """One verified IDX file: labels as whole numbers, or images in [0, 1]."""
     folder = cache_folder()
-    places = [f / (name + end) for f in (folder / "mnist", folder) for end in ("", ".gz")]
-    found = [path for path in places if path.is_file()]
+    folders = (folder / "mnist", folder, folder / "MNIST/raw")  # the last one is torchvision's
+    files = [n + end for n in (name, name.replace("-idx", ".idx")) for end in ("", ".gz")]
+    found = [f / file for f in folders for file in files if (f / file).is_file()]
     if not found and not download:
         raise DataError(
             f"{name} is not in {folder / 'mnist'}. Download MNIST once (12 MB): load('mnist', "
             "download=True), or --download; if you have it, set VAELIB_DATA to its folder"
         )
-    raw = _read(found[0] if found else _fetch(name, folder / "mnist"))
+    raw = _read(found[0] if found else _fetch(name, folder / "mnist"), MNIST[name])
     dims = raw[3]
     shape = np.frombuffer(raw, ">i4", dims, offset=4)
     values = torch.tensor(np.frombuffer(raw, np.uint8, offset=4 + 4 * dims).reshape(shape))
     return values.long() if dims == 1 else values.float() / 255
 
 
-def _read(path: Path) -> bytes:
-    """The uncompressed content of a stored file. Raises DataError if it is not the genuine one."""
-    wanted = MNIST[path.name.removesuffix(".gz")]
+def _read(path: Path, wanted: str) -> bytes:
+    """The uncompressed content of a stored file. Raises DataError if its SHA-256 is another one."""
+    again = "delete it and download it again (load('mnist', download=True))"
     try:
         raw = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-        digest = hashlib.sha256(raw).hexdigest()
-        if digest != wanted:
-            raise ValueError(f"its SHA-256, uncompressed, is {digest}, expected {wanted}")
     except PermissionError as error:
         raise DataError(f"{path} cannot be read ({error}); mend its permissions") from None
-    except (OSError, EOFError, zlib.error, ValueError) as error:
-        advice = "delete it and download it again (load('mnist', download=True))"
-        raise DataError(f"{path} is damaged ({error}): {advice}") from None
-    return raw
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(f"{path} is damaged ({error}): {again}") from None
+    digest = hashlib.sha256(raw).hexdigest()
+    if digest == wanted:
+        return raw
+    given = f"its SHA-256, uncompressed, is {digest}, expected {wanted}"
+    count = int.from_bytes(raw[4:8], "big")
+    labels = raw[:4] == b"\0\0\x08\x01" and len(raw) == 8 + count
+    images = raw[:4] == b"\0\0\x08\x03" and len(raw) == 16 + 28 * 28 * count
+    if labels or images:
+        others = "Fashion-MNIST, KMNIST and EMNIST use the same names: move their files elsewhere"
+        what = f"a well-formed IDX file, but not MNIST's ({given})"
+        raise DataError(f"{path} is {what}. {others}; if it should be MNIST's, {again}")
+    raise DataError(f"{path} is damaged ({given}): {again}")
 
 
 def _fetch(name: str, folder: Path) -> Path:
@@ -163,7 +262,7 @@ def _fetch(name: str, folder: Path) -> Path:
             for mirror in MIRRORS:
                 try:
                     pooch.retrieve(mirror + file, None, file, temporary, progressbar=True)
-                    _read(Path(temporary, file))
+                    _read(Path(temporary, file), MNIST[name])
                     return Path(temporary, file).replace(folder / file)
                 except Exception as error:  # any trouble with one mirror: ask the next
                     troubles += f"\n  {mirror}: {error}"

@@ -81,7 +81,7 @@ def lessons() -> Iterator[Fact]:
         yield True, what, ""
     except Exception as trouble:
         what = f"data: MNIST is not whole: {_first_line(trouble)}"
-        yield False, what, f"delete {folder} and download it again"
+        yield False, what, "what that line says, or set VAELIB_DATA to another folder"
 
     vae = models.dense((32, 32), 2, hidden=(64,))
     history = training.fit(vae, x, epochs=10, progress=False)

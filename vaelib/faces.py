@@ -55,7 +55,8 @@ class _Heads:
         self.sin = yaw.sin()
         self.cos = yaw.cos()
         self.pixel = 2.0 / size
-        centres = (torch.arange(size) + 0.5) * self.pixel - 1.0
+        positions = torch.arange(size, dtype=torch.float32, device="cpu")
+        centres = (positions + 0.5) * self.pixel - 1.0
         self.u = centres.expand(1, size, size)  # to the right
         self.v = centres.flip(0)[:, None].expand(1, size, size)  # up
         t = (self.v - 0.02) / 0.80
@@ -173,7 +174,7 @@ def _factor(name: str, value: object) -> Tensor:
     array = np.asarray(value.detach().cpu() if isinstance(value, Tensor) else value)
     if array.dtype.kind != "f" and not (type(value) in (int, float) or array.size == 0):
         raise TypeError(f"{name} has dtype {array.dtype}; expected a number or an array of floats")
-    factor = torch.tensor(array, dtype=torch.float64)
+    factor = torch.tensor(array, dtype=torch.float64, device="cpu")
     validation.finite(name, factor)
     if (factor.abs() > 1.0).any():
         lo, hi = factor.aminmax()
@@ -181,6 +182,7 @@ def _factor(name: str, value: object) -> Tensor:
     return factor
 
 
+@torch.inference_mode(False)  # in it, tensors are made that no gradient can go through later
 def render(
     expression: Factor, pose: Factor, size: int = 32
 ) -> Float32[Tensor, "... {size} {size}"]:

@@ -197,14 +197,10 @@ class VAE(nn.Module):
             raise ValueError(f"encoder and decoder give {given}; expected {wanted}")
 
     def _check(self, name: str, value: Any, shape: Sequence[int | str], unit: bool = False) -> None:
-        validation.floats(name, value, shape)
-        for what in ("dtype", "device"):
-            given = getattr(value, what)
-            own = getattr(self, what)
-            if given != own:
-                to = own if what == "dtype" else f'"{own}"'
-                fault = f"{name} has {what} {given}, the model {own}"
-                raise TypeError(f"{fault}; expected the same: say {name}.to({to})")
+        validation.floats(name, value, shape, self.dtype)
+        if value.device != self.device:
+            given = f"{name} has device {value.device}, the model {self.device}"
+            raise TypeError(f'{given}; expected the same: say {name}.to("{self.device}")')
         (validation.unit_interval if unit else validation.finite)(name, value)
 
 

@@ -1,33 +1,140 @@
-"""Argument checks, written once: each error says what was given and what was expected."""
+"""Argument checks, written once: each error says what was given, what was expected, what to do."""
 
 import math
 from collections.abc import Sequence
 from numbers import Real
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
-GREY = "divide images with grey values 0 to 255 by 255"
+Shape = Sequence[int | str]
+# How images of other layouts are brought to the one expected: the first line that fits is advised.
+LAYOUTS = (
+    "{}",
+    "{}[None]",  # one image
+    "{}.unsqueeze(1)",
+    "{}.squeeze(1)",
+    "{}.movedim(-1, 1)",  # channels last
+    "{}.movedim(-1, 0)[None]",
+    "{}.squeeze(-1)",
+    "{}.unflatten(1, {sizes})",
+    "{}.mean(1)",  # colour to grey
+    "{}.mean(-1)",
+    "{}.expand(-1, 3, -1, -1)",  # grey to colour
+    "{}.unsqueeze(1).expand(-1, 3, -1, -1)",
+    "{}.split([3, 1], 1)[0]",  # without an alpha channel
+    "{}.movedim(-1, 1).split([3, 1], 1)[0]",
+)
 
 
-def floats(name: str, value: object, shape: Sequence[int | str] | None = None) -> None:
-    """Refuse what is not a floating-point tensor of `shape`, if one is given.
+def floats(
+    name: str, value: object, shape: Shape | None = None, dtype: torch.dtype | None = None
+) -> None:
+    """Refuse what is not a floating-point tensor of `shape` and `dtype`, where they are given.
 
-    A name in `shape` stands for any size, and "..." for any number of leading dimensions.
+    A name in `shape` stands for any size, and "..." for any number of leading dimensions. Sizes
+    after "N" or "B" are an image's: the refusal then gives the code that makes such images.
     """
+    error: type[Exception] = TypeError
     if not isinstance(value, Tensor):
-        raise TypeError(f"{name} must be a torch tensor of floats, not {type(value).__name__}")
-    if not value.is_floating_point():
-        given = f"{name} has dtype {value.dtype}"
-        raise TypeError(f"{given}; floats are expected (say {name}.float(), and {GREY})")
-    if shape is None:
-        return
-    wanted = [size for size in shape if size != "..."]
-    sizes = value.shape[value.ndim - len(wanted) :] if "..." in shape else value.shape
-    fits = [isinstance(w, str) or w == size for w, size in zip(wanted, sizes, strict=False)]
-    if len(sizes) != len(wanted) or not all(fits):
+        given = f"{name} must be a torch tensor of floats, not {type(value).__name__}"
+    elif not value.is_floating_point():
+        given = f"{name} has dtype {value.dtype}; floats are expected"
+    elif shape is not None and not _fits(value.shape, shape):
+        error = ValueError
         expected = str(tuple(shape)).replace("'", "")
-        raise ValueError(f"{name} has shape {tuple(value.shape)}; expected {expected}")
+        given = f"{name} has shape {tuple(value.shape)}; expected {expected}"
+    elif dtype is not None and value.dtype != dtype:
+        given = f"{name} has dtype {value.dtype}; expected {dtype}"
+    else:
+        return
+    images = shape is not None and len(shape) > 2 and shape[0] in ("N", "B")
+    sizes = [n for n in shape or () if images and isinstance(n, int)]
+    raise error(given + _advice(name, value, sizes, images, dtype))
+
+
+def _fits(sizes: Sequence[int], shape: Shape) -> bool:
+    wanted = [size for size in shape if size != "..."]
+    if "..." in shape:
+        sizes = sizes[max(0, len(sizes) - len(wanted)) :]
+    same = [isinstance(w, str) or w == size for w, size in zip(wanted, sizes, strict=False)]
+    return len(sizes) == len(wanted) and all(same)
+
+
+def _advice(
+    name: str, value: Any, sizes: Sequence[int], unit: bool, dtype: torch.dtype | None = None
+) -> str:
+    """What to type: code that makes of `value` a tensor of (N, *sizes), with `unit` in [0, 1]."""
+    try:
+        code, values = _as_tensor(name, value, sizes, dtype or torch.float32)
+        if sizes:
+            code = _laid_out(code, values.shape, tuple(sizes))
+        lo, hi, uint8 = float(values.min()), float(values.max()), "uint8" in str(values.dtype)
+        if unit or uint8:
+            code = _in_unit_interval(code, lo, 255.0 if uint8 and hi > 1 else hi)
+    except Exception:  # for what nobody has thought of, what is expected has to do
+        return ""
+    doubt = " if these are logits; after (x - mean) / std, x * std + mean is what to undo it with"
+    return "" if code == name else f": say {code}{doubt if 'sigmoid' in code else ''}"
+
+
+def _as_tensor(name: str, value: Any, sizes: Sequence[int], dtype: torch.dtype) -> tuple[str, Any]:
+    """Code for a tensor of that dtype, and the values of the examples, or of the first ones."""
+    kind = str(dtype).removeprefix("torch.")
+    cast = ".float()" if kind == "float32" else f".to({dtype})"
+    if isinstance(value, Tensor):
+        return name + (cast if value.dtype != dtype else ""), value
+    if isinstance(getattr(value, "train", None), Tensor):  # a whole `Data`
+        return f"{name}.train", value.train
+    mode = "RGB" if len(sizes) == 3 and sizes[0] == 3 else "L"
+    pixels = f'.convert("{mode}").resize({tuple(sizes[:-3:-1]) or (64, 64)})'
+    one = isinstance(value, np.ndarray) or hasattr(value, "convert")  # which only Pillow's have
+    loader = isinstance(value, torch.utils.data.DataLoader)
+    with torch.random.fork_rng(devices=[]):  # of a data set that draws random numbers
+        item = value if one else value.dataset[0] if loader else value[0]
+    pick = "[0]" if isinstance(item, tuple | list) and not isinstance(item[0], Real | list) else ""
+    image = item[0] if pick else item
+    if hasattr(image, "convert"):
+        pick += pixels
+        image = eval(f"image{pixels}")
+    if loader:
+        code = f"torch.cat([batch{pick} for batch in {name}])"
+        return code + (cast if image.dtype != dtype else ""), image[None]
+    code = f"{name}{pick}" if one else f"[np.array({name}[i]{pick}) for i in range(len({name}))]"
+    values = np.array(image) if one else np.array(image)[None]
+    if isinstance(value, list | tuple):  # which may be of different sizes
+        values = np.array(eval(code, {"np": np, name: value}))
+    return f'torch.tensor(np.array({code}, "{kind}"))', values
+
+
+def _laid_out(code: str, shape: Sequence[int], sizes: tuple[int, ...]) -> str:
+    """The code, brought to (N, *sizes): each layout is tried on a tensor that has no memory."""
+    given = torch.empty(tuple(shape), device="meta")
+    for layout in LAYOUTS:
+        try:
+            tried = eval(layout.format("given", sizes=sizes), {"given": given})
+        except (RuntimeError, ValueError, IndexError):
+            continue
+        if tried.shape[1:] == sizes:
+            return layout.format(code, sizes=sizes)
+    raise ValueError("these are no such images")
+
+
+def _in_unit_interval(code: str, lo: float, hi: float) -> str:
+    """The code, brought from [lo, hi] to [0, 1]; a sharp filter leaves its range by a little."""
+    if 0 <= lo and hi <= 1:
+        return code
+    if -0.1 <= lo and hi <= 1.1:
+        return f"{code}.clamp(0, 1)"
+    if -1.2 <= lo and hi <= 1.2:
+        return f"(({code} + 1) / 2).clamp(0, 1)"
+    if 0 <= lo and hi <= 100:  # not what 8 bits make: digits have 0 to 16, percents 0 to 100
+        return f"{code} / {math.ceil(hi)}"
+    if -26 <= lo and hi <= 281:
+        return f"{code} / 255" if 0 <= lo and hi <= 255 else f"({code} / 255).clamp(0, 1)"
+    return f"{code} / 65535" if 0 <= lo and hi <= 65535 else f"{code}.sigmoid()"
 
 
 def same(first: str, a: Tensor, second: str, b: Tensor) -> None:
@@ -61,7 +168,8 @@ def unit_interval(name: str, value: Tensor) -> None:
     lo, hi = value.detach().aminmax() if value.numel() else (0.0, 1.0)
     if not (lo >= 0 and hi <= 1):
         finite(name, value)
-        raise ValueError(f"{name} has values in [{lo:.3g}, {hi:.3g}]; expected in [0, 1] ({GREY})")
+        given = f"{name} has values in [{lo:.3g}, {hi:.3g}]; expected in [0, 1]"
+        raise ValueError(given + _advice(name, value, (), unit=True))
 
 
 def binary(name: str, value: Tensor) -> None:
