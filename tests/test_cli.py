@@ -2,13 +2,17 @@
 
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
 
 import pytest
 import torch
+from photographs import mixed
 
-from vaelib import training
+import vaelib
+from vaelib import checkpoint, cli, commands, training
 from vaelib.cli import main
 
 
@@ -114,14 +118,150 @@ def test_explore_writes_one_page(folder, tmp_path, capsys):
     assert page.read_text().lstrip().lower().startswith("<!doctype html>")
 
 
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+    """A folder of pictures of every kind, and a run of one epoch on it."""
+    home = tmp_path_factory.mktemp("photos")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("VAELIB_DATA", str(home / "cache"))
+        mixed(home / "photos", 40)
+        words = ["train", "--data", str(home / "photos"), "--out", str(home / "run"), "--quiet"]
+        assert main([*words, "--epochs", "2", "--size", "16", "24"]) == 0
+        yield home
+
+
+def test_from_a_folder_of_pictures_to_a_page_in_three_commands(photos, capsys):
+    facts = json.loads((photos / "run" / "run.json").read_text())
+    assert facts["data"] == str(photos / "photos")
+    assert facts["size"] == [16, 24] and facts["grey"] is False
+    vae = checkpoint.load_vae(photos / "run")
+    assert vae.shape == (3, 16, 24) and vae.config["maker"] == "conv"
+    assert vae.config["learn_sigma_x"] and vae.decoder.sigma_x != 0.2
+    assert main(["evaluate", str(photos / "run"), "--samples", "2"]) == 0
+    said = capsys.readouterr()
+    assert "IW-2" in said.out and said.err.startswith("vaelib evaluate: ")
+    assert "cut.jpg" in said.err and len(said.err.splitlines()) == 1
+    page = photos / "page.html"
+    assert main(["explore", str(photos / "run"), "--html", str(page), "--no-browser"]) == 0
+    assert "photos" in page.read_text()
+
+
+def test_a_run_of_pictures_that_have_moved(photos, tmp_path, capsys):
+    other = tmp_path / "elsewhere"
+    shutil.copytree(photos / "photos", other, symlinks=True)
+    run = tmp_path / "run"
+    shutil.copytree(photos / "run", run)
+    facts = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(json.dumps(facts | {"data": str(tmp_path / "gone")}))
+    assert main(["evaluate", str(run), "--samples", "2"]) == 2
+    said = capsys.readouterr().err
+    assert "gone" in said and "--data FOLDER" in said and len(said.splitlines()) == 1
+    words = ["evaluate", str(run), "--samples", "2"]
+    assert main([*words, "--data", str(other)]) == 0
+    moved = capsys.readouterr().out
+    assert main(["evaluate", str(photos / "run"), "--samples", "2"]) == 0
+    assert capsys.readouterr().out == moved
+    (run / "run.json").unlink()
+    assert main([*words, "--data", str(other)]) == 0, "size and colour are the model's"
+
+
+def test_sizes_that_convolutions_cannot_halve(photos, capsys):
+    words = ["train", "--data", str(photos / "photos"), "--quiet", "--epochs", "1", "--size"]
+    assert main([*words, "15", "16"]) == 2
+    assert "--size 64 64; or --model dense" in capsys.readouterr().err
+    for size in (["12", "20"], ["6"]):
+        assert main([*words, *size]) == 0
+    assert main([*words, "15", "16", "--model", "dense", "--hidden", "5", "--grey"]) == 0
+
+
+FACES = ["train", "--epochs", "1"]
+DIGITS = [*FACES, "--data", "digits"]
+USELESS = {
+    "--sigma-x": [*DIGITS, "--sigma-x", "0.1"],
+    "--hidden": [*FACES, "--model", "conv", "--hidden", "5"],
+    "--channels": [*FACES, "--channels", "5"],
+    "--warmup": [*FACES, "--warmup", "5", "--beta", "0"],
+    "--size": [*DIGITS, "--size", "8"],
+    "--grey": [*FACES, "--grey"],
+    "--download": [*DIGITS, "--download"],
+    "--data": ["evaluate", "faces", "--data", "digits"],
+    "--download ": ["explore", "faces", "--download", "--no-browser"],
+}
+
+
+@pytest.mark.parametrize("option", USELESS)
+def test_an_option_without_effect_is_refused(option, capsys, tmp_path):
+    out = ["--out", str(tmp_path / "run")] if USELESS[option][0] == "train" else []
+    assert main([*USELESS[option], *out]) == 2
+    error = capsys.readouterr().err
+    assert option.strip() in error and len(error.splitlines()) == 1
+    assert not (tmp_path / "run").exists()
+
+
+def test_every_command_has_one_example_that_it_understands(capsys):
+    for words in ([], ["train"], ["evaluate"], ["explore"], ["doctor"]):
+        with pytest.raises(SystemExit) as left:
+            main([*words, "--help"])
+        (example,) = re.findall(r"example: python -m vaelib (.*)", capsys.readouterr().out)
+        assert left.value.code == 0 and example.startswith((words or ["train"])[0])
+        cli.parser().parse_args(example.split())
+
+
+def test_version(capsys):
+    with pytest.raises(SystemExit) as left:
+        main(["--version"])
+    assert left.value.code == 0 and capsys.readouterr().out == f"vaelib {vaelib.__version__}\n"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        [],
+        ["tarin"],
+        ["train", "--epochs", "many"],
+        ["train", "--model", "lstm"],
+        ["evaluate"],
+        ["evaluate", "faces", "--size", "8"],
+        ["train", "--nonsense"],
+    ],
+)
+def test_a_word_that_is_not_understood_is_one_line(words, capsys):
+    with pytest.raises(SystemExit) as left:
+        main(words)
+    error = capsys.readouterr().err
+    assert left.value.code == 2 and len(error.splitlines()) == 1 and "--help" in error
+
+
+@pytest.mark.parametrize("command", ["train", "evaluate", "explore"])
+def test_ctrl_c_is_130(command, monkeypatch, capsys):
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(commands, command, stop)
+    assert main([command, *(["run"] if command != "train" else [])]) == 130
+    assert capsys.readouterr().err == f"vaelib {command}: interrupted\n"
+
+
+def test_a_run_of_other_data_is_named(folder, photos, capsys):
+    for data in ("faces", str(photos / "photos")):
+        out = ["--out", str(folder), "--epochs", "1", "--quiet"]
+        assert main(["train", "--data", data, *out]) == 2
+        error = capsys.readouterr().err.splitlines()[-1]
+        assert f"holds a run on digits, not on {data}" in error and "another --out" in error
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
+        (["train", "--data", "imagenet"], "faces, digits, mnist or a folder of pictures"),
+        (["train", "--data", "/dev/null"], "is a file; expected a folder"),
         (["evaluate", "/nowhere/at/all"], "there is no checkpoint"),
         (["train", "--data", "digits", "--latent-dim", "0"], "expected at least 1"),
         (["train", "--data", "digits", "--device", "abacus"], "abacus"),
         (["train", "--data", "digits", "--lr", "nan"], "lr is nan"),
         (["train", "--data", "digits", "--epochs", "0"], "epochs is 0"),
+        (["train", "--data", "digits", "--warmup", "-1"], "warmup is -1"),
+        (["evaluate", "faces", "--samples", "0"], "n_samples is 0"),
         (["train", "--data", "digits", "--out", "/dev/null/folder"], "/dev/null/folder"),
     ],
 )

@@ -1,5 +1,6 @@
 """Data sets as promised, and mirrors that are dead, slow, cut short or lie."""
 
+import dataclasses
 import gzip
 import hashlib
 import http.server
@@ -65,6 +66,66 @@ def test_digits_are_scikit_learns():
 def test_data_cannot_be_changed_by_mistake():
     with pytest.raises(AttributeError):
         load("digits").train = torch.zeros(1, 8, 8)
+
+
+@pytest.mark.parametrize("name", ["faces", "digits"])
+def test_the_data_depend_on_no_setting_of_torch(name):
+    first = load(name)
+    torch.manual_seed(5)
+    state = torch.get_rng_state()
+    torch.set_default_dtype(torch.float64)
+    try:
+        with torch.inference_mode(), torch.device("meta"):
+            again = load(name)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert torch.equal(torch.get_rng_state(), state)
+    for field in dataclasses.fields(first):
+        one, other = getattr(first, field.name), getattr(again, field.name)
+        if isinstance(one, torch.Tensor):
+            assert torch.equal(one, other) and one.dtype == other.dtype
+            assert not other.is_inference() and not other.requires_grad
+        else:
+            assert one == other
+
+
+X, TWO = torch.full((3, 4, 4), 0.5), torch.zeros(3, 2)
+LABELS = torch.tensor([0, 1, 2])
+WRONG = {
+    "no examples": ({"train": X[:0]}, ValueError, "train.*one example or more"),
+    "no test": ({"test": X[:0]}, ValueError, "test.*one example or more"),
+    "other size": ({"test": X[:, 1:]}, ValueError, r"test has shape \(3, 3, 4\).*\(N, 4, 4\)"),
+    "other dtype": ({"test": X.double()}, TypeError, r"float64; expected torch.float32: say test"),
+    "one image": ({"train": X[0, 0]}, ValueError, r"\(4,\); expected \(N, H, W\)"),
+    "nan": ({"test": X * torch.nan}, ValueError, "test holds 48 values that are NaN"),
+    "range": ({"train": X * 510}, ValueError, r"\[255, 255\].*say train / 255"),
+    "last": (
+        {"train": torch.zeros(3, 8, 8, 3), "test": torch.zeros(3, 8, 8, 3)},
+        ValueError,
+        r"say train\.movedim\(-1, 1\)",
+    ),
+    "factors": ({"train_factors": TWO[:2]}, ValueError, r"train_factors.*\(2, 2\).*\(3, F\)"),
+    "factor names": ({"factor_names": ("a",), "test_factors": TWO}, ValueError, r"\(3, 1\)"),
+    "factor nan": ({"test_factors": TWO / 0}, ValueError, "NaN"),
+    "factor ints": ({"test_factors": TWO.int()}, TypeError, "say test_factors.float"),
+    "labels": ({"train_labels": LABELS[:2]}, ValueError, r"whole numbers \(3,\)"),
+    "label floats": ({"test_labels": LABELS.float()}, ValueError, r"float32.*say torch.tensor"),
+    "label list": ({"test_labels": [0, 1, 2]}, ValueError, r"list.*say torch.tensor"),
+    "label names": ({"test_labels": LABELS, "label_names": ("a", "b")}, ValueError, r"\[0, 2\].*2"),
+}
+
+
+@pytest.mark.refuses
+@pytest.mark.parametrize("wrong", WRONG)
+def test_data_is_checked_when_it_is_made(wrong):
+    options, error, message = WRONG[wrong]
+    with pytest.raises(error, match=message):
+        data.Data(**{"name": "made", "train": X, "test": X, **options})
+
+
+def test_data_that_are_right():
+    for x in (X, X.double(), X[:, None], X.flatten(1) * 100, torch.rand(3, 1, 2, 2)):
+        assert data.Data("made", x, x[:1], test_labels=LABELS[:1]).train is x
 
 
 @pytest.mark.refuses
@@ -353,6 +414,31 @@ def test_a_wrong_hash_is_reported_with_the_right_one(little):
     given = hashlib.sha256(b"somebody else's data").hexdigest()
     with pytest.raises(DataError, match=f"{given}.*expected {data.MNIST[IMAGES]}"):
         load("mnist")
+
+
+@pytest.mark.refuses
+def test_files_of_another_data_set_are_not_called_damaged(little):
+    """Fashion-MNIST's and KMNIST's have the same names and the same form."""
+    (little / "mnist").mkdir(parents=True)
+    for name in RAW:
+        other = {"images": np.zeros((4, 28, 28)), "labels": np.zeros(4)}[name.split("-")[1]]
+        (little / "mnist" / f"{name}.gz").write_bytes(gzip.compress(idx(other)))
+        said = f"{name}.gz is a well-formed IDX file, but not MNIST's.*Fashion-MNIST, KMNIST"
+        with pytest.raises(DataError, match=said) as error:
+            load("mnist")
+        assert len(str(error.value).splitlines()) == 1
+        (little / "mnist" / f"{name}.gz").write_bytes(PACKED[f"{name}"])
+
+
+@pytest.mark.parametrize("place", ["", "mnist", "MNIST/raw"])
+@pytest.mark.parametrize("ending", ["", ".gz"])
+@pytest.mark.parametrize("dash", ["-idx", ".idx"])
+def test_files_are_found_by_the_names_that_mirrors_give_them(little, place, ending, dash):
+    (little / place).mkdir(parents=True)
+    for name in RAW:
+        content = PACKED[name] if ending else RAW[name]
+        (little / place / f"{name.replace('-idx', dash)}{ending}").write_bytes(content)
+    check_little(load("mnist"))
 
 
 @pytest.mark.refuses

@@ -13,7 +13,7 @@ FLOORS = [
     {"vaelib.distributions", "vaelib.divergences", "vaelib.schedules"},
     {"vaelib.bounds", "vaelib.exact"},
     {"vaelib.models"},
-    {"vaelib.checkpoint", "vaelib.faces", "vaelib.data", "vaelib.plots"},
+    {"vaelib.checkpoint", "vaelib.faces", "vaelib.data", "vaelib.pictures", "vaelib.plots"},
     {"vaelib.run"},
     {"vaelib.engine"},
     {"vaelib.training"},

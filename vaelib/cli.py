@@ -22,7 +22,7 @@ class Parser(argparse.ArgumentParser):
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command. Exit code: 0 well, 1 something is amiss, 2 bad input, 130 interrupted."""
-    arguments = _parser().parse_args(argv)
+    arguments = parser().parse_args(argv)
     failed = f"vaelib {arguments.command}"
     try:
         if arguments.command == "doctor":
@@ -44,15 +44,16 @@ def main(argv: list[str] | None = None) -> int:
         return 2
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
+    """What the commands are, and their options."""
     example = "example: python -m vaelib"
-    parser = Parser(
+    top = Parser(
         "vaelib",
         description="Variational auto-encoders, small.",
         epilog=f"{example} train --data faces --out run",
     )
-    parser.add_argument("--version", action="version", version=f"vaelib {__version__}")
-    commands = parser.add_subparsers(dest="command", required=True)
+    top.add_argument("--version", action="version", version=f"vaelib {__version__}")
+    commands = top.add_subparsers(dest="command", required=True)
 
     epilog = f"{example} train --data photos --size 64 --out run"
     train = commands.add_parser("train", help="train a VAE and report its ELBO", epilog=epilog)
@@ -102,4 +103,4 @@ def _parser() -> argparse.ArgumentParser:
 
     help = "is everything here that the lessons need?"
     commands.add_parser("doctor", help=help, epilog=f"{example} doctor")
-    return parser
+    return top

@@ -27,9 +27,9 @@ MODELS: dict[str, dict[str, Any]] = {
 }
 EPOCHS = {"digits": {"epochs": 100}, "mnist": {"epochs": 10}}
 # For a folder of pictures: σ_x starts where untrained pictures are, and is learned.
-PICTURES: dict[str, Any] = {"latent_dim": 16, "sigma_x": 0.3, "learn_sigma_x": True}
+PICTURES: dict[str, Any] = {"latent_dim": 16, "sigma_x": 0.2, "learn_sigma_x": True}
 CHANNELS = (16, 32, 64, 64)
-STEPS = 1200  # of 32 pictures, a minute or two; more pictures are seen five times or more
+STEPS = 600  # of 32 pictures each; more pictures are seen five times or more
 
 
 def train(a: Namespace) -> int:
@@ -51,7 +51,8 @@ def _train_here(a: Namespace) -> int:
     vae = _make(a, tuple(images.train.shape[1:]))
     options: dict[str, Any] = {"progress": not a.quiet, **EPOCHS.get(a.data, {})}
     if a.data not in data.NAMES:
-        options |= {"batch_size": 32, "epochs": max(5, STEPS * 32 // len(images.train))}
+        batches = math.ceil(len(images.train) / 32)
+        options |= {"batch_size": 32, "lr": 2e-3, "epochs": max(5, STEPS // batches)}
     options |= _given(a, "seed", "device", "epochs", "batch_size", "lr", "beta")
     options |= _given(a, "engine", "precision")
     if a.warmup is not None:
@@ -60,7 +61,8 @@ def _train_here(a: Namespace) -> int:
     options["binarise"] = isinstance(vae.decoder, models.BernoulliDecoder)
     facts = {"data": a.data}
     if a.data not in data.NAMES:
-        facts = {"data": os.path.abspath(a.data), "size": vae.shape[-2:], "grey": a.grey}
+        path = str(Path(a.data).expanduser().resolve())
+        facts = {"data": path, "size": vae.shape[-2:], "grey": a.grey}
     if a.out is not None:
         options["checkpoint"] = a.out / checkpoint.NAME
         if options["checkpoint"].exists():
@@ -178,9 +180,10 @@ def _test(vae: models.VAE, images: data.Data, seed: int) -> tuple[Tensor, dict[s
         x = data.binarise(x, torch.Generator().manual_seed(0))
     with torch.no_grad():
         bounds = elbo(vae, x, generator=torch.Generator().manual_seed(seed))
+    spread = bounds.total.std().item() if len(x) > 1 else math.nan
     return x, {
         "elbo": bounds.total.mean().item(),
-        "elbo_standard_error": bounds.total.std().item() / math.sqrt(len(x)),
+        "elbo_standard_error": spread / math.sqrt(len(x)),
         "reconstruction": bounds.reconstruction.mean().item(),
         "kl": bounds.kl.mean().item(),
     }
@@ -211,8 +214,8 @@ def _open(a: Namespace) -> tuple[models.VAE, data.Data]:
     """The model and its data, from a run's folder or the shipped ones."""
     run = Path(a.folder)
     if a.folder == "faces" and not run.is_dir():
-        if a.data not in (None, "faces"):
-            raise ValueError(f"the shipped model is of faces, not of {a.data}: leave --data out")
+        if a.data not in (None, "faces") or a.download:
+            raise ValueError("--data and --download have no effect with the shipped model of faces")
         return checkpoint.load_vae(data.shipped("faces_vae.safetensors")), data.load("faces")
     vae = checkpoint.load_vae(run)
     facts = (run.parent if run.is_file() else run) / "run.json"
@@ -223,6 +226,8 @@ def _open(a: Namespace) -> tuple[models.VAE, data.Data]:
     if a.data is None and name not in data.NAMES and not Path(name).is_dir():
         advice = "say where they are now with --data FOLDER"
         raise ValueError(f"the pictures of {a.folder} were in {name}, which is gone: {advice}")
+    if a.download and name != "mnist":
+        raise ValueError(f"--download has no effect with {name}: leave it out")
     images = _load(name, a.download, vae.shape[-2:], len(vae.shape) == 2)
     if tuple(images.train.shape[1:]) != vae.shape:
         raise ValueError(f"the model is for images {vae.shape}, not those of {name}; see --data")

@@ -13,8 +13,8 @@ Shape = Sequence[int | str]
 # How images of other layouts are brought to the one expected: the first line that fits is advised.
 LAYOUTS = (
     "{}",
-    "{}[None]",  # one image
     "{}.unsqueeze(1)",
+    "{}[None]",  # one image
     "{}.squeeze(1)",
     "{}.movedim(-1, 1)",  # channels last
     "{}.movedim(-1, 0)[None]",
@@ -71,8 +71,9 @@ def _advice(
         code, values = _as_tensor(name, value, sizes, dtype or torch.float32)
         if sizes:
             code = _laid_out(code, values.shape, tuple(sizes))
-        lo, hi, uint8 = float(values.min()), float(values.max()), "uint8" in str(values.dtype)
+        uint8 = "uint8" in str(values.dtype)
         if unit or uint8:
+            lo, hi = float(values.min()), float(values.max())
             code = _in_unit_interval(code, lo, 255.0 if uint8 and hi > 1 else hi)
     except Exception:  # for what nobody has thought of, what is expected has to do
         return ""
@@ -102,8 +103,8 @@ def _as_tensor(name: str, value: Any, sizes: Sequence[int], dtype: torch.dtype) 
     if loader:
         code = f"torch.cat([batch{pick} for batch in {name}])"
         return code + (cast if image.dtype != dtype else ""), image[None]
-    code = f"{name}{pick}" if one else f"[np.array({name}[i]{pick}) for i in range(len({name}))]"
-    values = np.array(image) if one else np.array(image)[None]
+    code = f"{name}{pick}" if one else f"[np.asarray({name}[i]{pick}) for i in range(len({name}))]"
+    values = np.asarray(image) if one else np.asarray(image)[None]
     if isinstance(value, list | tuple):  # which may be of different sizes
         values = np.array(eval(code, {"np": np, name: value}))
     return f'torch.tensor(np.array({code}, "{kind}"))', values
@@ -132,7 +133,7 @@ def _in_unit_interval(code: str, lo: float, hi: float) -> str:
         return f"(({code} + 1) / 2).clamp(0, 1)"
     if 0 <= lo and hi <= 100:  # not what 8 bits make: digits have 0 to 16, percents 0 to 100
         return f"{code} / {math.ceil(hi)}"
-    if -26 <= lo and hi <= 281:
+    if -26 <= lo and 100 < hi <= 281:
         return f"{code} / 255" if 0 <= lo and hi <= 255 else f"({code} / 255).clamp(0, 1)"
     return f"{code} / 65535" if 0 <= lo and hi <= 65535 else f"{code}.sigmoid()"
 
