@@ -102,8 +102,7 @@ def load(name: Name, download: bool = False) -> Data:
     loaders = {"faces": _faces, "digits": _digits, "mnist": lambda: _mnist(download)}
     if name not in loaders:
         raise ValueError(f"there is no data set {name!r}; expected one of {list(loaders)}")
-    with torch.device("cpu"):  # whatever the default is
-        return loaders[name]()
+    return loaders[name]()
 
 
 @torch.inference_mode(False)
@@ -199,8 +198,8 @@ def _digits() -> Data:
     from sklearn.datasets import load_digits  # 1 s that only these data need
 
     bunch = load_digits()
-    train, test = torch.tensor(bunch.images / 16, dtype=torch.float32).split(1437)
-    train_labels, test_labels = torch.tensor(bunch.target).split(1437)
+    train, test = torch.tensor(bunch.images / 16, dtype=torch.float32, device="cpu").split(1437)
+    train_labels, test_labels = torch.tensor(bunch.target, device="cpu").split(1437)
     return Data("digits", train, test, train_labels=train_labels, test_labels=test_labels)
 
 
@@ -223,7 +222,8 @@ def _idx(name: str, download: bool) -> Tensor:
     raw = _read(found[0] if found else _fetch(name, folder / "mnist"), MNIST[name])
     dims = raw[3]
     shape = np.frombuffer(raw, ">i4", dims, offset=4)
-    values = torch.tensor(np.frombuffer(raw, np.uint8, offset=4 + 4 * dims).reshape(shape))
+    pixels = np.frombuffer(raw, np.uint8, offset=4 + 4 * dims).reshape(shape)
+    values = torch.tensor(pixels, device="cpu")
     return values.long() if dims == 1 else values.float() / 255
 
 
