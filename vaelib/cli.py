@@ -60,11 +60,14 @@ def _parser() -> argparse.ArgumentParser:
     explore.add_argument("--html", type=Path, help="the file to write")
     explore.add_argument("--no-browser", action="store_true", help="do not open it")
 
+    sets = ("faces", "digits", "mnist")
+    train.add_argument("--data", choices=sets, help="the data set")
     for command in (train, evaluate, explore):
-        command.add_argument("--data", choices=("faces", "digits", "mnist"), help="the data set")
         command.add_argument("--download", action="store_true", help="fetch MNIST if missing")
     for command in (evaluate, explore):
-        command.add_argument("folder", help='of `train --out`, or "faces": the shipped model')
+        command.add_argument("--data", choices=(*sets, "mnist_sample"), help="the data set")
+        shipped = "faces, mnist_2d, mnist_10d or mnist_conv"
+        command.add_argument("folder", help=f"of `train --out`, or a shipped model: {shipped}")
 
     commands.add_parser("doctor", help="is everything here that the lessons need?")
     return parser

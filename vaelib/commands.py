@@ -22,6 +22,12 @@ MODELS: dict[str, dict[str, Any]] = {
     "digits": {"latent_dim": 8, "hidden": (128,), "likelihood": "bernoulli"},
     "mnist": {"latent_dim": 20, "hidden": (400,), "likelihood": "bernoulli"},
 }
+SHIPPED = {
+    "faces": "faces_vae.safetensors",
+    "mnist_2d": "mnist_2d.safetensors",
+    "mnist_10d": "mnist_10d.safetensors",
+    "mnist_conv": "mnist_conv.safetensors",
+}
 EPOCHS = {"digits": {"epochs": 100}, "mnist": {"epochs": 10}}
 
 
@@ -131,8 +137,8 @@ def explore(a: Namespace) -> int:
     from vaelib.widgets import LatentExplorer  # which needs the packages of the lab
 
     vae, images = _open(a)
-    name = "faces_explorer.html" if a.folder == "faces" else f"{a.folder}/explorer.html"
-    path = a.html or Path(name)
+    between = "_" if _shipped(a.folder) else "/"
+    path = a.html or Path(f"{a.folder}{between}explorer.html")
     LatentExplorer(vae, images).save(path)
     print(f"wrote {path} ({path.stat().st_size / 2**20:.2f} MiB): open it in any browser")
     if not a.no_browser:
@@ -142,15 +148,20 @@ def explore(a: Namespace) -> int:
 
 def _open(a: Namespace) -> tuple[models.VAE, data.Data]:
     """The model and its data, from a run's folder or the shipped ones."""
-    if a.folder == "faces" and not Path("faces").is_dir():
-        return checkpoint.load_vae(data.shipped("faces_vae.safetensors")), data.load("faces")
-    vae = checkpoint.load_vae(a.folder)
+    shipped = _shipped(a.folder)
+    vae = checkpoint.load_vae(shipped or a.folder)
     facts = Path(a.folder, "run.json")
     try:
-        name = a.data or json.loads(facts.read_text())["data"]
+        info = checkpoint.read(shipped)[1] if shipped else {}
+        name = a.data or info.get("data") or json.loads(facts.read_text())["data"]
     except (OSError, ValueError, KeyError) as error:
         raise ValueError(f"{facts} does not say the data set ({error}): give --data") from None
     images = data.load(name, download=a.download)
     if tuple(images.train.shape[1:]) != vae.shape:
         raise ValueError(f"the model is for images {vae.shape}, not those of {name}; see --data")
     return vae, images
+
+
+def _shipped(name: str) -> Path | None:
+    """The file of the shipped model of that name; None for others, and for a folder of the user."""
+    return data.shipped(SHIPPED[name]) if name in SHIPPED and not Path(name).is_dir() else None

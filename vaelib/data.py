@@ -1,9 +1,10 @@
-"""The data sets: `load("faces" | "digits" | "mnist")`, images in [0, 1] of shape (N, H, W)."""
+"""The data sets that `load` knows by name: images in [0, 1] of shape (N, H, W)."""
 
 import gzip
 import hashlib
 import os
 import tempfile
+import zipfile
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,18 +49,24 @@ class Data:
     test_labels: Int[Tensor, " M"] | None = None
 
 
-def load(name: Literal["faces", "digits", "mnist"], download: bool = False) -> Data:
+def load(name: Literal["faces", "digits", "mnist", "mnist_sample"], download: bool = False) -> Data:
     """The data set of that name.
 
     faces: 4,000 + 1,000 drawn faces, 32 × 32, factors ("expression", "pose") uniform in [−1, 1].
     digits: scikit-learn's 1,797 handwritten digits, 8 × 8, of which the last 360 are the test set.
     mnist: 60,000 + 10,000, 28 × 28, from `cache_folder()`; `download=True` fetches missing files.
+    mnist_sample: 1,000 of MNIST's test images, which come with the project; none to train on.
     Raises ValueError for another name, DataError for a file missing or damaged.
 
     >>> load("digits").train.shape
     torch.Size([1437, 8, 8])
     """
-    loaders = {"faces": _faces, "digits": _digits, "mnist": lambda: _mnist(download)}
+    loaders = {
+        "faces": _faces,
+        "digits": _digits,
+        "mnist": lambda: _mnist(download),
+        "mnist_sample": _mnist_sample,
+    }
     if name not in loaders:
         raise ValueError(f"there is no data set {name!r}; expected one of {list(loaders)}")
     return loaders[name]()
@@ -116,6 +123,18 @@ def _digits() -> Data:
 def _mnist(download: bool) -> Data:
     train, train_labels, test, test_labels = (_idx(name, download) for name in MNIST)
     return Data("mnist", train, test, train_labels=train_labels, test_labels=test_labels)
+
+
+def _mnist_sample() -> Data:
+    """Every tenth test image; `train` is empty, as no image here was trained on."""
+    path = shipped("mnist_sample.npz")
+    try:
+        with np.load(path) as file:
+            images = torch.tensor(file["images"], dtype=torch.float32) / 255
+            labels = torch.tensor(file["labels"], dtype=torch.int64)
+    except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile, zlib.error) as error:
+        raise DataError(f"{path} is damaged ({error}): clone or install again") from None
+    return Data("mnist_sample", images[:0], images, train_labels=labels[:0], test_labels=labels)
 
 
 def _idx(name: str, download: bool) -> Tensor:
