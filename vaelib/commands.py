@@ -22,13 +22,9 @@ MODELS: dict[str, dict[str, Any]] = {
     "digits": {"latent_dim": 8, "hidden": (128,), "likelihood": "bernoulli"},
     "mnist": {"latent_dim": 20, "hidden": (400,), "likelihood": "bernoulli"},
 }
-SHIPPED = {
-    "faces": "faces_vae.safetensors",
-    "mnist_2d": "mnist_2d.safetensors",
-    "mnist_10d": "mnist_10d.safetensors",
-    "mnist_conv": "mnist_conv.safetensors",
-}
 EPOCHS = {"digits": {"epochs": 100}, "mnist": {"epochs": 10}}
+SHIPPED = {name: f"{name}.safetensors" for name in ("mnist_2d", "mnist_10d", "mnist_conv")}
+SHIPPED["faces"] = "faces_vae.safetensors"
 
 
 def train(a: Namespace) -> int:

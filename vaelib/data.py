@@ -25,6 +25,7 @@ MNIST = {
     "t10k-images-idx3-ubyte": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
     "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
 }
+Name = Literal["faces", "digits", "mnist", "mnist_sample"]
 MIRRORS = (
     "https://ossci-datasets.s3.amazonaws.com/mnist/",
     "https://storage.googleapis.com/cvdf-datasets/mnist/",
@@ -61,12 +62,8 @@ def load(name: Literal["faces", "digits", "mnist", "mnist_sample"], download: bo
     >>> load("digits").train.shape
     torch.Size([1437, 8, 8])
     """
-    loaders = {
-        "faces": _faces,
-        "digits": _digits,
-        "mnist": lambda: _mnist(download),
-        "mnist_sample": _mnist_sample,
-    }
+    loaders = {"faces": _faces, "digits": _digits, "mnist": lambda: _mnist(download)}
+    loaders["mnist_sample"] = _mnist_sample
     if name not in loaders:
         raise ValueError(f"there is no data set {name!r}; expected one of {list(loaders)}")
     return loaders[name]()
