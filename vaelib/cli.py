@@ -99,7 +99,8 @@ def parser() -> argparse.ArgumentParser:
         command.add_argument("--data", help="faces, digits, mnist, or a folder of pictures")
         command.add_argument("--download", action="store_true", help="fetch MNIST if missing")
     for command in (evaluate, explore):
-        command.add_argument("folder", help='of `train --out`, or "faces": the shipped model')
+        shipped = "faces, mnist_2d, mnist_10d or mnist_conv"
+        command.add_argument("folder", help=f"of `train --out`, or a shipped model: {shipped}")
 
     help = "is everything here that the lessons need?"
     commands.add_parser("doctor", help=help, epilog=f"{example} doctor")

@@ -30,6 +30,9 @@ EPOCHS = {"digits": {"epochs": 100}, "mnist": {"epochs": 10}}
 PICTURES: dict[str, Any] = {"latent_dim": 16, "sigma_x": 0.2, "learn_sigma_x": True}
 CHANNELS = (16, 32, 64, 64)
 STEPS = 600  # of 32 pictures each; more pictures are seen five times or more
+# The models that come with the project: their files, and the data to look at them with.
+SHIPPED = {"faces": ("faces_vae.safetensors", "faces")}
+SHIPPED |= {n: (f"{n}.safetensors", "mnist_sample") for n in ("mnist_2d", "mnist_10d", "mnist_conv")}
 
 
 def train(a: Namespace) -> int:
@@ -201,8 +204,8 @@ def explore(a: Namespace) -> int:
     from vaelib.widgets import LatentExplorer  # which needs the packages of the lab
 
     vae, images = _open(a)
-    name = "faces_explorer.html" if a.folder == "faces" else f"{a.folder}/explorer.html"
-    path = a.html or Path(name)
+    between = "_" if _shipped(a.folder) else "/"
+    path = a.html or Path(f"{a.folder}{between}explorer.html")
     LatentExplorer(vae, images).save(path)
     print(f"wrote {path} ({path.stat().st_size / 2**20:.2f} MiB): open it in any browser")
     if not a.no_browser:
@@ -212,15 +215,13 @@ def explore(a: Namespace) -> int:
 
 def _open(a: Namespace) -> tuple[models.VAE, data.Data]:
     """The model and its data, from a run's folder or the shipped ones."""
+    shipped = _shipped(a.folder)
     run = Path(a.folder)
-    if a.folder == "faces" and not run.is_dir():
-        if a.data not in (None, "faces") or a.download:
-            raise ValueError("--data and --download have no effect with the shipped model of faces")
-        return checkpoint.load_vae(data.shipped("faces_vae.safetensors")), data.load("faces")
-    vae = checkpoint.load_vae(run)
+    vae = checkpoint.load_vae(shipped or run)
     facts = (run.parent if run.is_file() else run) / "run.json"
     try:
-        name = str(a.data or json.loads(facts.read_text())["data"])
+        own = SHIPPED[a.folder][1] if shipped else json.loads(facts.read_text())["data"]
+        name = str(a.data or own)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{facts} does not say the data set ({error}): give --data") from None
     if a.data is None and name not in data.NAMES and not Path(name).is_dir():
@@ -232,3 +233,8 @@ def _open(a: Namespace) -> tuple[models.VAE, data.Data]:
     if tuple(images.train.shape[1:]) != vae.shape:
         raise ValueError(f"the model is for images {vae.shape}, not those of {name}; see --data")
     return vae, images
+
+
+def _shipped(name: str) -> Path | None:
+    """The file of the shipped model of that name; None for others, and for a folder of the user."""
+    return data.shipped(SHIPPED[name][0]) if name in SHIPPED and not Path(name).is_dir() else None

@@ -1,10 +1,11 @@
-"""The data sets, images in [0, 1]: `load("faces" | "digits" | "mnist")` and `from_folder(path)`."""
+"""The data sets, images in [0, 1]: those that `load` knows by name, and `from_folder(path)`."""
 
 import gzip
 import hashlib
 import os
 import tempfile
 import warnings
+import zipfile
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -19,7 +20,7 @@ from torch import Tensor
 
 from vaelib import faces, pictures, validation
 
-Name = Literal["faces", "digits", "mnist"]
+Name = Literal["faces", "digits", "mnist", "mnist_sample"]
 NAMES: tuple[str, ...] = get_args(Name)
 
 # SHA-256 of the files in the order of reading; uncompressed, as each mirror compresses differently.
@@ -67,7 +68,7 @@ class Data:
     def _check(self, part: str, x: Tensor) -> None:
         factors, labels = getattr(self, f"{part}_factors"), getattr(self, f"{part}_labels")
         given = f"{part} has shape {tuple(x.shape)}"
-        if not x.numel():
+        if not x.numel() and (len(x) or part == "test"):  # there may be nothing to train on
             raise ValueError(f"{given}; expected one example or more")
         if x.ndim == 4 and x.shape[3] <= 4 < x.shape[1]:
             raise ValueError(f"{given}; expected (N, C, H, W): say {part}.movedim(-1, 1)")
@@ -82,7 +83,7 @@ class Data:
                 given = f"{part}_labels is {given}, {tuple(getattr(labels, 'shape', ()))}"
                 code = f"torch.tensor(np.array({part}_labels)).long().flatten()"
                 raise ValueError(f"{given}; expected whole numbers ({len(x)},): say {code}")
-            if self.label_names and not 0 <= labels.min() <= labels.max() < len(self.label_names):
+            if len(x) and self.label_names and not 0 <= labels.min() <= labels.max() < len(self.label_names):
                 given = f"{part}_labels has values in [{labels.min()}, {labels.max()}]"
                 raise ValueError(f"{given}; expected one of {len(self.label_names)} label_names")
 
@@ -94,12 +95,14 @@ def load(name: Name, download: bool = False) -> Data:
     faces: 4,000 + 1,000 drawn faces, 32 × 32, factors ("expression", "pose") uniform in [−1, 1].
     digits: scikit-learn's 1,797 handwritten digits, 8 × 8, of which the last 360 are the test set.
     mnist: 60,000 + 10,000, 28 × 28, from `cache_folder()`; `download=True` fetches missing files.
+    mnist_sample: 1,000 of MNIST's test images, which come with the project; none to train on.
     Raises ValueError for another name, DataError for a file missing or damaged.
 
     >>> load("digits").train.shape
     torch.Size([1437, 8, 8])
     """
     loaders = {"faces": _faces, "digits": _digits, "mnist": lambda: _mnist(download)}
+    loaders["mnist_sample"] = _mnist_sample
     if name not in loaders:
         raise ValueError(f"there is no data set {name!r}; expected one of {list(loaders)}")
     return loaders[name]()
@@ -206,6 +209,18 @@ def _digits() -> Data:
 def _mnist(download: bool) -> Data:
     train, train_labels, test, test_labels = (_idx(name, download) for name in MNIST)
     return Data("mnist", train, test, train_labels=train_labels, test_labels=test_labels)
+
+
+def _mnist_sample() -> Data:
+    """Every tenth test image; `train` is empty, as no image here was trained on."""
+    path = shipped("mnist_sample.npz")
+    try:
+        with np.load(path) as file:
+            images = torch.tensor(file["images"], dtype=torch.float32) / 255
+            labels = torch.tensor(file["labels"], dtype=torch.int64)
+    except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile, zlib.error) as error:
+        raise DataError(f"{path} is damaged ({error}): clone or install again") from None
+    return Data("mnist_sample", images[:0], images, train_labels=labels[:0], test_labels=labels)
 
 
 def _idx(name: str, download: bool) -> Tensor:
