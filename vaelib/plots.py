@@ -230,11 +230,11 @@ def against(
     x = _array("x", x, 1)
     figure, (ax,) = _panels(alt, (9.0, 4.4), xlabel=xlabel, ylabel=ylabel)
     for i, (name, values) in enumerate(predicted.items()):
-        look = {"color": COLOURS[i % 7], "linestyle": LINES[i % 7], "label": name}
-        ax.plot(x, _array(name, values, 1, x), **look)
+        line: Any = {"color": COLOURS[i % 7], "linestyle": LINES[i % 7], "label": name}
+        ax.plot(x, _array(name, values, 1, x), **line)
     first = 0 if len(predicted) == len(measured) else len(predicted)
     for i, (name, (values, errors)) in enumerate(measured.items()):
-        look = {"color": COLOURS[(first + i) % 7], "fmt": MARKERS[i % 7], "capsize": 4}
+        look: Any = {"color": COLOURS[(first + i) % 7], "fmt": MARKERS[i % 7], "capsize": 4}
         bars = 2 * _array(name, errors, 1, x)
         ax.errorbar(x, _array(name, values, 1, x), bars, label=name, markersize=7, **look)
     ax.set(**{f"{axis}scale": "log" for axis in log})
