@@ -30,6 +30,7 @@ class DiagonalGaussian(td.Independent):
     def __init__(self, mu: Tensor, log_sigma: Tensor, event_dims: int = 1) -> None:
         validation.floats("mu", mu)
         validation.floats("log_sigma", log_sigma)
+        validation.count("event_dims", event_dims, at_least=0)
         self.shape = _broadcast("mu has shape", mu.shape, "log_sigma", log_sigma.shape)
         self.mu = mu
         self.log_sigma = log_sigma
@@ -52,7 +53,16 @@ class DiagonalGaussian(td.Independent):
         """
         _check_value("z", z, self)
         validation.finite("z", z)
-        return self.log_prob_unchecked(z)
+        log_p = self.log_prob_unchecked(z)
+        if log_p.isfinite().all() and (self.sigma >= torch.finfo(log_p.dtype).tiny).all():
+            return log_p
+        validation.finite("mu", self.mu)
+        validation.finite("log_sigma", self.log_sigma)
+        # Where σ leaves the range of its dtype: twice 1/√σ, in float64, is in range.
+        root = (-0.5 * self.log_sigma.double().clamp(min=-1400)).exp()
+        ratio = (z.double() - self.mu.double()) * root * root
+        terms = ratio**2 + (math.log(2 * math.pi) + 2 * self.log_sigma.double())
+        return (-0.5 * _sum_last(terms, self.reinterpreted_batch_ndims)).to(log_p.dtype)
 
     def log_prob_unchecked(self, z: Tensor) -> Tensor:
         """`log_prob` for values that have been checked before: the training loop's."""
@@ -72,12 +82,13 @@ class Bernoulli(td.Independent):
 
     def __init__(self, logits: Tensor, event_dims: int = 1) -> None:
         validation.floats("logits", logits)
+        validation.count("event_dims", event_dims, at_least=0)
         self.logits = logits
         super().__init__(td.Bernoulli(logits=logits, validate_args=False), event_dims, False)
 
     def sample(self, sample_shape: Shape = (), generator: Generator | None = None) -> Tensor:
         """Zeros and ones, (sample_shape, …, event), drawn with `generator`."""
-        probabilities = self.mean.detach().expand(*sample_shape, *self.logits.shape)
+        probabilities = self.mean.detach().expand((*sample_shape, *self.logits.shape))
         pixels = probabilities.to(_device(generator, self.logits)).bernoulli(generator=generator)
         return pixels.to(self.logits.device)
 
@@ -85,19 +96,22 @@ class Bernoulli(td.Independent):
         """log p(x), summed over the event: (…, event) → (…). Raises ValueError unless x is 0/1."""
         _check_value("x", x, self)
         validation.binary("x", x)
-        return self.log_prob_unchecked(x)
+        log_p = self.log_prob_unchecked(x)
+        if log_p.isnan().any():  # an infinite logit is a pixel that is certain
+            validation.finite("logits", self.logits)
+        return log_p
 
     def log_prob_unchecked(self, x: Tensor) -> Tensor:
         """`log_prob` for data that have been checked before: the training loop's."""
-        # x ℓ − log(1 + e^ℓ), which neither overflows nor loses digits for large |ℓ|
-        terms = x * self.logits - torch.nn.functional.softplus(self.logits)
+        # log sigmoid(±ℓ): as x ℓ − log(1 + e^ℓ) it would lose its digits for a large |ℓ|.
+        terms = torch.nn.functional.logsigmoid((2 * x - 1) * self.logits)
         return _sum_last(terms, self.reinterpreted_batch_ndims)
 
 
 def normal_like(shape: Shape, like: Tensor, generator: Generator | None) -> Tensor:
     """ε ~ N(0, I) of `shape`, with the dtype and on the device of `like`."""
     device = _device(generator, like)
-    return torch.randn(*shape, generator=generator, dtype=like.dtype, device=device).to(like.device)
+    return torch.randn(shape, generator=generator, dtype=like.dtype, device=device).to(like.device)
 
 
 def _device(generator: Generator | None, like: Tensor) -> torch.device:

@@ -74,9 +74,10 @@ def kl_gaussian(
     except RuntimeError:
         shapes = ", ".join(str(tuple(t.shape)) for t in given)
         raise ValueError(f"shapes {shapes} do not broadcast to one shape") from None
-    ratio = sigma_q / sigma_p
+    # In units of p, q has the mean `shift`. σ_q/σ_p may leave the dtype, its root does not.
     shift = (mu_q - mu_p) / sigma_p
-    return 0.5 * (ratio**2 + shift**2 - 1) - ratio.log()
+    log_ratio = 2 * (sigma_q.sqrt() / sigma_p.sqrt()).log()
+    return 0.5 * (shift**2 + torch.expm1(2 * log_ratio) - 2 * log_ratio)
 
 
 def kl_quadrature(log_q: LogDensity, log_p: LogDensity, lo: float, hi: float) -> Float[Tensor, ""]:
@@ -115,7 +116,7 @@ def kl_quadrature(log_q: LogDensity, log_p: LogDensity, lo: float, hi: float) ->
         parts = [quad(f, a, b, limit=200, epsabs=1e-14, full_output=1) for a, b in pairwise(edges)]
         return sum(part[0] for part in parts), sum(part[1] for part in parts)
 
-    mass, _ = integral(lambda z: math.exp(at(z, "log_q", log_q)))
+    mass, _ = integral(lambda z: math.exp(min(700.0, at(z, "log_q", log_q))))  # no overflow
     if abs(mass - 1) > 1e-4:
         raise ValueError(
             f"q integrates to {mass:.4g} over [{lo:g}, {hi:g}]; expected 1: choose an "
@@ -157,9 +158,9 @@ def kl_monte_carlo(log_q: LogDensity, log_p: LogDensity, z: Float[Tensor, "K ...
 
 
 def _checked(name: str, log_density: LogDensity, z: Tensor) -> Tensor:
-    """The log-density at z, refused unless it is one number per sample and nowhere NaN."""
+    """The log-density at z, refused unless it is one number per sample, nowhere NaN or +∞."""
     values = log_density(z)
     validation.floats(f"{name}(z)", values, (len(z),))
-    if values.isnan().any():
-        raise ValueError(f"{name}(z) is NaN at {int(values.isnan().sum())} of {len(z)} points")
+    if bad := int((~(values < math.inf)).sum()):
+        raise ValueError(f"{name}(z) is NaN or +∞ at {bad} of {len(z)} points")
     return values

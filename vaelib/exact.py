@@ -16,6 +16,7 @@ from vaelib.distributions import normal_like
 from vaelib.divergences import kl_to_standard_normal_per_dim
 
 LOG_2PI = math.log(2 * math.pi)
+TINY = 1e-100  # whose square is still above zero
 PerExample = Float[Tensor, " B"]
 Codes = Float[Tensor, "B D"]
 Examples = Float[Tensor, "B P"]
@@ -26,8 +27,9 @@ LogSigma = Float[Tensor, "... D"]
 class LinearGaussian:
     """z ~ N(0, I), x = W z + b + σ_x ε: probabilistic PCA, where everything has a closed form.
 
-    W: (P, D), b: (P,), x: (B, P), all of one dtype; D may exceed P. Raises TypeError for a wrong
-    dtype, ValueError for a wrong shape, NaN, or σ_x ≤ 0.
+    W: (P, D), b: (P,), x: (B, P), all of one dtype; D may exceed P. Computed in float64 for any
+    dtype. Raises TypeError for a wrong dtype, ValueError for a wrong shape, NaN, σ_x ≤ 0, or a σ_x
+    so small that W Wᵀ + σ_x² I is singular in float64.
     Source: Tipping and Bishop (1999), "Probabilistic principal component analysis".
 
     >>> LinearGaussian(torch.zeros(2, 1), torch.zeros(2), 1.0).log_px(torch.zeros(1, 2))
@@ -41,30 +43,41 @@ class LinearGaussian:
             raise TypeError(f"W has dtype {W.dtype} and b {b.dtype}; expected the same")
         self.W = W
         self.b = b
-        self.sigma_x = validation.number("sigma_x", sigma_x, above=0.0)
+        self.sigma_x = validation.number("sigma_x", sigma_x, above=TINY)
         self.P, self.D = W.shape
+        self._W, self._b = W.double(), b.double()
+        length = self._W.norm().item()
+        if length > 1e5 * self.sigma_x:
+            given = f"sigma_x is {self.sigma_x:.3g}, the norm of W {length:.3g}"
+            raise ValueError(f"{given}; expected sigma_x above 1e-5 of it, as float64 needs")
         # Λ = I + WᵀW/σ_x², the inverse of the posterior's covariance.
-        self.precision = torch.eye(self.D).to(W) + W.T @ W / self.sigma_x**2
+        self.precision = torch.eye(self.D).to(self._W) + self._W.T @ self._W / self.sigma_x**2
         self.posterior_covariance = torch.cholesky_inverse(torch.linalg.cholesky(self.precision))
 
     def log_px(self, x: Examples) -> PerExample:
         """log p(x) = log N(x; b, W Wᵀ + σ_x² I), (B, P) → (B,), nats."""
         self._check(x)
-        covariance = self.W @ self.W.T + self.sigma_x**2 * torch.eye(self.P).to(self.W)
-        return MultivariateNormal(self.b, covariance, validate_args=False).log_prob(x)
+        noise = self.sigma_x**2 * torch.eye(self.P).to(self._W)
+        p = MultivariateNormal(self._b, self._W @ self._W.T + noise, validate_args=False)
+        return p.log_prob(x.double()).to(x.dtype)
 
     def posterior(self, x: Examples) -> MultivariateNormal:
         """p(z|x) = N(Λ⁻¹Wᵀ(x − b)/σ_x², Λ⁻¹), Λ = I + WᵀW/σ_x²: mean (B, D), covariance (D, D)."""
         self._check(x)
-        mean = (x - self.b) @ self.W @ self.posterior_covariance / self.sigma_x**2
-        return MultivariateNormal(mean, self.posterior_covariance, validate_args=False)
+        root = torch.linalg.cholesky(self.posterior_covariance).to(x.dtype)
+        return MultivariateNormal(self._mean(x).to(x.dtype), scale_tril=root, validate_args=False)
+
+    def _mean(self, x: Tensor) -> Tensor:
+        """The posterior's mean in float64."""
+        return (x.double() - self._b) @ self._W @ self.posterior_covariance / self.sigma_x**2
 
     def optimal_q(self, x: Examples) -> tuple[Tensor, Float[Tensor, " D"]]:
         """(μ, log σ) of the diagonal Gaussian nearest to p(z|x) in KL(q ‖ p(z|x)): (B, D), (D,).
 
         μ is the posterior's mean, σ_d² = 1/Λ_dd the variance of z_d given the other dimensions.
         """
-        return self.posterior(x).mean, -0.5 * self.precision.diagonal().log()
+        self._check(x)
+        return self._mean(x).to(x.dtype), -0.5 * self.precision.diagonal().log().to(x.dtype)
 
     def elbo(self, x: Examples, mu: Codes, log_sigma: LogSigma) -> PerExample:
         """E_q[log p(x|z)] − KL(q ‖ p(z)) for q = N(μ, diag σ²), in closed form, (B,), nats.
@@ -72,19 +85,21 @@ class LinearGaussian:
         E_q‖x − b − Wz‖² = ‖x − b − Wμ‖² + Σ_d σ_d²‖w_d‖². log σ: (B, D), or (D,) for all x.
         """
         self._check(x)
-        log_sigma = _check_q(mu, log_sigma, (len(x), self.D))
-        spread = ((2 * log_sigma).exp() * self.W.square().sum(0)).sum(-1)
-        error = (x - self.b - mu @ self.W.T).square().sum(-1) + spread
+        mu, log_sigma = _check_q(mu, log_sigma, (len(x), self.D))
+        spread = (log_sigma.exp() * self._W.norm(dim=0)).square().sum(-1)
+        error = (x.double() - self._b - mu @ self._W.T).square().sum(-1) + spread
         kl = kl_to_standard_normal_per_dim(mu, log_sigma).sum(-1)
-        return _log_normal(error, self.sigma_x, self.P) - kl
+        return (_log_normal(error, self.sigma_x, self.P) - kl).to(x.dtype)
 
     def kl_to_posterior(self, x: Examples, mu: Codes, log_sigma: LogSigma) -> PerExample:
         """KL(q ‖ p(z|x)) = ½[Σ_d Λ_dd σ_d² + (μ − m)ᵀΛ(μ − m) − D − log|Λ| − 2 Σ_d log σ_d]."""
-        shift = mu - self.posterior(x).mean
-        log_sigma = _check_q(mu, log_sigma, (len(x), self.D))
+        self._check(x)
+        mu, log_sigma = _check_q(mu, log_sigma, (len(x), self.D))
+        shift = mu - self._mean(x)
         trace = ((2 * log_sigma).exp() * self.precision.diagonal()).sum(-1)
         distance = ((shift @ self.precision) * shift).sum(-1)
-        return 0.5 * (trace + distance - self.D - self.precision.logdet()) - log_sigma.sum(-1)
+        kl = 0.5 * (trace + distance - self.D - self.precision.logdet()) - log_sigma.sum(-1)
+        return kl.to(x.dtype)
 
     def sample(self, n: int, generator: Generator | None = None) -> tuple[Codes, Examples]:
         """n samples (z, x): z ~ N(0, I), then x ~ N(W z + b, σ_x² I): (n, D), (n, P)."""
@@ -102,7 +117,7 @@ class LinearGaussian:
         validation.finite("x", x, ("N", "P"))
         n, p = x.shape
         kept = min(validation.count("latent_dim", latent_dim), p - 1)
-        b = x.mean(0)
+        b = x.double().mean(0)
         values, vectors = torch.linalg.eigh((x - b).T @ (x - b) / n)
         values = values.flip(0)
         variance = values[kept:].mean()
@@ -111,7 +126,7 @@ class LinearGaussian:
             raise ValueError(f"{given}: the likelihood grows without bound as sigma_x goes to 0")
         W = x.new_zeros(p, latent_dim)
         W[:, :kept] = vectors.flip(1)[:, :kept] * (values[:kept] - variance).clamp(min=0).sqrt()
-        return cls(W, b, variance.sqrt().item())
+        return cls(W, b.to(x.dtype), variance.sqrt().item())
 
     def _check(self, x: Tensor) -> None:
         validation.finite("x", x, ("B", self.P))
@@ -124,12 +139,17 @@ class Arc:
 
     log p(x) and p(z|x) come from the trapezoid rule on z in [−12, 12], in float64 for any dtype of
     x; with its step, σ_x/40, the error is below 1e-10 up to ‖x‖ = 700. Raises TypeError for a wrong
-    dtype, ValueError for a wrong shape, NaN, or x too far from the origin.
+    dtype, ValueError for a wrong shape, NaN, x too far from the origin, or σ_x < 0.004.
     Source: slide "Maximum Likelihood Estimation" (2), for the integral.
     """
 
     def __init__(self, sigma_x: float = 0.2) -> None:
         self.sigma_x = validation.number("sigma_x", sigma_x, above=0.0)
+        if self.sigma_x < 0.004:
+            given = f"sigma_x is {self.sigma_x:g}"
+            raise ValueError(
+                f"{given}; expected 0.004 or more, as the grid has steps of sigma_x/40"
+            )
         n = 2 * math.ceil(12 / min(0.25, self.sigma_x / 40)) + 1  # 0.25 resolves the prior
         self.z = torch.linspace(-12, 12, n, dtype=torch.float64)
         self.step = 24 / (n - 1)
@@ -166,7 +186,7 @@ class Arc:
         ‖x − G(z)‖² = ‖x‖² + 1 − 2⟨x, G(z)⟩, and E_q[sin z] = exp(−σ²/2) sin μ, likewise for cos.
         """
         x = self._checked(x)
-        log_sigma = _check_q(mu, log_sigma, (len(x),)).double()
+        mu, log_sigma = _check_q(mu, log_sigma, (len(x),))
         mean_G = (-0.5 * (2 * log_sigma).exp()).exp()[:, None] * self.G(mu)
         error = x.square().sum(-1) + 1 - 2 * (x * mean_G).sum(-1)
         return _log_normal(error, self.sigma_x, 2) - kl_to_standard_normal_per_dim(mu, log_sigma)
@@ -177,7 +197,10 @@ class Arc:
         The nodes are z = μ + σ ε on a grid of ε, so that they resolve a narrow q too.
         """
         x = self._checked(x)
-        log_sigma = _check_q(mu, log_sigma, (len(x),)).double()
+        mu, log_sigma = _check_q(mu, log_sigma, (len(x),))
+        if (log_sigma > 4).any():
+            given = f"log_sigma reaches {log_sigma.max():.3g}"
+            raise ValueError(f"{given}; expected at most 4: the nodes are too far apart for G(z)")
         eps = torch.linspace(-12, 12, 481, dtype=torch.float64)
         z = mu[:, None] + log_sigma.exp()[:, None] * eps
         log_weight = -0.5 * (eps**2 + LOG_2PI)
@@ -204,11 +227,14 @@ class Arc:
         return x.double()
 
 
-def _check_q(mu: Tensor, log_sigma: Tensor, shape: tuple[int, ...]) -> Tensor:
-    """Check μ and log σ, and return log σ in the shape of μ."""
+def _check_q(mu: Tensor, log_sigma: Tensor, shape: tuple[int, ...]) -> tuple[Tensor, Tensor]:
+    """Check μ and log σ, and return both in the shape of μ and in float64."""
     validation.finite("mu", mu, shape)
+    validation.floats("log_sigma", log_sigma)
     validation.finite("log_sigma", log_sigma, shape if log_sigma.ndim == len(shape) else shape[1:])
-    return log_sigma.expand(mu.shape)
+    if (log_sigma > 700).any():
+        raise ValueError(f"log_sigma reaches {log_sigma.max():.3g}; expected at most 700")
+    return mu.double(), log_sigma.double().expand(mu.shape)
 
 
 def _log_normal(error: Tensor, sigma: float, dims: int) -> Tensor:

@@ -171,7 +171,10 @@ class _Heads:
 
 def _factor(name: str, value: object) -> Tensor:
     """A factor as a tensor of float64, refused unless it is numbers in [-1, 1]."""
-    array = np.asarray(value.detach().cpu() if isinstance(value, Tensor) else value)
+    if isinstance(value, Tensor):
+        value = value.detach().cpu()
+        value = value.double() if value.is_floating_point() else value  # NumPy has no bfloat16
+    array = np.asarray(value)
     if array.dtype.kind != "f" and not (type(value) in (int, float) or array.size == 0):
         raise TypeError(f"{name} has dtype {array.dtype}; expected a number or an array of floats")
     factor = torch.tensor(array, dtype=torch.float64, device="cpu")

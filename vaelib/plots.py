@@ -6,6 +6,7 @@ tests compare it, so it describes the figure without digits that differ between 
 
 import base64
 import io
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -32,7 +33,7 @@ class AltFigure(Figure):
     """
 
     def __init__(self, alt: str, size: tuple[float, float] = (9.0, 4.0)) -> None:
-        if not alt.strip():
+        if not isinstance(alt, str) or not alt.strip():
             raise ValueError("alt is empty; say in a sentence what is to be seen in the figure")
         super().__init__(figsize=size, dpi=100)
         self.set_layout_engine("constrained", w_pad=0.08, h_pad=0.08)  # inches
@@ -54,19 +55,40 @@ class AltFigure(Figure):
 
 def _panels(alt: str, size: XY, n: int = 1, share: str = "", **settings: Any) -> Any:
     """A figure of a size in inches, and its n axes from left to right, all with these settings."""
+    if n == 0:
+        raise ValueError("panels is empty; expected one or more")
     figure = AltFigure(alt, size)
     shared: Any = {"sharex": "x" in share, "sharey": "y" in share}
     return figure, figure.subplots(1, n, squeeze=False, subplot_kw=settings, **shared)[0]
 
 
-def _array(name: str, values: Any, dims: int, x: Any = None) -> np.ndarray:
-    """The values as an array of `dims` dimensions; x are the places that they belong to."""
+def _array(name: str, values: Any, dims: int, x: Any = None, width: int = 0) -> np.ndarray:
+    """The values as an array of `dims` dimensions; x are the places that they belong to.
+
+    Points of the plane have the `width` 2.
+    """
+    if hasattr(values, "detach"):  # a tensor, which NumPy takes without gradient, and no bfloat16
+        values = values.detach().cpu().double()
     array = np.asarray(values)
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"{name} holds {array.dtype}; expected numbers")
     if array.ndim != dims:
         raise ValueError(f"{name} has {array.ndim} dimensions {array.shape}; it must have {dims}")
+    if width and array.shape[1] != width:
+        raise ValueError(f"{name} has shape {array.shape}; expected (N, {width})")
+    if array.size == 0:
+        raise ValueError(f"{name} is empty, {array.shape}; expected one number or more")
     if x is not None and len(array) != len(x):
         raise ValueError(f"{name}: {len(array)} values for {len(x)} places x")
     return array
+
+
+def _finite(values: Mapping[str, float]) -> list[float]:
+    """The values as numbers that have a place on an axis."""
+    numbers = [float(value) for value in values.values()]
+    if not numbers or not all(map(math.isfinite, numbers)):
+        raise ValueError(f"the values are {dict(values)}; expected finite numbers, one or more")
+    return numbers
 
 
 def _labels(name: str, labels: Names, n: int) -> Sequence[str]:
@@ -133,12 +155,12 @@ def curves(
     has the same colour, dashes and marker.
     """
     n = len(panels)
-    figure, axes = _panels(alt, (9.0 if n < 3 else 12.0, 4.2), n, xlabel=xlabel)
+    figure, axes = _panels(alt, (9.0 if n < 3 else 4.0 * n, 4.2), n, xlabel=xlabel)
     figure.suptitle(title)
     for ax, (quantity, lines) in zip(axes, panels.items(), strict=True):
         for i, (name, values) in enumerate(lines.items()):
-            at = np.arange(len(values)) + 1 if x is None else np.asarray(x)
-            values = _array(name, values, 1, at)
+            values = _array(name, values, 1, x)
+            at = np.arange(len(values)) + 1 if x is None else _array("x", x, 1)
             look = {"color": COLOURS[i % 7], "linestyle": LINES[i % 7], "marker": MARKERS[i % 7]}
             ax.plot(at, values, markevery=max(1, len(values) // 8), label=name, **look)
         ax.set_title(quantity)
@@ -150,14 +172,14 @@ def curves(
 @rc_context(STYLE)
 def ladder(bounds: Mapping[str, float], alt: str, truth: float | None = None) -> AltFigure:
     """Bounds of log p(x) in nats, one rung for each from the bottom; `truth` as a dashed line."""
-    n = len(bounds)
+    values = _finite(bounds)
+    n = len(values)
     figure, (ax,) = _panels(alt, (9.0, 0.7 * n + 1.2), xlabel="nats per picture", xmargin=0.12)
-    values = [float(v) for v in bounds.values()]
     ax.plot(values, range(n), "o-", color=COLOURS[0], markersize=10)
     for i, value in enumerate(values):
         ax.annotate(f"{value:.1f}", (value, i), (0, 9), textcoords="offset points", ha="center")
     if truth is not None:
-        ax.axvline(truth, color=COLOURS[1], linestyle="--", label="log p(x)")
+        ax.axvline(*_finite({"truth": truth}), color=COLOURS[1], linestyle="--", label="log p(x)")
         ax.legend()
     ax.set_yticks(range(n), list(bounds))
     ax.set_ylim(-0.5, n - 0.3)
@@ -185,11 +207,11 @@ def table(
 @rc_context(STYLE)
 def scatter(points: Any, factors: Lines, alt: str, axes: tuple[str, str]) -> AltFigure:
     """Points (N, 2) in one panel per factor (N,), which shades them from dark (low) to light."""
-    points = _array("points", points, 2)
+    points = _array("points", points, 2, width=2)
     n = len(factors)
     figure, panels = _panels(alt, (4.5 * n, 4.2), n, share="xy")
     for ax, (name, values) in zip(panels, factors.items(), strict=True):
-        dots = ax.scatter(*points.T, c=_array(name, values, 1), cmap="cividis", s=9)
+        dots = ax.scatter(*points.T, c=_array(name, values, 1, points), cmap="cividis", s=9)
         ax.set(title=name, xlabel=axes[0], ylabel=axes[1], aspect="equal")
         figure.colorbar(dots, ax=ax)
     return figure
@@ -208,12 +230,13 @@ def against(
     x = _array("x", x, 1)
     figure, (ax,) = _panels(alt, (9.0, 4.4), xlabel=xlabel, ylabel=ylabel)
     for i, (name, values) in enumerate(predicted.items()):
-        ax.plot(x, _array(name, values, 1, x), color=COLOURS[i], linestyle=LINES[i], label=name)
+        line: Any = {"color": COLOURS[i % 7], "linestyle": LINES[i % 7], "label": name}
+        ax.plot(x, _array(name, values, 1, x), **line)
     first = 0 if len(predicted) == len(measured) else len(predicted)
     for i, (name, (values, errors)) in enumerate(measured.items()):
-        look = {"color": COLOURS[first + i], "fmt": MARKERS[i], "markersize": 7, "capsize": 4}
+        look: Any = {"color": COLOURS[(first + i) % 7], "fmt": MARKERS[i % 7], "capsize": 4}
         bars = 2 * _array(name, errors, 1, x)
-        ax.errorbar(x, _array(name, values, 1, x), bars, label=name, **look)
+        ax.errorbar(x, _array(name, values, 1, x), bars, label=name, markersize=7, **look)
     ax.set(**{f"{axis}scale": "log" for axis in log})
     ax.legend(fontsize=11)
     return figure
@@ -228,8 +251,8 @@ def jensen(
     `curve` and `points` are pairs (t, f(t)) of arrays; `weights` sum to 1. The shaded polygon holds
     every mean that other weights could give. `tangent` holds a line's values at the curve's t.
     """
-    at, heights = map(np.asarray, points)
     weights = _array("weights", weights, 1)
+    at, heights = (_array("points", values, 1, weights) for values in points)
     mean = weights @ at
     height = weights @ heights
     around = np.append(np.argsort(at), np.argmin(at))  # and back to the first
@@ -253,10 +276,13 @@ def histograms(panels: Lines, alt: str, truth: float, xlabel: str, limits: XY) -
 
     Values beyond the limits are counted in the outermost bars.
     """
-    figure, axes = _panels(alt, (9.0, 4.2), len(panels), "x", xlabel=xlabel)
+    n = len(panels)
+    figure, axes = _panels(alt, (max(9.0, 3.0 * n), 4.2), n, "x", xlabel=xlabel)
     for i, (ax, (name, values)) in enumerate(zip(axes, panels.items(), strict=True)):
         inside = np.clip(_array(name, values, 1), *limits)
-        ax.hist(inside, np.linspace(*limits, 81), density=True, color=COLOURS[i])
+        if np.isnan(inside).any():
+            raise ValueError(f"{name} holds NaN, which no bar can count; expected numbers")
+        ax.hist(inside, np.linspace(*limits, 81), density=True, color=COLOURS[i % 7])
         ax.axvline(truth, color=COLOURS[6], linestyle="--", label="exact gradient")
         ax.set(title=name, yticks=[])
         ax.legend(fontsize=11, loc="upper right")
@@ -276,8 +302,8 @@ def plane(
     shades = ax.imshow(density, "Greys", extent=extent, origin="lower", interpolation="bilinear")
     figure.colorbar(shades, ax=ax, label="density")
     if points is not None:
-        ax.scatter(*_array("points", points, 2).T, s=7, color=COLOURS[0], label="draws")
-    ax.plot(*_array("curve", curve, 2).T, color=COLOURS[1], linestyle="--", label="G(z)")
+        ax.scatter(*_array("points", points, 2, width=2).T, s=7, color=COLOURS[0], label="draws")
+    ax.plot(*_array("curve", curve, 2, width=2).T, color=COLOURS[1], linestyle="--", label="G(z)")
     ax.axis(extent)
     ax.legend(loc="lower center", ncols=2, fontsize=11)
     return figure
@@ -287,8 +313,9 @@ def plane(
 def bars(values: Mapping[str, float], alt: str, xlabel: str) -> AltFigure:
     """One horizontal bar per name, from the top, with its number to two significant digits."""
     n = len(values)
+    lengths = _finite(values)
     figure, (ax,) = _panels(alt, (9.0, 0.62 * n + 1.2), xlabel=xlabel, xmargin=0.12)
-    drawn = ax.barh([*values], [float(v) for v in values.values()], 0.6, color=COLOURS[:n])
+    drawn = ax.barh([*values], lengths, 0.6, color=COLOURS[:n])
     ax.bar_label(drawn, fmt="{:.2g}", padding=6)
     ax.invert_yaxis()
     return figure

@@ -11,7 +11,8 @@ from vaelib import validation
 
 def constant(step: int, value: float = 1.0) -> float:
     """The same value at every step."""
-    return value
+    validation.count("step", step, at_least=0)
+    return validation.number("value", value)
 
 
 def linear_annealing(step: int, warmup: int, start: float = 0.0, end: float = 1.0) -> float:
@@ -49,7 +50,7 @@ def exponential_annealing(step: int, steps: int, start: float, end: float = 1.0)
     validation.number("start", start, above=0.0)
     validation.number("end", end, above=0.0)
     done = _progress("steps", step, steps)
-    return end if done == 1 else start * (end / start) ** done
+    return end if done == 1 else start ** (1 - done) * end**done
 
 
 def annealing_from_above(step: int, steps: int, start: float = 60.0, rest: float = 3.0) -> float:
@@ -61,6 +62,8 @@ def annealing_from_above(step: int, steps: int, start: float = 60.0, rest: float
     >>> [annealing_from_above(step, 20) for step in (0, 5, 13, 14)]
     [60.0, 3.0, 3.0, 1.0]
     """
+    steps = validation.count("steps", steps, at_least=0)
+    validation.number("rest", rest)
     down = linear_annealing(step, steps // 4, start, rest)
     return down if step < steps * 7 // 10 else 1.0
 
@@ -81,4 +84,4 @@ def _progress(name: str, step: int, steps: int) -> float:
     """min(1, step/steps), and 1 when steps is 0."""
     step = validation.count("step", step, at_least=0)
     steps = validation.count(name, steps, at_least=0)
-    return min(1.0, step / steps) if steps else 1.0
+    return 1.0 if step >= steps else step / steps

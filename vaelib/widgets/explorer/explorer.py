@@ -1,6 +1,7 @@
 """The latent explorer: sliders over z and the decoded picture, the decoder running in the page."""
 
 import os
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -233,9 +234,20 @@ class LatentExplorer(Widget):
         )
 
     def save(self, path: str | os.PathLike[str], precision: str = "float16") -> Path:
-        """Write `to_html()` to a file, whose folder must exist; returns its path."""
+        """Write `to_html()` to a file, whole or not at all; returns its path.
+
+        Raises OSError, with the path, where it cannot be written: the folder must exist.
+        """
         path = Path(path)
-        path.write_text(self.to_html(precision), encoding="utf-8")
+        page = self.to_html(precision)
+        try:
+            with tempfile.TemporaryDirectory(dir=path.parent, prefix=".") as folder:
+                part = Path(folder, "page.html")
+                part.write_text(page, encoding="utf-8")
+                part.replace(path)
+        except OSError as error:
+            fault = f"cannot write {path} ({error.strerror}); expected a folder that can be written"
+            raise OSError(error.errno, f"{fault} to, with {len(page) / 2**20:.1f} MiB") from None
         return path
 
     def __repr__(self) -> str:
