@@ -1,23 +1,40 @@
 """Figures of the lessons: arrays in, a figure with alternative text out; no model and no torch.
 
 A figure is the value of its cell. Screen readers speak its alternative text and strict notebook
-tests compare it, so it describes the figure without digits that differ between processors.
+tests compare it, so it describes the figure without digits that differ between processors. A
+lesson gives it in the cell's metadata; without one, the figure says what is drawn in it.
 """
 
 import base64
 import io
+import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from matplotlib import rc_context
 from matplotlib.figure import Figure
+from matplotlib.patches import Circle
 
 # Okabe and Ito's colours, which colour-blind readers can tell apart; lines and markers differ too.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)), (0, (8, 2)))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
-STYLE: Any = {"font.size": 13, "axes.titlesize": 14, "lines.linewidth": 2.2}
+# The colours of the symbols: of areas and lines, of text on white (and still legible on
+# JupyterLab's dark ground), of text on the site's dark ground. Areas of "gap" are hatched.
+SYMBOLS = {
+    "enc": ("#0072B2", "#0067B0", "#6CB8F5"),  # the encoder, q, φ, μ
+    "sig": ("#56B4E9", "#008299", "#8FDCF5"),  # σ
+    "eps": ("#CC79A7", "#B0508C", "#E39AC6"),  # the noise ε
+    "code": ("#009E73", "#008560", "#3CC79B"),  # the code z
+    "dec": ("#D55E00", "#C44E00", "#FF8A47"),  # the decoder, p(x|z), θ, x̂
+    "gap": ("#E69F00", "#8A6100", "#F2B632"),  # KL and gaps
+    "prior": ("#6E6E6E", "#6E6E6E", "#A8A8A8"),  # the prior p(z)
+}
+TEXT_COLOURS = {line: text for line, text, _ in SYMBOLS.values()}
+# 15 points of 100 pixels an inch: still 14 pt on a slide of 1280 × 720 that shrinks a figure a bit.
+STYLE: Any = {"font.size": 15, "axes.titlesize": 16, "legend.fontsize": 15, "lines.linewidth": 2.4}
 STYLE |= {"axes.grid": True, "grid.alpha": 0.3}
 STYLE |= dict.fromkeys(("axes.spines.top", "axes.spines.right", "legend.frameon"), False)
 Names = Sequence[str] | None
@@ -28,15 +45,25 @@ XY = tuple[Any, Any]
 class AltFigure(Figure):
     """A matplotlib figure that shows as the value of a cell and carries its alternative text.
 
-    Raises ValueError where `alt` is empty.
+    Without `alt`, the text is `kind`, then the titles, axes and names of what is drawn.
     """
 
-    def __init__(self, alt: str, size: tuple[float, float] = (9.0, 4.0)) -> None:
-        if not alt.strip():
-            raise ValueError("alt is empty; say in a sentence what is to be seen in the figure")
+    def __init__(
+        self, alt: str = "", size: tuple[float, float] = (9.0, 4.0), kind: str = "A plot"
+    ) -> None:
         super().__init__(figsize=size, dpi=100)
         self.set_layout_engine("constrained", w_pad=0.08, h_pad=0.08)  # inches
-        self.alt = alt
+        self.given = alt.strip()
+        self.kind = kind
+
+    @property
+    def alt(self) -> str:
+        """The alternative text."""
+        if self.given:
+            return self.given
+        drawn = [_described(ax) for ax in self.axes if ax.get_label() != "<colorbar>"]
+        parts = [self.kind, self.get_suptitle(), *drawn]
+        return f"{'; '.join(filter(None, map(plain, parts)))}."
 
     def png(self) -> bytes:
         """The picture; the same bytes every time for the same figure."""
@@ -49,12 +76,56 @@ class AltFigure(Figure):
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
         data = {"image/png": base64.b64encode(self.png()).decode(), "text/plain": self.alt}
-        return data, {"image/png": {"alt": self.alt}}
+        pictures = any(ax.images for ax in self.axes)
+        return data, {"image/png": {"alt": self.alt, "kind": "pictures" if pictures else "chart"}}
 
 
-def _panels(alt: str, size: XY, n: int = 1, share: str = "", **settings: Any) -> Any:
+def plain(label: str) -> str:
+    """A label without the marks of its mathematics: "$p_\\theta(x)$" is "pθ(x)"."""
+
+    def letter(match: re.Match[str]) -> str:
+        name = match[1].removeprefix("var")
+        capital = "CAPITAL" if name[0].isupper() else "SMALL"
+        try:
+            return unicodedata.lookup(f"GREEK {capital} LETTER {name}")
+        except KeyError:
+            return "" if name in ("hat", "mathrm", "mathbf", "mid", "quad") else name
+
+    return re.sub(r"[${}_^\\]", "", re.sub(r"\\([A-Za-z]+) ?", letter, label)).strip()
+
+
+def _described(ax: Any) -> str:
+    """The title, the axes and the named lines, points and areas of one panel."""
+    artists = (*ax.lines, *ax.collections, *ax.containers)
+    names = [str(artist.get_label()) for artist in artists]
+    names = [name for name in names if name and not name.startswith("_")]
+    axes = " over ".join(filter(None, (ax.get_ylabel(), ax.get_xlabel())))
+    what = ": ".join(filter(None, (ax.get_title(), axes)))
+    return f"{what}, with {', '.join(names)}" if names else what
+
+
+def label_lines(ax: Any, apart: float = 0.09) -> None:
+    """Name each line at its right end, in its colour, in place of a legend.
+
+    The names keep a distance of `apart`, in heights of the panel. Call it when all is drawn.
+    """
+    lines = [line for line in ax.lines if not str(line.get_label()).startswith("_")]
+    to_panel = ax.transData + ax.transAxes.inverted()
+    ax.autoscale_view()
+    ends = [to_panel.transform(line.get_xydata()[-1])[1] for line in lines]
+    below = -np.inf
+    for i in np.argsort(ends):
+        below = max(below + apart, ends[i])
+        colour = TEXT_COLOURS.get(lines[i].get_color(), COLOURS[6])
+        text = dict(color=colour, va="center", transform=ax.transAxes)
+        ax.text(1.02, below, lines[i].get_label(), **text)
+
+
+def _panels(
+    alt: str, size: XY, n: int = 1, share: str = "", kind: str = "A plot", **settings: Any
+) -> Any:
     """A figure of a size in inches, and its n axes from left to right, all with these settings."""
-    figure = AltFigure(alt, size)
+    figure = AltFigure(alt, size, kind)
     shared: Any = {"sharex": "x" in share, "sharey": "y" in share}
     return figure, figure.subplots(1, n, squeeze=False, subplot_kw=settings, **shared)[0]
 
@@ -78,7 +149,7 @@ def _labels(name: str, labels: Names, n: int) -> Sequence[str]:
 
 @rc_context(STYLE)
 def image_grid(
-    images: Any, alt: str, row_labels: Names = None, col_labels: Names = None, title: str = ""
+    images: Any, alt: str = "", row_labels: Names = None, col_labels: Names = None, title: str = ""
 ) -> AltFigure:
     """Rows of grey pictures (R, C, H, W) in [0, 1], labelled on the left and above.
 
@@ -88,21 +159,24 @@ def image_grid(
     rows, cols = images.shape[:2]
     side = min(1.1, 8.5 / cols)
     above = 0.2 + 0.4 * bool(title) + 0.3 * bool(col_labels)
-    figure = AltFigure(alt, (side * cols + 1.6 * bool(row_labels), side * rows + above))
+    size = (side * cols + 1.6 * bool(row_labels), side * rows + above)
+    figure = AltFigure(alt, size, f"Pictures in a grid, {rows} × {cols}")
     figure.suptitle(title)
     bare = {"xticks": [], "yticks": [], "frame_on": False}
     axes = figure.subplots(rows, cols, squeeze=False, subplot_kw=bare)
     for place, ax in np.ndenumerate(axes):
         ax.imshow(images[place], cmap="gray", vmin=0, vmax=1, interpolation="nearest")
     for ax, label in zip(axes[0], _labels("col_labels", col_labels, cols), strict=True):
-        ax.set_title(label, fontsize=12)
+        ax.set_title(label, fontsize=15)
     for ax, label in zip(axes[:, 0], _labels("row_labels", row_labels, rows), strict=True):
         ax.set_ylabel(label, rotation=0, ha="right", va="center")
     return figure
 
 
 @rc_context(STYLE)
-def manifold(images: Any, quantiles: Any, alt: str, labels: tuple[str, str]) -> AltFigure:
+def manifold(
+    images: Any, quantiles: Any, alt: str = "", labels: XY = ("$z_1$", "$z_2$")
+) -> AltFigure:
     """A square of pictures (n, n, H, W), decoded at z = (rows, columns), side by side.
 
     `quantiles` (n,) are the values of z along both axes, `labels` the names of the two. Raises
@@ -114,7 +188,8 @@ def manifold(images: Any, quantiles: Any, alt: str, labels: tuple[str, str]) -> 
     if n != cols or n != len(quantiles):
         raise ValueError(f"{n} × {cols} pictures and {len(quantiles)} quantiles: not a square")
     mosaic = images.transpose(0, 2, 1, 3).reshape(n * height, n * width)
-    figure, (ax,) = _panels(alt, (7.4, 7.0), ylabel=labels[0], xlabel=labels[1])
+    look: Any = {"kind": f"Pictures in a square, {n} × {n}"}
+    figure, (ax,) = _panels(alt, (7.4, 7.0), ylabel=labels[0], xlabel=labels[1], **look)
     ax.imshow(mosaic, cmap="gray", vmin=0, vmax=1)
     ax.grid(visible=False)
     ticks = [f"{z:+.1f}" for z in quantiles]
@@ -125,15 +200,22 @@ def manifold(images: Any, quantiles: Any, alt: str, labels: tuple[str, str]) -> 
 
 @rc_context(STYLE)
 def curves(
-    panels: Mapping[str, Lines], alt: str, xlabel: str = "epoch", x: Any = None, title: str = ""
+    panels: Mapping[str, Lines],
+    alt: str = "",
+    xlabel: str = "epoch",
+    x: Any = None,
+    title: str = "",
+    share: str = "",
 ) -> AltFigure:
     """One panel per quantity, `{"KL (nats)": {"β = 1": values, …}, …}`, one line per name.
 
     The values stand at the places `x` (n,), by default at 1, …, n. The i-th line of every panel
-    has the same colour, dashes and marker.
+    has the same colour, dashes and marker. `share` names the axes, "x", "y" or "xy", that have the
+    same scale in all panels.
     """
     n = len(panels)
-    figure, axes = _panels(alt, (9.0 if n < 3 else 12.0, 4.2), n, xlabel=xlabel)
+    figure, axes = _panels(alt, (9.0 if n < 3 else 12.0, 4.2), n, share, xlabel=xlabel)
+    names = [list(lines) for lines in panels.values()]
     figure.suptitle(title)
     for ax, (quantity, lines) in zip(axes, panels.items(), strict=True):
         for i, (name, values) in enumerate(lines.items()):
@@ -142,13 +224,19 @@ def curves(
             look = {"color": COLOURS[i % 7], "linestyle": LINES[i % 7], "marker": MARKERS[i % 7]}
             ax.plot(at, values, markevery=max(1, len(values) // 8), label=name, **look)
         ax.set_title(quantity)
-        if len(lines) > 1:
-            ax.legend(fontsize=11)
+    # Panels with the same lines need their names once.
+    for ax, own in list(zip(axes, names, strict=True))[
+        n - 1 if names.count(names[0]) == n else 0 :
+    ]:
+        if 1 < len(own) <= 5:
+            label_lines(ax)
+        elif len(own) > 5:
+            ax.legend()
     return figure
 
 
 @rc_context(STYLE)
-def ladder(bounds: Mapping[str, float], alt: str, truth: float | None = None) -> AltFigure:
+def ladder(bounds: Mapping[str, float], alt: str = "", truth: float | None = None) -> AltFigure:
     """Bounds of log p(x) in nats, one rung for each from the bottom; `truth` as a dashed line."""
     n = len(bounds)
     figure, (ax,) = _panels(alt, (9.0, 0.7 * n + 1.2), xlabel="nats per picture", xmargin=0.12)
@@ -157,7 +245,7 @@ def ladder(bounds: Mapping[str, float], alt: str, truth: float | None = None) ->
     for i, value in enumerate(values):
         ax.annotate(f"{value:.1f}", (value, i), (0, 9), textcoords="offset points", ha="center")
     if truth is not None:
-        ax.axvline(truth, color=COLOURS[1], linestyle="--", label="log p(x)")
+        ax.axvline(truth, color=COLOURS[1], linestyle="--", label="$\\log p(x)$")
         ax.legend()
     ax.set_yticks(range(n), list(bounds))
     ax.set_ylim(-0.5, n - 0.3)
@@ -166,12 +254,19 @@ def ladder(bounds: Mapping[str, float], alt: str, truth: float | None = None) ->
 
 @rc_context(STYLE)
 def table(
-    values: Any, alt: str, row_labels: Any, col_labels: Any, title: str = "", limits: XY = (0, 1)
+    values: Any,
+    alt: str = "",
+    row_labels: Names = None,
+    col_labels: Names = None,
+    title: str = "",
+    limits: XY = (0, 1),
 ) -> AltFigure:
     """A table (R, C) as shades with the number in each cell, e.g. |Spearman| of z with factors."""
     values = _array("values", values, 2)
     rows, cols = values.shape
-    figure, (ax,) = _panels(alt, (1.7 * cols + 2.2, 0.62 * rows + 1.2), title=title)
+    names = [*(row_labels or []), *(col_labels or [])]
+    look: Any = {"kind": f"A table of {', '.join(names)}", "title": title}
+    figure, (ax,) = _panels(alt, (1.7 * cols + 2.2, 0.62 * rows + 1.2), **look)
     shades = ax.imshow(values, "Blues", vmin=limits[0], vmax=limits[1], aspect="auto")
     ax.grid(visible=False)
     for (r, c), value in np.ndenumerate(values):
@@ -183,7 +278,7 @@ def table(
 
 
 @rc_context(STYLE)
-def scatter(points: Any, factors: Lines, alt: str, axes: tuple[str, str]) -> AltFigure:
+def scatter(points: Any, factors: Lines, alt: str = "", axes: XY = ("$z_1$", "$z_2$")) -> AltFigure:
     """Points (N, 2) in one panel per factor (N,), which shades them from dark (low) to light."""
     points = _array("points", points, 2)
     n = len(factors)
@@ -197,7 +292,13 @@ def scatter(points: Any, factors: Lines, alt: str, axes: tuple[str, str]) -> Alt
 
 @rc_context(STYLE)
 def against(
-    x: Any, predicted: Lines, measured: Lines, alt: str, xlabel: str, ylabel: str, log: str = "x"
+    x: Any,
+    predicted: Lines,
+    measured: Lines,
+    alt: str = "",
+    xlabel: str = "",
+    ylabel: str = "",
+    log: str = "x",
 ) -> AltFigure:
     """What is predicted at x (n,) as lines and what was measured there as points.
 
@@ -215,13 +316,18 @@ def against(
         bars = 2 * _array(name, errors, 1, x)
         ax.errorbar(x, _array(name, values, 1, x), bars, label=name, **look)
     ax.set(**{f"{axis}scale": "log" for axis in log})
-    ax.legend(fontsize=11)
+    ax.legend()
     return figure
 
 
 @rc_context(STYLE)
 def jensen(
-    curve: XY, points: XY, weights: Any, alt: str, tangent: Any = None, labels: XY = ("t", "f(t)")
+    curve: XY,
+    points: XY,
+    weights: Any,
+    alt: str = "",
+    tangent: Any = None,
+    labels: XY = ("$t$", "$f(t)$"),
 ) -> AltFigure:
     """Weighted points on a curve, their mean, and the gap from it down to the curve.
 
@@ -243,12 +349,14 @@ def jensen(
     gap = [np.interp(mean, *curve), height]
     ax.plot([mean, mean], gap, color=COLOURS[1], linewidth=4, label="gap")
     ax.plot(mean, height, "D", color=COLOURS[1], markersize=9, label="mean of the points")
-    ax.legend(fontsize=11)
+    ax.legend()
     return figure
 
 
 @rc_context(STYLE)
-def histograms(panels: Lines, alt: str, truth: float, xlabel: str, limits: XY) -> AltFigure:
+def histograms(
+    panels: Lines, alt: str = "", truth: float = 0.0, xlabel: str = "", limits: XY = (-1, 1)
+) -> AltFigure:
     """One panel per name: a histogram of its values (n,) within `limits`, the truth as a line.
 
     Values beyond the limits are counted in the outermost bars.
@@ -259,13 +367,18 @@ def histograms(panels: Lines, alt: str, truth: float, xlabel: str, limits: XY) -
         ax.hist(inside, np.linspace(*limits, 81), density=True, color=COLOURS[i])
         ax.axvline(truth, color=COLOURS[6], linestyle="--", label="exact gradient")
         ax.set(title=name, yticks=[])
-        ax.legend(fontsize=11, loc="upper right")
+        ax.legend(loc="upper right")
     return figure
 
 
 @rc_context(STYLE)
 def plane(
-    extent: Any, density: Any, curve: Any, alt: str, points: Any = None, axes: XY = ("x₁", "x₂")
+    extent: Any,
+    density: Any,
+    curve: Any,
+    alt: str = "",
+    points: Any = None,
+    axes: XY = ("$x_1$", "$x_2$"),
 ) -> AltFigure:
     """A density over the plane as shades, a curve (n, 2) in it, and points (N, 2) drawn from it.
 
@@ -276,19 +389,44 @@ def plane(
     shades = ax.imshow(density, "Greys", extent=extent, origin="lower", interpolation="bilinear")
     figure.colorbar(shades, ax=ax, label="density")
     if points is not None:
-        ax.scatter(*_array("points", points, 2).T, s=7, color=COLOURS[0], label="draws")
-    ax.plot(*_array("curve", curve, 2).T, color=COLOURS[1], linestyle="--", label="G(z)")
+        ax.scatter(*_array("points", points, 2).T, s=7, color=COLOURS[0], label="samples")
+    ax.plot(*_array("curve", curve, 2).T, color=COLOURS[1], linestyle="--", label="$G(z)$")
     ax.axis(extent)
-    ax.legend(loc="lower center", ncols=2, fontsize=11)
+    ax.legend(loc="lower center", ncols=2)
     return figure
 
 
 @rc_context(STYLE)
-def bars(values: Mapping[str, float], alt: str, xlabel: str) -> AltFigure:
+def bars(values: Mapping[str, float], alt: str = "", xlabel: str = "") -> AltFigure:
     """One horizontal bar per name, from the top, with its number to two significant digits."""
     n = len(values)
-    figure, (ax,) = _panels(alt, (9.0, 0.62 * n + 1.2), xlabel=xlabel, xmargin=0.12)
+    look: Any = {"kind": f"Bars of {', '.join(values)}", "xlabel": xlabel, "xmargin": 0.12}
+    figure, (ax,) = _panels(alt, (9.0, 0.62 * n + 1.2), **look)
     drawn = ax.barh([*values], [float(v) for v in values.values()], 0.6, color=COLOURS[:n])
     ax.bar_label(drawn, fmt="{:.2g}", padding=6)
     ax.invert_yaxis()
+    return figure
+
+
+@rc_context(STYLE)
+def graphical_model(encoder: bool = False, alt: str = "") -> AltFigure:
+    """The model z → x, x shaded because it is observed; with `encoder`, q from x back to z."""
+    says = "The graphical model: an arrow from the latent z to the observed x, shaded"
+    back = ", and a dashed arrow from x back to z, the encoder"
+    figure, (ax,) = _panels(alt, (6.0, 2.6), kind=says + back * encoder)
+    ax.set(xlim=(-1.1, 4.1), ylim=(-1.0, 1.0), aspect="equal")
+    ax.axis("off")
+    dec, enc = SYMBOLS["dec"][1], SYMBOLS["enc"][1]
+    for at, name, text, fill in ((0, "$z$", SYMBOLS["code"][1], "w"), (3, "$x$", "k", "#D9D9D9")):
+        ax.add_patch(Circle((at, 0), 0.5, facecolor=fill, edgecolor="k", linewidth=2))
+        ax.text(at, 0, name, color=text, fontsize=24, ha="center", va="center")
+    curve = 0.3 * encoder
+    arrow: Any = {"arrowstyle": "-|>", "linewidth": 2.4, "shrinkA": 34, "shrinkB": 34}
+    bent = {"connectionstyle": f"arc3,rad=-{curve}"}
+    ax.annotate("", (3, 0), (0, 0), arrowprops={**arrow, **bent, "color": dec})
+    ax.text(1.5, 0.22 + curve, r"$p_\theta(x \mid z)$", color=dec, ha="center", va="bottom")
+    ax.text(-0.65, 0, "$p(z)$", color=SYMBOLS["prior"][1], ha="right", va="center")
+    if encoder:
+        ax.annotate("", (0, 0), (3, 0), arrowprops={**arrow, **bent, "color": enc, "ls": "--"})
+        ax.text(1.5, -0.55, r"$q_\phi(z \mid x)$", color=enc, ha="center", va="top")
     return figure
