@@ -60,12 +60,13 @@ def folded(text: str, where: str) -> str:
     """A cell of prose that is an aside: closed, with its heading as the line that opens it."""
     match = ASIDE.fullmatch(text.strip())
     if not match:
-        raise BuildError(f"{where}: an aside begins with a heading, such as '#### Why nats', then text")
+        raise BuildError(
+            f"{where}: an aside begins with a heading, such as '#### Why nats', then text"
+        )
     # The empty lines let Markdown and formulas inside the HTML be rendered.
     title = re.sub(r"[`*]", "", match["title"]).strip()
-    return (
-        f"<details>\n<summary><b>Aside:</b> {title}</summary>\n\n{match['body'].strip()}\n\n</details>"
-    )
+    summary = f"<summary><b>Aside:</b> {title}</summary>"
+    return f"<details>\n{summary}\n\n{match['body'].strip()}\n\n</details>"
 
 
 def describe(cell: Cell) -> None:

@@ -14,8 +14,8 @@ import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
-from notebooks.conventions import broken, describe, pictures
 from notebooks.cell_code import names_read, statements
+from notebooks.conventions import broken, describe, pictures
 from notebooks.exercises import BEGIN, strip_solutions
 
 Notebook = Any  # nbformat.NotebookNode, which is untyped

@@ -34,7 +34,6 @@ VARIABLE = re.compile(rf"(?<=color:)({'|'.join(NAMES)})(?=[;\"])", re.IGNORECASE
 HELD = re.compile("\ue000([0-9]+)\ue001")  # two characters that no text has
 
 
-
 def as_variable(match: re.Match[str]) -> str:
     return f"var(--{NAMES[match[1].lower()]})"
 

@@ -107,9 +107,7 @@ class Live:
         (folder / "widgets.css").write_text(self.style(), encoding="utf-8")
 
 
-def _element(
-    name: str, picture: str, saved: str = "", state: str = "", note: str = LOADING
-) -> str:
+def _element(name: str, picture: str, saved: str = "", state: str = "", note: str = LOADING) -> str:
     """A picture in a page, which `static/site.js` replaces by the live widget."""
     inline = f'<script type="application/json">{state}</script>' if state else ""
     return (

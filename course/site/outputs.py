@@ -78,8 +78,9 @@ class Outputs:
             raise SiteError(f"{self.name}: a picture has no alt text")
         name = f"{self.name}-{len(self.files) + 1}.{ending}"
         self.files[name] = data
+        alt = html.escape(alt)
         return (
-            f'<figure class="picture{chart}"><img src="figures/{name}" alt="{html.escape(alt)}"{size} '
+            f'<figure class="picture{chart}"><img src="figures/{name}" alt="{alt}"{size} '
             'loading="lazy" decoding="async"></figure>\n'
         )
 

@@ -1,4 +1,4 @@
-r"""Formulas for the page of a widget: TeX between dollars as MathML, which browsers draw themselves.
+r"""Formulas for the page of a widget: TeX between dollars as MathML, which browsers draw.
 
 JupyterLab typesets formulas in Markdown, not in a widget. This is the part of TeX that a question or
 an answer needs: letters, sub- and superscripts, fractions, roots, sums, accents, words, and the
@@ -22,7 +22,7 @@ ATOMS = {  # what stands for itself, by its element
         "rightarrow": "→", "Rightarrow": "⇒", "leftarrow": "←", "circ": "∘", "lVert": "‖",
         "rVert": "‖",
     },
-    "mi": {name: name for name in ("log", "exp", "max", "min", "ln", "det", "tr", "arg", "sin", "cos")},
+    "mi": {name: name for name in ("log", "ln", "exp", "max", "min", "arg", "det", "tr")},
 }  # fmt: skip
 SPACES = {",": 0.17, ":": 0.22, ";": 0.28, " ": 0.33, "quad": 1.0, "qquad": 2.0, "!": -0.17}
 ACCENTS = {"hat": "^", "tilde": "~", "bar": "¯", "overline": "¯", "dot": "˙", "vec": "→"}

@@ -96,7 +96,9 @@ def checked(fields: Mapping[str, Any], name: str) -> dict[str, Any]:
     unknown = set(fields) - FIELDS
     missing = {"question", "answers", "right", "because"} - set(fields)
     if unknown or missing:
-        wrong = f"has no field {sorted(unknown)[0]!r}" if unknown else f"needs {sorted(missing)[0]!r}"
+        wrong = (
+            f"has no field {sorted(unknown)[0]!r}" if unknown else f"needs {sorted(missing)[0]!r}"
+        )
         raise ValueError(f"{name}: a question {wrong}; it has {', '.join(sorted(FIELDS))}")
     answers = dict(fields["answers"])
     right = fields["right"]
