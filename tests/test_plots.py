@@ -15,7 +15,7 @@ RANDOM = np.random.default_rng(0)
 LINE = np.array([1.0, 2.0, 4.0])
 FIGURES = {
     "image_grid": lambda: plots.image_grid(
-        RANDOM.random((2, 3, 8, 8)), "Noise.", ["a", "b"], ["1", "2", "3"], "title"
+        RANDOM.random((2, 3, 8, 8)), "Noise.", ["a", "b"], ["1", "2", "3"]
     ),
     "manifold": lambda: plots.manifold(
         RANDOM.random((3, 3, 8, 8)), [-1.0, 0.0, 1.0], "Noise.", ("z₁", "z₂")
@@ -39,6 +39,7 @@ FIGURES = {
         (-2.0, 2.0, -3.0, 3.0), np.eye(4), np.eye(2), "A plane.", RANDOM.random((5, 2))
     ),
     "bars": lambda: plots.bars({"first": 0.123, "second": 2.0}, "Two bars.", "nats"),
+    "graphical_model": lambda: plots.graphical_model(True, "Two circles, an arrow each way."),
 }
 
 
@@ -64,7 +65,7 @@ def test_the_same_figure_gives_the_same_bytes():
 def test_every_public_function_is_drawn_here():
     source = Path(plots.__file__).read_text(encoding="utf-8")
     public = {n.name for n in ast.parse(source).body if isinstance(n, ast.FunctionDef)}
-    assert {n for n in public if not n.startswith("_")} == set(FIGURES)
+    assert {n for n in public if not n.startswith("_")} == {*FIGURES, "label_lines"}
 
 
 def test_neither_torch_nor_pyplot_is_imported():
@@ -95,7 +96,6 @@ def _is_text(artist):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: plots.AltFigure("  "), "alt is empty"),
         (lambda: plots.image_grid(np.zeros((2, 8, 8)), "x"), r"3 dimensions \(2, 8, 8\).* 4"),
         (lambda: plots.image_grid(np.zeros((2, 1, 8, 8)), "x", ["a"]), "1 row_labels .* needs 2"),
         (lambda: plots.manifold(np.zeros((2, 3, 8, 8)), [0, 1], "x", ("a", "b")), "not a square"),

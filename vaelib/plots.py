@@ -8,7 +8,6 @@ lesson gives it in the cell's metadata; without one, the figure says what is dra
 import base64
 import io
 import re
-import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -40,6 +39,8 @@ STYLE |= dict.fromkeys(("axes.spines.top", "axes.spines.right", "legend.frameon"
 Names = Sequence[str] | None
 Lines = Mapping[str, Any]  # name: values (n,)
 XY = tuple[Any, Any]
+X = ("$x_1$", "$x_2$")
+Z = ("$z_1$", "$z_2$")
 
 
 class AltFigure(Figure):
@@ -48,9 +49,7 @@ class AltFigure(Figure):
     Without `alt`, the text is `kind`, then the titles, axes and names of what is drawn.
     """
 
-    def __init__(
-        self, alt: str = "", size: tuple[float, float] = (9.0, 4.0), kind: str = "A plot"
-    ) -> None:
+    def __init__(self, alt: str = "", size: XY = (9.0, 4.0), kind: str = "A plot") -> None:
         super().__init__(figsize=size, dpi=100)
         self.set_layout_engine("constrained", w_pad=0.08, h_pad=0.08)  # inches
         self.given = alt.strip()
@@ -58,12 +57,10 @@ class AltFigure(Figure):
 
     @property
     def alt(self) -> str:
-        """The alternative text."""
-        if self.given:
-            return self.given
+        """The alternative text; of mathematics without its marks."""
         drawn = [_described(ax) for ax in self.axes if ax.get_label() != "<colorbar>"]
-        parts = [self.kind, self.get_suptitle(), *drawn]
-        return f"{'; '.join(filter(None, map(plain, parts)))}."
+        text = "; ".join(filter(None, (self.kind, *drawn))) + "."
+        return self.given or re.sub(r"\\(mathrm|mathbf|mid|,)|[${}\\]", "", text)
 
     def png(self) -> bytes:
         """The picture; the same bytes every time for the same figure."""
@@ -80,54 +77,37 @@ class AltFigure(Figure):
         return data, {"image/png": {"alt": self.alt, "kind": "pictures" if pictures else "chart"}}
 
 
-def plain(label: str) -> str:
-    """A label without the marks of its mathematics: "$p_\\theta(x)$" is "pθ(x)"."""
-
-    def letter(match: re.Match[str]) -> str:
-        name = match[1].removeprefix("var")
-        capital = "CAPITAL" if name[0].isupper() else "SMALL"
-        try:
-            return unicodedata.lookup(f"GREEK {capital} LETTER {name}")
-        except KeyError:
-            return "" if name in ("hat", "mathrm", "mathbf", "mid", "quad") else name
-
-    return re.sub(r"[${}_^\\]", "", re.sub(r"\\([A-Za-z]+) ?", letter, label)).strip()
-
-
 def _described(ax: Any) -> str:
     """The title, the axes and the named lines, points and areas of one panel."""
     artists = (*ax.lines, *ax.collections, *ax.containers)
-    names = [str(artist.get_label()) for artist in artists]
-    names = [name for name in names if name and not name.startswith("_")]
-    axes = " over ".join(filter(None, (ax.get_ylabel(), ax.get_xlabel())))
-    what = ": ".join(filter(None, (ax.get_title(), axes)))
-    return f"{what}, with {', '.join(names)}" if names else what
+    names = [str(a.get_label()) for a in artists if not str(a.get_label()).startswith("_")]
+    what = " over ".join(filter(None, (ax.get_title(), ax.get_ylabel(), ax.get_xlabel())))
+    return f"{what}, with {', '.join(names)}" if any(names) else what
 
 
 def label_lines(ax: Any, apart: float = 0.09) -> None:
-    """Name each line at its right end, in its colour, in place of a legend.
+    """Name each line at its right end, in its colour, in place of a legend; call it last.
 
-    The names keep a distance of `apart`, in heights of the panel. Call it when all is drawn.
+    The names keep a distance of `apart`, in heights of the panel.
     """
-    lines = [line for line in ax.lines if not str(line.get_label()).startswith("_")]
-    to_panel = ax.transData + ax.transAxes.inverted()
     ax.autoscale_view()
+    to_panel = ax.transData + ax.transAxes.inverted()
+    lines = [line for line in ax.lines if not str(line.get_label()).startswith("_")]
     ends = [to_panel.transform(line.get_xydata()[-1])[1] for line in lines]
-    below = -np.inf
+    at = -np.inf
     for i in np.argsort(ends):
-        below = max(below + apart, ends[i])
+        at = max(at + apart, ends[i])
         colour = TEXT_COLOURS.get(lines[i].get_color(), COLOURS[6])
-        text = dict(color=colour, va="center", transform=ax.transAxes)
-        ax.text(1.02, below, lines[i].get_label(), **text)
+        ax.text(1.02, at, lines[i].get_label(), c=colour, va="center", transform=ax.transAxes)
 
 
 def _panels(
-    alt: str, size: XY, n: int = 1, share: str = "", kind: str = "A plot", **settings: Any
+    alt: str, size: XY, n: int = 1, share: str = "", kind: str = "A plot", **axes: Any
 ) -> Any:
     """A figure of a size in inches, and its n axes from left to right, all with these settings."""
     figure = AltFigure(alt, size, kind)
     shared: Any = {"sharex": "x" in share, "sharey": "y" in share}
-    return figure, figure.subplots(1, n, squeeze=False, subplot_kw=settings, **shared)[0]
+    return figure, figure.subplots(1, n, squeeze=False, subplot_kw=axes, **shared)[0]
 
 
 def _array(name: str, values: Any, dims: int, x: Any = None) -> np.ndarray:
@@ -149,7 +129,7 @@ def _labels(name: str, labels: Names, n: int) -> Sequence[str]:
 
 @rc_context(STYLE)
 def image_grid(
-    images: Any, alt: str = "", row_labels: Names = None, col_labels: Names = None, title: str = ""
+    images: Any, alt: str = "", row_labels: Names = None, col_labels: Names = None
 ) -> AltFigure:
     """Rows of grey pictures (R, C, H, W) in [0, 1], labelled on the left and above.
 
@@ -158,10 +138,9 @@ def image_grid(
     images = _array("images", images, 4)
     rows, cols = images.shape[:2]
     side = min(1.1, 8.5 / cols)
-    above = 0.2 + 0.4 * bool(title) + 0.3 * bool(col_labels)
-    size = (side * cols + 1.6 * bool(row_labels), side * rows + above)
-    figure = AltFigure(alt, size, f"Pictures in a grid, {rows} × {cols}")
-    figure.suptitle(title)
+    width = side * cols + 1.6 * bool(row_labels)
+    height = side * rows + 0.2 + 0.3 * bool(col_labels)
+    figure = AltFigure(alt, (width, height), f"Pictures in a grid, {rows} × {cols}")
     bare = {"xticks": [], "yticks": [], "frame_on": False}
     axes = figure.subplots(rows, cols, squeeze=False, subplot_kw=bare)
     for place, ax in np.ndenumerate(axes):
@@ -174,9 +153,7 @@ def image_grid(
 
 
 @rc_context(STYLE)
-def manifold(
-    images: Any, quantiles: Any, alt: str = "", labels: XY = ("$z_1$", "$z_2$")
-) -> AltFigure:
+def manifold(images: Any, quantiles: Any, alt: str = "", labels: XY = Z) -> AltFigure:
     """A square of pictures (n, n, H, W), decoded at z = (rows, columns), side by side.
 
     `quantiles` (n,) are the values of z along both axes, `labels` the names of the two. Raises
@@ -188,8 +165,8 @@ def manifold(
     if n != cols or n != len(quantiles):
         raise ValueError(f"{n} × {cols} pictures and {len(quantiles)} quantiles: not a square")
     mosaic = images.transpose(0, 2, 1, 3).reshape(n * height, n * width)
-    look: Any = {"kind": f"Pictures in a square, {n} × {n}"}
-    figure, (ax,) = _panels(alt, (7.4, 7.0), ylabel=labels[0], xlabel=labels[1], **look)
+    kind = f"Pictures in a square, {n} × {n}"
+    figure, (ax,) = _panels(alt, (7.4, 7.0), kind=kind, ylabel=labels[0], xlabel=labels[1])
     ax.imshow(mosaic, cmap="gray", vmin=0, vmax=1)
     ax.grid(visible=False)
     ticks = [f"{z:+.1f}" for z in quantiles]
@@ -204,7 +181,6 @@ def curves(
     alt: str = "",
     xlabel: str = "epoch",
     x: Any = None,
-    title: str = "",
     share: str = "",
 ) -> AltFigure:
     """One panel per quantity, `{"KL (nats)": {"β = 1": values, …}, …}`, one line per name.
@@ -215,8 +191,6 @@ def curves(
     """
     n = len(panels)
     figure, axes = _panels(alt, (9.0 if n < 3 else 12.0, 4.2), n, share, xlabel=xlabel)
-    names = [list(lines) for lines in panels.values()]
-    figure.suptitle(title)
     for ax, (quantity, lines) in zip(axes, panels.items(), strict=True):
         for i, (name, values) in enumerate(lines.items()):
             at = np.arange(len(values)) + 1 if x is None else np.asarray(x)
@@ -224,13 +198,11 @@ def curves(
             look = {"color": COLOURS[i % 7], "linestyle": LINES[i % 7], "marker": MARKERS[i % 7]}
             ax.plot(at, values, markevery=max(1, len(values) // 8), label=name, **look)
         ax.set_title(quantity)
-    # Panels with the same lines need their names once.
-    for ax, own in list(zip(axes, names, strict=True))[
-        n - 1 if names.count(names[0]) == n else 0 :
-    ]:
-        if 1 < len(own) <= 5:
+    once = len({tuple(lines) for lines in panels.values()}) == 1  # the same names in all panels
+    for ax in axes[-1:] if once else axes:
+        if 1 < len(ax.lines) <= 5:
             label_lines(ax)
-        elif len(own) > 5:
+        elif len(ax.lines) > 5:
             ax.legend()
     return figure
 
@@ -264,9 +236,8 @@ def table(
     """A table (R, C) as shades with the number in each cell, e.g. |Spearman| of z with factors."""
     values = _array("values", values, 2)
     rows, cols = values.shape
-    names = [*(row_labels or []), *(col_labels or [])]
-    look: Any = {"kind": f"A table of {', '.join(names)}", "title": title}
-    figure, (ax,) = _panels(alt, (1.7 * cols + 2.2, 0.62 * rows + 1.2), **look)
+    kind = f"A table of {', '.join([*(row_labels or []), *(col_labels or [])])}"
+    figure, (ax,) = _panels(alt, (1.7 * cols + 2.2, 0.62 * rows + 1.2), kind=kind, title=title)
     shades = ax.imshow(values, "Blues", vmin=limits[0], vmax=limits[1], aspect="auto")
     ax.grid(visible=False)
     for (r, c), value in np.ndenumerate(values):
@@ -278,7 +249,7 @@ def table(
 
 
 @rc_context(STYLE)
-def scatter(points: Any, factors: Lines, alt: str = "", axes: XY = ("$z_1$", "$z_2$")) -> AltFigure:
+def scatter(points: Any, factors: Lines, alt: str = "", axes: XY = Z) -> AltFigure:
     """Points (N, 2) in one panel per factor (N,), which shades them from dark (low) to light."""
     points = _array("points", points, 2)
     n = len(factors)
@@ -322,12 +293,7 @@ def against(
 
 @rc_context(STYLE)
 def jensen(
-    curve: XY,
-    points: XY,
-    weights: Any,
-    alt: str = "",
-    tangent: Any = None,
-    labels: XY = ("$t$", "$f(t)$"),
+    curve: XY, points: XY, weights: Any, alt: str = "", tangent: Any = None, labels: XY = ("t", "f")
 ) -> AltFigure:
     """Weighted points on a curve, their mean, and the gap from it down to the curve.
 
@@ -373,12 +339,7 @@ def histograms(
 
 @rc_context(STYLE)
 def plane(
-    extent: Any,
-    density: Any,
-    curve: Any,
-    alt: str = "",
-    points: Any = None,
-    axes: XY = ("$x_1$", "$x_2$"),
+    extent: Any, density: Any, curve: Any, alt: str = "", points: Any = None, axes: XY = X
 ) -> AltFigure:
     """A density over the plane as shades, a curve (n, 2) in it, and points (N, 2) drawn from it.
 
@@ -400,8 +361,8 @@ def plane(
 def bars(values: Mapping[str, float], alt: str = "", xlabel: str = "") -> AltFigure:
     """One horizontal bar per name, from the top, with its number to two significant digits."""
     n = len(values)
-    look: Any = {"kind": f"Bars of {', '.join(values)}", "xlabel": xlabel, "xmargin": 0.12}
-    figure, (ax,) = _panels(alt, (9.0, 0.62 * n + 1.2), **look)
+    kind = f"Bars of {', '.join(values)}"
+    figure, (ax,) = _panels(alt, (9.0, 0.62 * n + 1.2), kind=kind, xlabel=xlabel, xmargin=0.12)
     drawn = ax.barh([*values], [float(v) for v in values.values()], 0.6, color=COLOURS[:n])
     ax.bar_label(drawn, fmt="{:.2g}", padding=6)
     ax.invert_yaxis()
@@ -411,22 +372,23 @@ def bars(values: Mapping[str, float], alt: str = "", xlabel: str = "") -> AltFig
 @rc_context(STYLE)
 def graphical_model(encoder: bool = False, alt: str = "") -> AltFigure:
     """The model z → x, x shaded because it is observed; with `encoder`, q from x back to z."""
-    says = "The graphical model: an arrow from the latent z to the observed x, shaded"
-    back = ", and a dashed arrow from x back to z, the encoder"
-    figure, (ax,) = _panels(alt, (6.0, 2.6), kind=says + back * encoder)
-    ax.set(xlim=(-1.1, 4.1), ylim=(-1.0, 1.0), aspect="equal")
+    kind = "An arrow from the latent z to the observed x, which is shaded"
+    kind += ", and a dashed arrow, the encoder, back from x to z" * encoder
+    figure, (ax,) = _panels(alt, (6.0, 2.6), kind=kind, xlim=(-1.1, 4.1), ylim=(-1, 1), aspect=1)
     ax.axis("off")
-    dec, enc = SYMBOLS["dec"][1], SYMBOLS["enc"][1]
-    for at, name, text, fill in ((0, "$z$", SYMBOLS["code"][1], "w"), (3, "$x$", "k", "#D9D9D9")):
+    bend = 0.3 * encoder
+    look: Any = {"shrinkA": 41, "shrinkB": 41, "connectionstyle": f"arc3,rad=-{bend}", "lw": 2.4}
+    for name, start, end, line in (("dec", 0, 3, "-"), ("enc", 3, 0, "--"))[: 1 + encoder]:
+        arrow = {"arrowstyle": "-|>", "ls": line, "color": SYMBOLS[name][1], **look}
+        ax.annotate("", (end, 0), (start, 0), arrowprops=arrow)
+    for at, fill in ((0, "w"), (3, "#D9D9D9")):
         ax.add_patch(Circle((at, 0), 0.5, facecolor=fill, edgecolor="k", linewidth=2))
-        ax.text(at, 0, name, color=text, fontsize=24, ha="center", va="center")
-    curve = 0.3 * encoder
-    arrow: Any = {"arrowstyle": "-|>", "linewidth": 2.4, "shrinkA": 34, "shrinkB": 34}
-    bent = {"connectionstyle": f"arc3,rad=-{curve}"}
-    ax.annotate("", (3, 0), (0, 0), arrowprops={**arrow, **bent, "color": dec})
-    ax.text(1.5, 0.22 + curve, r"$p_\theta(x \mid z)$", color=dec, ha="center", va="bottom")
-    ax.text(-0.65, 0, "$p(z)$", color=SYMBOLS["prior"][1], ha="right", va="center")
-    if encoder:
-        ax.annotate("", (0, 0), (3, 0), arrowprops={**arrow, **bent, "color": enc, "ls": "--"})
-        ax.text(1.5, -0.55, r"$q_\phi(z \mid x)$", color=enc, ha="center", va="top")
+    texts = [(0, 0, "$z$", "code"), (3, 0, "$x$", ""), (-0.8, 0, "$p(z)$", "prior")]
+    texts += [(1.5, 0.35 + bend, r"$p_\theta(x \mid z)$", "dec")]
+    texts += [(1.5, -0.35 - bend, r"$q_\phi(z \mid x)$", "enc")] * encoder
+    for x, y, text, name in texts:
+        colour = SYMBOLS[name][1] if name else COLOURS[6]
+        ax.text(
+            x, y, text, c=colour, ha="center", va="center", size=24 if text in "$x$ $z$" else 16
+        )
     return figure

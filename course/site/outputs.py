@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from course.site import SiteError
+from notebooks.conventions import unveiled
 from vaelib import widgets
 
 ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
@@ -39,11 +40,11 @@ class Outputs:
     def html(self, output: Any) -> str:
         """One output as HTML. Raises SiteError for a picture without alternative text."""
         if output.output_type == "stream":
-            return text_block(output.text)
+            return text_block(unveiled(output.text))
         if output.output_type == "error":
             return text_block("\n".join(output.traceback))
         data = output.data
-        text = data.get("text/plain", "")
+        text = unveiled(data.get("text/plain", ""))
         if asked := output.metadata.get("vaelib", {}).get("predict"):
             return self._question(asked, text)
         widget = text.partition(":")[0]

@@ -1,7 +1,7 @@
 r"""Formulas for the page of a widget: TeX between dollars as MathML, which browsers draw.
 
-JupyterLab typesets formulas in Markdown, not in a widget. This is the part of TeX that a question or
-an answer needs: letters, sub- and superscripts, fractions, roots, sums, accents, words, and the
+JupyterLab typesets formulas in Markdown, not in a widget. Here is the part of TeX that a question
+or an answer needs: letters, sub- and superscripts, fractions, roots, sums, accents, words, and the
 colours of the symbols, `\enc{…}` and its like.
 """
 
