@@ -21,6 +21,7 @@ from vaelib.plots import SYMBOLS
 
 Cell = Any  # nbformat.NotebookNode, which is untyped
 
+KNOWN = {"spoiler", "check", "aside", "map", "nbval-ignore-output", "nbval-skip"}
 # JupyterLab shows the first line of what it collapses. notebooks/nbval.cfg leaves this one out.
 VEIL = "The result, for when you have predicted\n"
 COLOUR = re.compile(rf"\\({'|'.join(SYMBOLS)})(?=\{{)")
@@ -33,6 +34,9 @@ def tags(cell: Cell) -> set[str]:
 
 def apply(cell: Cell, where: str) -> None:
     """Turn one cell of a source into what is stored. `where` begins the message of a BuildError."""
+    if unknown := tags(cell) - KNOWN:
+        known = ", ".join(sorted(KNOWN))
+        raise BuildError(f"{where}: no tag {sorted(unknown)[0]!r}; there are {known}")
     if cell.cell_type == "markdown":
         cell.source = coloured(cell.source)
         if "aside" in tags(cell):
@@ -52,7 +56,7 @@ def coloured(text: str) -> str:
     r"""The text with `\enc{…}` and its like as `\textcolor{…}{…}`, which every renderer knows.
 
     >>> coloured(r"$\enc{q_\phi(z \mid x)}$")
-    '$\\textcolor{#0067B0}{q_\\phi(z \\mid x)}$'
+    '$\\textcolor{#0062C4}{q_\\phi(z \\mid x)}$'
     """
     return COLOUR.sub(lambda match: rf"\textcolor{{{SYMBOLS[match[1]][1]}}}", text)
 

@@ -23,13 +23,13 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 # The colours of the symbols: of areas and lines, of text on white (and still legible on
 # JupyterLab's dark ground), of text on the site's dark ground. Areas of "gap" are hatched.
 SYMBOLS = {
-    "enc": ("#0072B2", "#0067B0", "#6CB8F5"),  # the encoder, q, φ, μ
-    "sig": ("#56B4E9", "#008299", "#8FDCF5"),  # σ
-    "eps": ("#CC79A7", "#B0508C", "#E39AC6"),  # the noise ε
-    "code": ("#009E73", "#008560", "#3CC79B"),  # the code z
-    "dec": ("#D55E00", "#C44E00", "#FF8A47"),  # the decoder, p(x|z), θ, x̂
-    "gap": ("#E69F00", "#8A6100", "#F2B632"),  # KL and gaps
-    "prior": ("#6E6E6E", "#6E6E6E", "#A8A8A8"),  # the prior p(z)
+    "enc": ("#0072B2", "#0062C4", "#6CB8F5"),  # the encoder, q, φ, μ
+    "sig": ("#56B4E9", "#007A99", "#9BE3F0"),  # σ
+    "eps": ("#CC79A7", "#A6418A", "#E39AC6"),  # the noise ε
+    "code": ("#009E73", "#00814E", "#3CC79B"),  # the code z
+    "dec": ("#D55E00", "#BF3A2A", "#FF8A47"),  # the decoder, p(x|z), θ, x̂
+    "gap": ("#E69F00", "#866200", "#F7C948"),  # KL and gaps
+    "prior": ("#6E6E6E", "#636363", "#BDBDBD"),  # the prior p(z)
 }
 TEXT_COLOURS = {line: text for line, text, _ in SYMBOLS.values()}
 # 15 points of 100 pixels an inch: still 14 pt on a slide of 1280 × 720 that shrinks a figure a bit.
