@@ -383,7 +383,7 @@ def graphical_model(encoder: bool = False, alt: str = "") -> AltFigure:
         ax.annotate("", (end, 0), (start, 0), arrowprops=arrow)
     for at, fill in ((0, "w"), (3, "#D9D9D9")):
         ax.add_patch(Circle((at, 0), 0.5, facecolor=fill, edgecolor="k", linewidth=2))
-    texts = [(0, 0, "$z$", "code"), (3, 0, "$x$", ""), (-0.8, 0, "$p(z)$", "prior")]
+    texts: Any = [(0, 0, "$z$", "code"), (3, 0, "$x$", ""), (-0.8, 0, "$p(z)$", "prior")]
     texts += [(1.5, 0.35 + bend, r"$p_\theta(x \mid z)$", "dec")]
     texts += [(1.5, -0.35 - bend, r"$q_\phi(z \mid x)$", "enc")] * encoder
     for x, y, text, name in texts:
