@@ -10,7 +10,8 @@ Sources are py:percent. A solution stands between `### BEGIN SOLUTION` and `### 
 student set has `raise NotImplementedError` in its place (exercises.py says what belongs to an
 exercise). A heading may carry, in its cell's metadata, `slide="…"` (a title of the lecture's deck),
 `pseudo=["…"]` (lines of its pseudo-code) and `exercises=["6.1"]`; an exercise's heading carries
-`exercise="6.1 ★★"`. From these comes the map in lesson 0, in place of the cell tagged `map`.
+`exercise="6.1 ★★"`. From these comes the map in lesson 0, in place of the cell tagged `map`. What
+else a source may say, such as tags and colours, stands in conventions.py.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from typing import Any
 import jupytext
 import nbformat
 
+from notebooks.conventions import apply, tags
 from notebooks.exercises import (
     HEADING,
     HIDDEN,
@@ -82,7 +84,9 @@ def read(path: Path, kind: str = "student", known: Mapping[str, Any] | None = No
             for name, exercise in pairs.items():
                 exercise.check.source += HIDDEN.format(name=name)
     notebook = student if kind == "student" else solved
-    for before, cell in zip([None, *notebook.cells], notebook.cells, strict=False):
+    lines = first_lines(text, path, len(notebook.cells))
+    for line, before, cell in zip(lines, [None, *notebook.cells], notebook.cells, strict=False):
+        apply(cell, f"{path}:{line}")
         cell.metadata.setdefault("slideshow", {"slide_type": slide_type(cell, before)})
     notebook.metadata = METADATA
     notebook.nbformat = 4
@@ -91,9 +95,15 @@ def read(path: Path, kind: str = "student", known: Mapping[str, Any] | None = No
 
 
 def slide_type(cell: Notebook, before: Notebook | None) -> str:
-    """A section begins a slide. Below it, prose begins one too, and takes the next code along."""
+    """A section begins a slide. Below it, prose begins one too, and takes the next code along.
+
+    What the lecture does not need, an aside, is on no slide.
+    """
+    if "aside" in tags(cell):
+        return "skip"
     if cell.cell_type == "code":
-        return "-" if before and before.cell_type == "markdown" else "subslide"
+        follows = before and before.cell_type == "markdown" and "aside" not in tags(before)
+        return "-" if follows else "subslide"
     return "slide" if re.match(r"##? ", cell.source) else "subslide"
 
 

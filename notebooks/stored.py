@@ -15,6 +15,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
 from notebooks.cell_code import names_read, statements
+from notebooks.conventions import broken, describe, pictures
 from notebooks.exercises import BEGIN, strip_solutions
 
 Notebook = Any  # nbformat.NotebookNode, which is untyped
@@ -47,6 +48,7 @@ def execute(notebook: Notebook, folder: Path) -> None:
             data.pop(WIDGET_VIEW, None)  # the picture and the text of the widget are kept
             if bar := PROGRESS_BAR.match(data.get("text/plain", "")):
                 data["text/plain"] = f"100%|{'█' * 20}| {bar[1]}/{bar[1]}"
+        describe(cell)
 
 
 def faults(notebook: Notebook) -> Iterator[str]:
@@ -61,6 +63,7 @@ def faults(notebook: Notebook) -> Iterator[str]:
     if [c.execution_count for c in code] != list(range(1, len(code) + 1)):
         yield "its cells were not executed in order, from a fresh kernel"
     for number, cell in enumerate(notebook.cells):
+        yield from (f"cell {number} ({cell.id}) {fault}" for fault in broken(cell))
         for output in cell.get("outputs", []):
             where = f"cell {number} ({cell.id})"
             data = output.get("data", {})
@@ -70,10 +73,9 @@ def faults(notebook: Notebook) -> Iterator[str]:
                 yield f"{where} writes to stderr: {output.text.strip()[:200]}"
             if WIDGET_VIEW in data:
                 yield f"{where} stores a widget view, whose id changes with every run"
-            for kind in data:
-                alt = output.metadata.get(kind, {}).get("alt") or output.metadata.get("alt")
-                if kind.startswith("image/") and not alt:
-                    yield f"{where} shows a picture without alt text"
+        for output, kind in pictures(cell):
+            if not (output.metadata.get(kind, {}).get("alt") or output.metadata.get("alt")):
+                yield f"cell {number} ({cell.id}) shows a picture without alt text"
     yield from wrong_answers(code)
 
 

@@ -15,7 +15,7 @@ RANDOM = np.random.default_rng(0)
 LINE = np.array([1.0, 2.0, 4.0])
 FIGURES = {
     "image_grid": lambda: plots.image_grid(
-        RANDOM.random((2, 3, 8, 8)), "Noise.", ["a", "b"], ["1", "2", "3"], "title"
+        RANDOM.random((2, 3, 8, 8)), "Noise.", ["a", "b"], ["1", "2", "3"]
     ),
     "manifold": lambda: plots.manifold(
         RANDOM.random((3, 3, 8, 8)), [-1.0, 0.0, 1.0], "Noise.", ("z₁", "z₂")
@@ -39,6 +39,7 @@ FIGURES = {
         (-2.0, 2.0, -3.0, 3.0), np.eye(4), np.eye(2), "A plane.", RANDOM.random((5, 2))
     ),
     "bars": lambda: plots.bars({"first": 0.123, "second": 2.0}, "Two bars.", "nats"),
+    "graphical_model": lambda: plots.graphical_model(True, "Two circles, an arrow each way."),
 }
 
 
@@ -64,7 +65,7 @@ def test_the_same_figure_gives_the_same_bytes():
 def test_every_public_function_is_drawn_here():
     source = Path(plots.__file__).read_text(encoding="utf-8")
     public = {n.name for n in ast.parse(source).body if isinstance(n, ast.FunctionDef)}
-    assert {n for n in public if not n.startswith("_")} == set(FIGURES)
+    assert {n for n in public if not n.startswith("_")} == {*FIGURES, "label_lines"}
 
 
 def test_neither_torch_nor_pyplot_is_imported():
@@ -85,7 +86,7 @@ def test_texts_are_readable_on_a_projector():
         figure = make()
         figure.png()
         sizes = [t.get_fontsize() for ax in figure.axes for t in ax.findobj(match=_is_text)]
-        assert min(sizes) >= 11
+        assert min(sizes) >= 14.5  # at 1280 × 720, where 100 pixels an inch are shown 1 : 1
 
 
 def _is_text(artist):
@@ -95,7 +96,6 @@ def _is_text(artist):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: plots.AltFigure("  "), "alt is empty"),
         (lambda: plots.image_grid(np.zeros((2, 8, 8)), "x"), r"3 dimensions \(2, 8, 8\).* 4"),
         (lambda: plots.image_grid(np.zeros((2, 1, 8, 8)), "x", ["a"]), "1 row_labels .* needs 2"),
         (lambda: plots.manifold(np.zeros((2, 3, 8, 8)), [0, 1], "x", ("a", "b")), "not a square"),
@@ -109,7 +109,51 @@ def test_what_cannot_be_drawn_is_refused(call, message):
         call()
 
 
+def test_without_a_text_a_figure_says_what_is_drawn():
+    lines = {r"$\beta = 1$": [1, 2], "test": [3, 4]}
+    assert plots.curves({"KL (nats)": lines}, xlabel=r"$\mathrm{epoch}$").alt == (
+        "A plot; KL (nats) over epoch, with beta = 1, test."
+    )
+    grid = plots.image_grid(np.zeros((2, 3, 8, 8)))
+    assert grid.alt.startswith("Pictures in a grid, 2 × 3")
+    assert plots.graphical_model().alt == (
+        "An arrow from the latent z to the observed x, which is shaded."
+    )
+
+
+@pytest.mark.parametrize(("name", "kind"), [("image_grid", "pictures"), ("curves", "chart")])
+def test_a_page_is_told_whether_a_figure_holds_pictures(name, kind):
+    """A chart gets a dark twin, pictures must not be turned over."""
+    _, metadata = FIGURES[name]()._repr_mimebundle_()
+    assert metadata["image/png"]["kind"] == kind
+
+
 # ---------------------------------------------------------------- what each figure draws
+
+
+def test_lines_are_named_at_their_ends_in_their_colours_and_apart():
+    figure = plots.curves({"KL": {"a": [0, 1.0], "b": [5, 1.01], "c": [0, 9]}}, "Lines.")
+    ax = figure.axes[0]
+    assert ax.get_legend() is None
+    names = {text.get_text(): text for text in ax.texts}
+    heights = [names[name].get_position()[1] for name in "abc"]
+    assert np.diff(heights).min() >= 0.09 - 1e-9 and heights[2] > 0.9
+    texts = [text for _, text, _ in plots.SYMBOLS.values()]
+    assert [names[name].get_color() in texts for name in "abc"] == [True] * 3
+
+
+def test_panels_with_the_same_lines_name_them_once():
+    same = plots.curves({k: {"a": [1, 2], "b": [2, 3]} for k in ("x", "y")}, "Two panels.")
+    assert [len(ax.texts) for ax in same.axes] == [0, 2]
+    other = plots.curves({"x": {"a": [1, 2], "b": [2, 3]}, "y": {"c": [1, 2], "d": [2, 3]}}, "Two.")
+    assert [len(ax.texts) for ax in other.axes] == [2, 2]
+
+
+def test_panels_that_are_compared_share_a_scale():
+    panels = {"x": {"": [1, 2]}, "y": {"": [10, 20]}}
+    alone, shared = (plots.curves(panels, "Two.", share=s).axes for s in ("", "y"))
+    assert alone[0].get_ylim() != alone[1].get_ylim()
+    assert shared[0].get_ylim() == shared[1].get_ylim()
 
 
 def test_plane_draws_density_curve_and_points_where_they_are():

@@ -32,7 +32,8 @@ CHANNELS = (16, 32, 64, 64)
 STEPS = 600  # of 32 pictures each; more pictures are seen five times or more
 # The models that come with the project: their files, and the data to look at them with.
 SHIPPED = {"faces": ("faces_vae.safetensors", "faces")}
-SHIPPED |= {n: (f"{n}.safetensors", "mnist_sample") for n in ("mnist_2d", "mnist_10d", "mnist_conv")}
+for model in ("mnist_2d", "mnist_10d", "mnist_conv"):
+    SHIPPED[model] = (f"{model}.safetensors", "mnist_sample")
 
 
 def train(a: Namespace) -> int:

@@ -83,9 +83,10 @@ class Data:
                 given = f"{part}_labels is {given}, {tuple(getattr(labels, 'shape', ()))}"
                 code = f"torch.tensor(np.array({part}_labels)).long().flatten()"
                 raise ValueError(f"{given}; expected whole numbers ({len(x)},): say {code}")
-            if len(x) and self.label_names and not 0 <= labels.min() <= labels.max() < len(self.label_names):
+            names = self.label_names
+            if len(x) and names and not 0 <= labels.min() <= labels.max() < len(names):
                 given = f"{part}_labels has values in [{labels.min()}, {labels.max()}]"
-                raise ValueError(f"{given}; expected one of {len(self.label_names)} label_names")
+                raise ValueError(f"{given}; expected one of {len(names)} label_names")
 
 
 @torch.inference_mode(False)  # in it, tensors are made that no gradient can go through later

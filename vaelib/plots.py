@@ -1,43 +1,69 @@
 """Figures of the lessons: arrays in, a figure with alternative text out; no model and no torch.
 
 A figure is the value of its cell. Screen readers speak its alternative text and strict notebook
-tests compare it, so it describes the figure without digits that differ between processors.
+tests compare it, so it describes the figure without digits that differ between processors. A
+lesson gives it in the cell's metadata; without one, the figure says what is drawn in it.
 """
 
 import base64
 import io
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from matplotlib import rc_context
 from matplotlib.figure import Figure
+from matplotlib.patches import Circle
 
 # Okabe and Ito's colours, which colour-blind readers can tell apart; lines and markers differ too.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)), (0, (8, 2)))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
-STYLE: Any = {"font.size": 13, "axes.titlesize": 14, "lines.linewidth": 2.2}
+# The colours of the symbols: of areas and lines, of text on white (and still legible on
+# JupyterLab's dark ground), of text on the site's dark ground. Areas of "gap" are hatched.
+SYMBOLS = {
+    "enc": ("#0072B2", "#0062C4", "#6CB8F5"),  # the encoder, q, φ, μ
+    "sig": ("#56B4E9", "#007A99", "#9BE3F0"),  # σ
+    "eps": ("#CC79A7", "#A6418A", "#E39AC6"),  # the noise ε
+    "code": ("#009E73", "#00814E", "#3CC79B"),  # the code z
+    "dec": ("#D55E00", "#BF3A2A", "#FF8A47"),  # the decoder, p(x|z), θ, x̂
+    "gap": ("#E69F00", "#866200", "#F7C948"),  # KL and gaps
+    "prior": ("#6E6E6E", "#636363", "#BDBDBD"),  # the prior p(z)
+}
+TEXT_COLOURS = {line: text for line, text, _ in SYMBOLS.values()}
+# 15 points of 100 pixels an inch: still 14 pt on a slide of 1280 × 720 that shrinks a figure a bit.
+STYLE: Any = {"font.size": 15, "axes.titlesize": 16, "legend.fontsize": 15, "lines.linewidth": 2.4}
 STYLE |= {"axes.grid": True, "grid.alpha": 0.3}
 STYLE |= dict.fromkeys(("axes.spines.top", "axes.spines.right", "legend.frameon"), False)
 Names = Sequence[str] | None
 Lines = Mapping[str, Any]  # name: values (n,)
 XY = tuple[Any, Any]
+X = ("$x_1$", "$x_2$")
+Z = ("$z_1$", "$z_2$")
 
 
 class AltFigure(Figure):
     """A matplotlib figure that shows as the value of a cell and carries its alternative text.
 
-    Raises ValueError where `alt` is empty.
+    Without `alt`, the text is `kind`, then the titles, axes and names of what is drawn.
     """
 
-    def __init__(self, alt: str, size: tuple[float, float] = (9.0, 4.0)) -> None:
-        if not isinstance(alt, str) or not alt.strip():
-            raise ValueError("alt is empty; say in a sentence what is to be seen in the figure")
+    def __init__(self, alt: str = "", size: XY = (9.0, 4.0), kind: str = "A plot") -> None:
+        if not isinstance(alt, str):
+            raise TypeError(f"alt is {alt!r}; expected a sentence that says what is to be seen")
         super().__init__(figsize=size, dpi=100)
         self.set_layout_engine("constrained", w_pad=0.08, h_pad=0.08)  # inches
-        self.alt = alt
+        self.given = alt.strip()
+        self.kind = kind
+
+    @property
+    def alt(self) -> str:
+        """The alternative text; of mathematics without its marks."""
+        drawn = [_described(ax) for ax in self.axes if ax.get_label() != "<colorbar>"]
+        text = "; ".join(filter(None, (self.kind, *drawn))) + "."
+        return self.given or re.sub(r"\\(mathrm|mathbf|mid|,)|[${}\\]", "", text)
 
     def png(self) -> bytes:
         """The picture; the same bytes every time for the same figure."""
@@ -50,16 +76,43 @@ class AltFigure(Figure):
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
         data = {"image/png": base64.b64encode(self.png()).decode(), "text/plain": self.alt}
-        return data, {"image/png": {"alt": self.alt}}
+        pictures = any(ax.images for ax in self.axes)
+        return data, {"image/png": {"alt": self.alt, "kind": "pictures" if pictures else "chart"}}
 
 
-def _panels(alt: str, size: XY, n: int = 1, share: str = "", **settings: Any) -> Any:
+def _described(ax: Any) -> str:
+    """The title, the axes and the named lines, points and areas of one panel."""
+    artists = (*ax.lines, *ax.collections, *ax.containers)
+    names = [str(a.get_label()) for a in artists if not str(a.get_label()).startswith("_")]
+    what = " over ".join(filter(None, (ax.get_title(), ax.get_ylabel(), ax.get_xlabel())))
+    return f"{what}, with {', '.join(names)}" if any(names) else what
+
+
+def label_lines(ax: Any, apart: float = 0.09) -> None:
+    """Name each line at its right end, in its colour, in place of a legend; call it last.
+
+    The names keep a distance of `apart`, in heights of the panel.
+    """
+    ax.autoscale_view()
+    to_panel = ax.transData + ax.transAxes.inverted()
+    lines = [line for line in ax.lines if not str(line.get_label()).startswith("_")]
+    ends = [to_panel.transform(line.get_xydata()[-1])[1] for line in lines]
+    at = -np.inf
+    for i in np.argsort(ends):
+        at = max(at + apart, ends[i])
+        colour = TEXT_COLOURS.get(lines[i].get_color(), COLOURS[6])
+        ax.text(1.02, at, lines[i].get_label(), c=colour, va="center", transform=ax.transAxes)
+
+
+def _panels(
+    alt: str, size: XY, n: int = 1, share: str = "", kind: str = "A plot", **axes: Any
+) -> Any:
     """A figure of a size in inches, and its n axes from left to right, all with these settings."""
     if n == 0:
         raise ValueError("panels is empty; expected one or more")
-    figure = AltFigure(alt, size)
+    figure = AltFigure(alt, size, kind)
     shared: Any = {"sharex": "x" in share, "sharey": "y" in share}
-    return figure, figure.subplots(1, n, squeeze=False, subplot_kw=settings, **shared)[0]
+    return figure, figure.subplots(1, n, squeeze=False, subplot_kw=axes, **shared)[0]
 
 
 def _array(name: str, values: Any, dims: int, x: Any = None, width: int = 0) -> np.ndarray:
@@ -100,7 +153,7 @@ def _labels(name: str, labels: Names, n: int) -> Sequence[str]:
 
 @rc_context(STYLE)
 def image_grid(
-    images: Any, alt: str, row_labels: Names = None, col_labels: Names = None, title: str = ""
+    images: Any, alt: str = "", row_labels: Names = None, col_labels: Names = None
 ) -> AltFigure:
     """Rows of grey pictures (R, C, H, W) in [0, 1], labelled on the left and above.
 
@@ -109,22 +162,22 @@ def image_grid(
     images = _array("images", images, 4)
     rows, cols = images.shape[:2]
     side = min(1.1, 8.5 / cols)
-    above = 0.2 + 0.4 * bool(title) + 0.3 * bool(col_labels)
-    figure = AltFigure(alt, (side * cols + 1.6 * bool(row_labels), side * rows + above))
-    figure.suptitle(title)
+    width = side * cols + 1.6 * bool(row_labels)
+    height = side * rows + 0.2 + 0.3 * bool(col_labels)
+    figure = AltFigure(alt, (width, height), f"Pictures in a grid, {rows} × {cols}")
     bare = {"xticks": [], "yticks": [], "frame_on": False}
     axes = figure.subplots(rows, cols, squeeze=False, subplot_kw=bare)
     for place, ax in np.ndenumerate(axes):
         ax.imshow(images[place], cmap="gray", vmin=0, vmax=1, interpolation="nearest")
     for ax, label in zip(axes[0], _labels("col_labels", col_labels, cols), strict=True):
-        ax.set_title(label, fontsize=12)
+        ax.set_title(label, fontsize=15)
     for ax, label in zip(axes[:, 0], _labels("row_labels", row_labels, rows), strict=True):
         ax.set_ylabel(label, rotation=0, ha="right", va="center")
     return figure
 
 
 @rc_context(STYLE)
-def manifold(images: Any, quantiles: Any, alt: str, labels: tuple[str, str]) -> AltFigure:
+def manifold(images: Any, quantiles: Any, alt: str = "", labels: XY = Z) -> AltFigure:
     """A square of pictures (n, n, H, W), decoded at z = (rows, columns), side by side.
 
     `quantiles` (n,) are the values of z along both axes, `labels` the names of the two. Raises
@@ -136,7 +189,8 @@ def manifold(images: Any, quantiles: Any, alt: str, labels: tuple[str, str]) -> 
     if n != cols or n != len(quantiles):
         raise ValueError(f"{n} × {cols} pictures and {len(quantiles)} quantiles: not a square")
     mosaic = images.transpose(0, 2, 1, 3).reshape(n * height, n * width)
-    figure, (ax,) = _panels(alt, (7.4, 7.0), ylabel=labels[0], xlabel=labels[1])
+    kind = f"Pictures in a square, {n} × {n}"
+    figure, (ax,) = _panels(alt, (7.4, 7.0), kind=kind, ylabel=labels[0], xlabel=labels[1])
     ax.imshow(mosaic, cmap="gray", vmin=0, vmax=1)
     ax.grid(visible=False)
     ticks = [f"{z:+.1f}" for z in quantiles]
@@ -147,16 +201,20 @@ def manifold(images: Any, quantiles: Any, alt: str, labels: tuple[str, str]) -> 
 
 @rc_context(STYLE)
 def curves(
-    panels: Mapping[str, Lines], alt: str, xlabel: str = "epoch", x: Any = None, title: str = ""
+    panels: Mapping[str, Lines],
+    alt: str = "",
+    xlabel: str = "epoch",
+    x: Any = None,
+    share: str = "",
 ) -> AltFigure:
     """One panel per quantity, `{"KL (nats)": {"β = 1": values, …}, …}`, one line per name.
 
     The values stand at the places `x` (n,), by default at 1, …, n. The i-th line of every panel
-    has the same colour, dashes and marker.
+    has the same colour, dashes and marker. `share` names the axes, "x", "y" or "xy", that have the
+    same scale in all panels.
     """
     n = len(panels)
-    figure, axes = _panels(alt, (9.0 if n < 3 else 4.0 * n, 4.2), n, xlabel=xlabel)
-    figure.suptitle(title)
+    figure, axes = _panels(alt, (9.0 if n < 3 else 4.0 * n, 4.2), n, share, xlabel=xlabel)
     for ax, (quantity, lines) in zip(axes, panels.items(), strict=True):
         for i, (name, values) in enumerate(lines.items()):
             values = _array(name, values, 1, x)
@@ -164,13 +222,17 @@ def curves(
             look = {"color": COLOURS[i % 7], "linestyle": LINES[i % 7], "marker": MARKERS[i % 7]}
             ax.plot(at, values, markevery=max(1, len(values) // 8), label=name, **look)
         ax.set_title(quantity)
-        if len(lines) > 1:
-            ax.legend(fontsize=11)
+    once = len({tuple(lines) for lines in panels.values()}) == 1  # the same names in all panels
+    for ax in axes[-1:] if once else axes:
+        if 1 < len(ax.lines) <= 5:
+            label_lines(ax)
+        elif len(ax.lines) > 5:
+            ax.legend()
     return figure
 
 
 @rc_context(STYLE)
-def ladder(bounds: Mapping[str, float], alt: str, truth: float | None = None) -> AltFigure:
+def ladder(bounds: Mapping[str, float], alt: str = "", truth: float | None = None) -> AltFigure:
     """Bounds of log p(x) in nats, one rung for each from the bottom; `truth` as a dashed line."""
     values = _finite(bounds)
     n = len(values)
@@ -179,7 +241,8 @@ def ladder(bounds: Mapping[str, float], alt: str, truth: float | None = None) ->
     for i, value in enumerate(values):
         ax.annotate(f"{value:.1f}", (value, i), (0, 9), textcoords="offset points", ha="center")
     if truth is not None:
-        ax.axvline(*_finite({"truth": truth}), color=COLOURS[1], linestyle="--", label="log p(x)")
+        look: Any = {"color": COLOURS[1], "linestyle": "--", "label": r"$\log p(x)$"}
+        ax.axvline(*_finite({"truth": truth}), **look)
         ax.legend()
     ax.set_yticks(range(n), list(bounds))
     ax.set_ylim(-0.5, n - 0.3)
@@ -188,12 +251,18 @@ def ladder(bounds: Mapping[str, float], alt: str, truth: float | None = None) ->
 
 @rc_context(STYLE)
 def table(
-    values: Any, alt: str, row_labels: Any, col_labels: Any, title: str = "", limits: XY = (0, 1)
+    values: Any,
+    alt: str = "",
+    row_labels: Names = None,
+    col_labels: Names = None,
+    title: str = "",
+    limits: XY = (0, 1),
 ) -> AltFigure:
     """A table (R, C) as shades with the number in each cell, e.g. |Spearman| of z with factors."""
     values = _array("values", values, 2)
     rows, cols = values.shape
-    figure, (ax,) = _panels(alt, (1.7 * cols + 2.2, 0.62 * rows + 1.2), title=title)
+    kind = f"A table of {', '.join([*(row_labels or []), *(col_labels or [])])}"
+    figure, (ax,) = _panels(alt, (1.7 * cols + 2.2, 0.62 * rows + 1.2), kind=kind, title=title)
     shades = ax.imshow(values, "Blues", vmin=limits[0], vmax=limits[1], aspect="auto")
     ax.grid(visible=False)
     for (r, c), value in np.ndenumerate(values):
@@ -205,7 +274,7 @@ def table(
 
 
 @rc_context(STYLE)
-def scatter(points: Any, factors: Lines, alt: str, axes: tuple[str, str]) -> AltFigure:
+def scatter(points: Any, factors: Lines, alt: str = "", axes: XY = Z) -> AltFigure:
     """Points (N, 2) in one panel per factor (N,), which shades them from dark (low) to light."""
     points = _array("points", points, 2, width=2)
     n = len(factors)
@@ -219,7 +288,13 @@ def scatter(points: Any, factors: Lines, alt: str, axes: tuple[str, str]) -> Alt
 
 @rc_context(STYLE)
 def against(
-    x: Any, predicted: Lines, measured: Lines, alt: str, xlabel: str, ylabel: str, log: str = "x"
+    x: Any,
+    predicted: Lines,
+    measured: Lines,
+    alt: str = "",
+    xlabel: str = "",
+    ylabel: str = "",
+    log: str = "x",
 ) -> AltFigure:
     """What is predicted at x (n,) as lines and what was measured there as points.
 
@@ -238,13 +313,13 @@ def against(
         bars = 2 * _array(name, errors, 1, x)
         ax.errorbar(x, _array(name, values, 1, x), bars, label=name, markersize=7, **look)
     ax.set(**{f"{axis}scale": "log" for axis in log})
-    ax.legend(fontsize=11)
+    ax.legend()
     return figure
 
 
 @rc_context(STYLE)
 def jensen(
-    curve: XY, points: XY, weights: Any, alt: str, tangent: Any = None, labels: XY = ("t", "f(t)")
+    curve: XY, points: XY, weights: Any, alt: str = "", tangent: Any = None, labels: XY = ("t", "f")
 ) -> AltFigure:
     """Weighted points on a curve, their mean, and the gap from it down to the curve.
 
@@ -266,12 +341,14 @@ def jensen(
     gap = [np.interp(mean, *curve), height]
     ax.plot([mean, mean], gap, color=COLOURS[1], linewidth=4, label="gap")
     ax.plot(mean, height, "D", color=COLOURS[1], markersize=9, label="mean of the points")
-    ax.legend(fontsize=11)
+    ax.legend()
     return figure
 
 
 @rc_context(STYLE)
-def histograms(panels: Lines, alt: str, truth: float, xlabel: str, limits: XY) -> AltFigure:
+def histograms(
+    panels: Lines, alt: str = "", truth: float = 0.0, xlabel: str = "", limits: XY = (-1, 1)
+) -> AltFigure:
     """One panel per name: a histogram of its values (n,) within `limits`, the truth as a line.
 
     Values beyond the limits are counted in the outermost bars.
@@ -285,13 +362,13 @@ def histograms(panels: Lines, alt: str, truth: float, xlabel: str, limits: XY) -
         ax.hist(inside, np.linspace(*limits, 81), density=True, color=COLOURS[i % 7])
         ax.axvline(truth, color=COLOURS[6], linestyle="--", label="exact gradient")
         ax.set(title=name, yticks=[])
-        ax.legend(fontsize=11, loc="upper right")
+        ax.legend(loc="upper right")
     return figure
 
 
 @rc_context(STYLE)
 def plane(
-    extent: Any, density: Any, curve: Any, alt: str, points: Any = None, axes: XY = ("x₁", "x₂")
+    extent: Any, density: Any, curve: Any, alt: str = "", points: Any = None, axes: XY = X
 ) -> AltFigure:
     """A density over the plane as shades, a curve (n, 2) in it, and points (N, 2) drawn from it.
 
@@ -302,20 +379,47 @@ def plane(
     shades = ax.imshow(density, "Greys", extent=extent, origin="lower", interpolation="bilinear")
     figure.colorbar(shades, ax=ax, label="density")
     if points is not None:
-        ax.scatter(*_array("points", points, 2, width=2).T, s=7, color=COLOURS[0], label="draws")
-    ax.plot(*_array("curve", curve, 2, width=2).T, color=COLOURS[1], linestyle="--", label="G(z)")
+        ax.scatter(*_array("points", points, 2, width=2).T, s=7, color=COLOURS[0], label="samples")
+    look: Any = {"color": COLOURS[1], "linestyle": "--", "label": "$G(z)$"}
+    ax.plot(*_array("curve", curve, 2, width=2).T, **look)
     ax.axis(extent)
-    ax.legend(loc="lower center", ncols=2, fontsize=11)
+    ax.legend(loc="lower center", ncols=2)
     return figure
 
 
 @rc_context(STYLE)
-def bars(values: Mapping[str, float], alt: str, xlabel: str) -> AltFigure:
+def bars(values: Mapping[str, float], alt: str = "", xlabel: str = "") -> AltFigure:
     """One horizontal bar per name, from the top, with its number to two significant digits."""
     n = len(values)
     lengths = _finite(values)
-    figure, (ax,) = _panels(alt, (9.0, 0.62 * n + 1.2), xlabel=xlabel, xmargin=0.12)
+    kind = f"Bars of {', '.join(values)}"
+    figure, (ax,) = _panels(alt, (9.0, 0.62 * n + 1.2), kind=kind, xlabel=xlabel, xmargin=0.12)
     drawn = ax.barh([*values], lengths, 0.6, color=COLOURS[:n])
     ax.bar_label(drawn, fmt="{:.2g}", padding=6)
     ax.invert_yaxis()
+    return figure
+
+
+@rc_context(STYLE)
+def graphical_model(encoder: bool = False, alt: str = "") -> AltFigure:
+    """The model z → x, x shaded because it is observed; with `encoder`, q from x back to z."""
+    kind = "An arrow from the latent z to the observed x, which is shaded"
+    kind += ", and a dashed arrow, the encoder, back from x to z" * encoder
+    figure, (ax,) = _panels(alt, (6.0, 2.6), kind=kind, xlim=(-1.1, 4.1), ylim=(-1, 1), aspect=1)
+    ax.axis("off")
+    bend = 0.3 * encoder
+    look: Any = {"shrinkA": 41, "shrinkB": 41, "connectionstyle": f"arc3,rad=-{bend}", "lw": 2.4}
+    for name, start, end, line in (("dec", 0, 3, "-"), ("enc", 3, 0, "--"))[: 1 + encoder]:
+        arrow = {"arrowstyle": "-|>", "ls": line, "color": SYMBOLS[name][1], **look}
+        ax.annotate("", (end, 0), (start, 0), arrowprops=arrow)
+    for at, fill in ((0, "w"), (3, "#D9D9D9")):
+        ax.add_patch(Circle((at, 0), 0.5, facecolor=fill, edgecolor="k", linewidth=2))
+    texts: Any = [(0, 0, "$z$", "code"), (3, 0, "$x$", ""), (-0.8, 0, "$p(z)$", "prior")]
+    texts += [(1.5, 0.35 + bend, r"$p_\theta(x \mid z)$", "dec")]
+    texts += [(1.5, -0.35 - bend, r"$q_\phi(z \mid x)$", "enc")] * encoder
+    for x, y, text, name in texts:
+        colour = SYMBOLS[name][1] if name else COLOURS[6]
+        ax.text(
+            x, y, text, c=colour, ha="center", va="center", size=24 if text in "$x$ $z$" else 16
+        )
     return figure

@@ -16,7 +16,10 @@ import zlib
 from io import BytesIO
 from pathlib import Path
 
+import nbformat
+
 from notebooks import build
+from notebooks.conventions import without_spoilers
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = Path(__file__).resolve().parent / "files"
@@ -132,7 +135,8 @@ def handout() -> Files:
     (wheel_name,) = files
     files |= data() | {"environment.yml": environment(wheel_name)}
     for path in sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb")):
-        files[f"notebooks/{path.name}"] = path.read_bytes()
+        notebook = without_spoilers(nbformat.read(path, as_version=4))
+        files[f"notebooks/{path.name}"] = nbformat.writes(notebook).encode()
     for path in (FILES / "START.md", FILES / "start.py"):
         files[path.name] = path.read_bytes()
     for name in ("requirements.lock", "LICENSE"):

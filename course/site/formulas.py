@@ -12,6 +12,7 @@ import subprocess
 from pathlib import Path
 
 from course.site import SOURCE, SiteError
+from vaelib.plots import SYMBOLS
 
 # Code comes first, so that a dollar in code is no formula.
 FOUND = re.compile(
@@ -27,7 +28,15 @@ FOUND = re.compile(
     """,
     re.VERBOSE | re.MULTILINE,
 )
+# The colours of the symbols are variables of the page, which has lighter ones in the dark.
+NAMES = {text.lower(): name for name, (_, text, _) in SYMBOLS.items()}
+VARIABLE = re.compile(rf"(?<=color:)({'|'.join(NAMES)})(?=[;\"])", re.IGNORECASE)
 HELD = re.compile("\ue000([0-9]+)\ue001")  # two characters that no text has
+
+
+def as_variable(match: re.Match[str]) -> str:
+    return f"var(--{NAMES[match[1].lower()]})"
+
 
 SCRIPT = """
 const katex = require(process.argv[1]);
@@ -102,7 +111,7 @@ class Formulas:
         ):
             if "error" in answer:
                 raise SiteError(f"{where}: a formula cannot be set: {answer['error']}, in {tex!r}")
-            self.html.append(answer["html"])
+            self.html.append(VARIABLE.sub(as_variable, answer["html"]))
 
     def fill(self, html: str) -> str:
         """The page with its formulas; a displayed one that is too wide scrolls within itself."""

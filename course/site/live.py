@@ -21,6 +21,7 @@ SHIPPED = (
     "On this page the explorer runs the model that is shipped with the lessons, "
     "trained with the default settings; in the notebook it runs the one trained there."
 )
+QUESTION = "The question is loading."
 LOADING = "The picture stands for the live one, which is loading."
 
 
@@ -70,6 +71,14 @@ class Live:
         self._add(export)
         return _element(name, picture, state=export.state_json())
 
+    def question(self, given: dict[str, Any], text: str) -> str:
+        """The HTML for a Predict; `text` is its HTML where no script runs."""
+        fields = dict(given)
+        made = widgets.Predict(fields.pop("key", ""), **fields)
+        export = made.export()
+        self._add(export)
+        return _element(export.name, text, state=export.state_json(), note=QUESTION)
+
     def _explorer(self, text: str, picture: str) -> str:
         started = re.search(r"started from test face (\d+)$", text)
         index = int(started[1]) if started else None
@@ -98,11 +107,11 @@ class Live:
         (folder / "widgets.css").write_text(self.style(), encoding="utf-8")
 
 
-def _element(name: str, picture: str, saved: str = "", state: str = "") -> str:
+def _element(name: str, picture: str, saved: str = "", state: str = "", note: str = LOADING) -> str:
     """A picture in a page, which `static/site.js` replaces by the live widget."""
     inline = f'<script type="application/json">{state}</script>' if state else ""
     return (
         f'<div class="live" data-component="{html.escape(name)}" data-saved="{saved}">{inline}'
-        f'<div class="twin">{picture}<p class="note" role="status" hidden>{LOADING}</p></div>'
+        f'<div class="twin">{picture}<p class="note" role="status" hidden>{note}</p></div>'
         "</div>"
     )

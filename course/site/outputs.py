@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from course.site import SiteError
+from notebooks.conventions import unveiled
 from vaelib import widgets
 
 ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
@@ -21,22 +22,31 @@ class Outputs:
     """The outputs of one lesson, whose pictures are collected in `files`, by name.
 
     `live(text, picture)` gives the HTML for a widget's stored output: its line of text, and the
-    HTML of its picture, which it may return unchanged.
+    HTML of its picture, which it may return unchanged. `question(given, text)` gives that of a
+    Predict, made from what was given to it.
     """
 
-    def __init__(self, name: str, live: Callable[[str, str], str]) -> None:
+    def __init__(
+        self,
+        name: str,
+        live: Callable[[str, str], str],
+        question: Callable[[dict[str, Any], str], str],
+    ) -> None:
         self.name = name
         self.live = live
+        self.question = question
         self.files: dict[str, bytes] = {}
 
     def html(self, output: Any) -> str:
         """One output as HTML. Raises SiteError for a picture without alternative text."""
         if output.output_type == "stream":
-            return text_block(output.text)
+            return text_block(unveiled(output.text))
         if output.output_type == "error":
             return text_block("\n".join(output.traceback))
         data = output.data
-        text = data.get("text/plain", "")
+        text = unveiled(data.get("text/plain", ""))
+        if asked := output.metadata.get("vaelib", {}).get("predict"):
+            return self._question(asked, text)
         widget = text.partition(":")[0]
         is_widget = widget in widgets.__all__
         if "image/png" in data:
@@ -50,19 +60,28 @@ class Outputs:
             return f'<div class="wide rich" data-name="Output">{data["text/html"]}</div>\n'
         return text_block(text) if text else ""
 
+    def _question(self, asked: dict[str, Any], text: str) -> str:
+        try:
+            return self.question(asked, text_block(text))
+        except (TypeError, ValueError) as error:
+            raise SiteError(f"{self.name}: a Predict cannot be made: {error}") from None
+
     def _png(self, png: bytes, output: Any) -> str:
         width, height = struct.unpack(">II", png[16:24])
         return self._img(png, "png", output, f' width="{width}" height="{height}"')
 
     def _img(self, data: bytes, ending: str, output: Any, size: str = "") -> str:
         kind = "image/png" if ending == "png" else "image/svg+xml"
-        alt = output.metadata.get(kind, {}).get("alt") or output.metadata.get("alt")
+        about = output.metadata.get(kind, {})
+        alt = about.get("alt") or output.metadata.get("alt")
+        chart = " chart" if about.get("kind") == "chart" else ""
         if not alt:
             raise SiteError(f"{self.name}: a picture has no alt text")
         name = f"{self.name}-{len(self.files) + 1}.{ending}"
         self.files[name] = data
+        alt = html.escape(alt)
         return (
-            f'<figure class="picture"><img src="figures/{name}" alt="{html.escape(alt)}"{size} '
+            f'<figure class="picture{chart}"><img src="figures/{name}" alt="{alt}"{size} '
             'loading="lazy" decoding="async"></figure>\n'
         )
 

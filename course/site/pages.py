@@ -26,6 +26,7 @@ from course.site.shared import (
     plain,
     prose,
     replacing,
+    said,
 )
 
 
@@ -90,12 +91,14 @@ class Site:
         """The lesson's cells as HTML, and the renderer that met its headings."""
         sources = (cell.source for cell in lesson.notebook.cells)
         own_model = not any("shipped(" in source for source in sources)
-        outputs = Outputs(lesson.name, partial(self.live.place, own_model=own_model))
+        place = partial(self.live.place, own_model=own_model)
+        outputs = Outputs(lesson.name, place, self.live.question)
         renderer = Renderer(self.formulas)
         exporter = LessonExporter(template_name="lesson", extra_template_basedirs=[str(TEMPLATES)])
         exporter.register_filter("prose", prose(renderer, lesson.name))
         exporter.register_filter("code", code_block)
         exporter.register_filter("output", outputs.html)
+        exporter.register_filter("said", said)
         body, _ = exporter.from_notebook_node(lesson.notebook)
         self.figures |= outputs.files
         names = {other.name for other in self.lessons}
@@ -136,7 +139,7 @@ class Site:
 
     def _stored_explorer(self) -> str:
         for lesson in self.lessons:
-            outputs = Outputs(lesson.name, self.live.place)
+            outputs = Outputs(lesson.name, self.live.place, self.live.question)
             for cell in lesson.notebook.cells:
                 for output in cell.get("outputs", []):
                     shown = outputs.html(output)

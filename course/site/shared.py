@@ -46,6 +46,12 @@ def code_block(cell: Any) -> str:
     return f'<pre class="wide code" data-name="Code"><code>{coloured(cell.source)}</code></pre>'
 
 
+def said(cell: Any) -> str:
+    """A filter for templates: what a cell that only checks prints, one line."""
+    texts = (o.get("text") or o.get("data", {}).get("text/plain", "") for o in cell.outputs)
+    return html.escape(" ".join(" ".join(texts).split()))
+
+
 def plain(text: str) -> str:
     """A heading without its Markdown, for a window's title."""
     return html.escape(re.sub(r"[`$*\\]", "", text))

@@ -14,6 +14,7 @@ from nbconvert.exporters import SlidesExporter
 from course.site import SOURCE, SiteError, links
 from course.site.formulas import Formulas
 from course.site.lessons import Lesson
+from course.site.live import Live
 from course.site.markdown import Renderer
 from course.site.outputs import Outputs
 from course.site.shared import (
@@ -26,6 +27,7 @@ from course.site.shared import (
     plain,
     prose,
     replacing,
+    said,
 )
 
 SHARED = ("icon.svg", "site.css", "slides.css", "slides.js")
@@ -37,15 +39,18 @@ def build(into: Path, lessons: list[Lesson], notebooks: Path) -> None:
     names = {lesson.name for lesson in lessons}
     files: dict[str, Path] = {}
     figures: dict[str, bytes] = {}
+    live = Live()
     decks = {}
     for lesson in lessons:
         link = partial(links.rewrite, notebooks=notebooks, lessons=names, files=files)
-        decks[lesson.page], pictures = deck(lesson, formulas, link)
+        decks[lesson.page], pictures = deck(lesson, formulas, live, link)
         figures |= pictures
     formulas.render()
     titles = [{"page": lesson.page, "title": plain(lesson.title)} for lesson in lessons]
     with replacing(into) as half:
         copy_static(half / "static")
+        live.write(half / "live")
+        (half / "live" / "Predict.js").touch()  # no lesson may have a question
         (half / "figures").mkdir()
         for name, data in figures.items():
             (half / "figures" / name).write_bytes(data)
@@ -56,18 +61,22 @@ def build(into: Path, lessons: list[Lesson], notebooks: Path) -> None:
         copy_files(files, half)
 
 
-def deck(lesson: Lesson, formulas: Formulas, link: "partial[str]") -> tuple[str, dict[str, bytes]]:
+def deck(
+    lesson: Lesson, formulas: Formulas, live: Live, link: "partial[str]"
+) -> tuple[str, dict[str, bytes]]:
     """A lesson as one page of slides, its formulas held, and its pictures by name.
 
     `link(html, lesson name)` turns links between notebooks into links between pages.
     """
-    # A slide shows a widget as the picture that the lesson stores.
-    outputs = Outputs(lesson.name, live=lambda text, picture: picture)
+    # A slide shows a widget as the picture that the lesson stores, but questions are asked.
+    outputs = Outputs(lesson.name, lambda text, picture: picture, live.question)
     cell_prose = prose(Renderer(formulas), lesson.name)
     exporter = SlidesExporter(template_name="slides", extra_template_basedirs=[str(TEMPLATES)])
     exporter.register_filter("prose", lambda cell: link(cell_prose(cell), lesson.name))
     exporter.register_filter("code", code_block)
     exporter.register_filter("output", lambda output: link(outputs.html(output), lesson.name))
+    exporter.register_filter("said", said)
+    exporter.register_filter("fragment", fragment)
     resources = {"deck": {"title": plain(lesson.title), "policy": POLICY}}
     try:
         page, _ = exporter.from_notebook_node(lesson.notebook, resources)
@@ -75,6 +84,11 @@ def deck(lesson: Lesson, formulas: Formulas, link: "partial[str]") -> tuple[str,
         raise SiteError(f"{lesson.name}: {error}") from None
     # All slides are measured before the first is shown: their pictures must be there.
     return re.sub(' (loading="lazy"|decoding="async")', "", page), outputs.files
+
+
+def fragment(html: str, on: bool) -> str:
+    """An output that appears at the next step of its slide, if `on`."""
+    return html.replace('class="', 'class="fragment ', 1) if on else html
 
 
 def copy_static(into: Path) -> None:

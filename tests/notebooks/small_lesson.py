@@ -60,6 +60,52 @@ START = """# %% [markdown]
 # %%
 1 + 1
 """
+SECOND_EDITION = r"""# %% [markdown]
+# # 1 · A lesson of the second edition
+#
+# **How many rolls until you can prove it?** A roll carries $\gap{\mathrm{KL}(p\,\|\,q)}$ nats.
+
+# %%
+from vaelib import plots
+from vaelib.widgets import KLLab, Predict
+
+import torch
+
+# %%
+KLLab()
+
+# %% [markdown]
+# ## The evidence
+#
+# Its unit is the nat, and $\enc{q_\phi(z \mid x)}$ and $\enc{\mu}$ are blue.
+
+# %%
+Predict("die")
+
+# %%
+Predict("die")
+
+# %% tags=["spoiler"] alt="A line that rises from one to about twenty."
+n = torch.arange(1, 11)
+plots.curves({"odds": {"": (0.294 * n).exp()}}, xlabel="$n$")
+
+# %% [markdown] tags=["aside"]
+# #### Why nats?
+#
+# One nat is $1 / \log 2$ bits.
+
+# %% tags=["check"]
+kl = 0.294
+assert abs(10 * kl - 2.94) < 1e-12
+print("✓ ten rolls carry ten times as much")
+
+# %% [markdown]
+# ## References
+#
+# - First.
+# - Second.
+# - Third.
+"""
 
 
 main = partial(build.main, known=KNOWN)

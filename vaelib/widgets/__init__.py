@@ -5,6 +5,7 @@
 
 from vaelib.widgets.explorer import LatentExplorer
 from vaelib.widgets.labs import ElboLab, JensenLab, KLLab, LikelihoodLab, ReparameterisationLab
+from vaelib.widgets.predict import Predict
 from vaelib.widgets.training_curves import TrainingCurves
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "KLLab",
     "LatentExplorer",
     "LikelihoodLab",
+    "Predict",
     "ReparameterisationLab",
     "TrainingCurves",
 ]

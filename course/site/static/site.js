@@ -98,6 +98,19 @@ function foldContents() {
   fit();
 }
 
+/** A question that was answered opens the results that it had veiled, up to the next question. */
+function unveil() {
+  document.addEventListener("vaelib-commit", ({ target }) => {
+    const asked = [...document.querySelectorAll(".live[data-component=Predict], .veil")];
+    const here = asked.findIndex((one) => one.contains(target));
+    for (const one of asked.slice(here + 1)) {
+      if (!one.matches(".veil")) break;
+      one.open = true;
+    }
+  });
+}
+
 foldContents();
+unveil();
 watchWide();
 window.vaelibSite.wakeAll();

@@ -195,7 +195,17 @@ function followAnchors(deck) {
   });
 }
 
+/** Questions are live, so that a hall can be asked; a slide is measured with them in it. */
+function askQuestions() {
+  for (const place of document.querySelectorAll(".live")) {
+    const state = JSON.parse(place.querySelector("script").textContent);
+    place.replaceChildren();
+    window.vaelibWidgets[place.dataset.component](state, place);
+  }
+}
+
 async function begin() {
+  askQuestions();
   await Promise.all([...document.images].map((image) => image.decode().catch(() => {})));
   // All of them, also those that no slide has asked for yet: a formula is as high as its font.
   await Promise.all([...document.fonts].map((font) => font.load().catch(() => {})));

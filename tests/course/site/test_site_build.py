@@ -12,6 +12,7 @@ from course.site.__main__ import main
 from course.site.formulas import Formulas
 from course.site.links import broken
 from course.site.markdown import Renderer
+from vaelib.plots import SYMBOLS
 
 PIXEL = base64.b64encode(
     base64.b64decode(
@@ -197,3 +198,82 @@ def test_slides_are_cut_where_the_metadata_says(tmp_path):
     assert '<aside class="notes"> f </aside>' in stacks[0][1]
     assert page.count("<section>") == page.count("</section>") == 7
     assert broken(into) == []
+
+
+def tagged(tag, source, *outputs, **metadata):
+    return new_code_cell(source, outputs=list(outputs), metadata={"tags": [tag], **metadata})
+
+
+def printed(text):
+    return new_output("stream", text=text)
+
+
+QUESTION = {
+    "question": "Is $x = 1$?",
+    "answers": {"yes": "", "no": "A slip."},
+    "right": "yes",
+    "because": "Count.",
+}
+
+
+def predict(given):
+    about = {"vaelib": {"predict": given}}
+    return new_output("execute_result", {"text/plain": "Predict: Is x=1?"}, metadata=about)
+
+
+@pytest.mark.parametrize("slides", [False, True], ids=["page", "slides"])
+def test_a_question_is_asked_live_and_is_text_without_a_script(tmp_path, slides):
+    cell = new_code_cell("Predict(…)", outputs=[predict(QUESTION)])
+    page, into = built(tmp_path, "# 1 · One", cells=(EXPLORER_CELL, cell), slides=slides)
+    assert 'data-component="Predict"' in page and "Predict: Is x=1?</pre>" in page
+    state = re.search(r'data-component="Predict".*?<script[^>]*>(.*?)</script>', page)[1]
+    assert "<math>" in json.loads(state)["spec"]["question"]
+    assert "Predict" in (into / "live" / "Predict.js").read_text(encoding="utf-8")
+
+
+def test_a_question_that_is_not_there_stops_the_build(tmp_path, capsys):
+    cell = new_code_cell('Predict("gone")', outputs=[predict({"key": "gone"})])
+    said = refused(tmp_path, capsys, "# 1 · One", cells=(EXPLORER_CELL, cell))
+    assert "01_one: a Predict cannot be made: there is no question 'gone'" in said
+
+
+def test_a_result_that_answers_a_question_is_veiled(tmp_path):
+    veil = "The result, for when you have predicted\n"
+    cell = tagged("spoiler", "odds", printed(f"{veil}nineteen"))
+    page, _ = built(tmp_path, "# 1 · One", cells=(EXPLORER_CELL, cell))
+    veiled = re.search(r'<details class="veil">(.*?)</details>', page, re.DOTALL)[1]
+    assert "<summary>Show the result</summary>" in veiled and ">nineteen</pre>" in veiled
+    assert veil.strip() not in page
+
+
+def test_a_result_that_answers_a_question_is_a_slides_next_step(tmp_path):
+    cells = (tagged("spoiler", "odds", printed("nineteen"), picture()), tagged("x", "1", picture()))
+    page, _ = built(tmp_path, "# 1 · One", cells=cells, slides=True)
+    assert re.findall(r'class="(fragment )?(?:wide printed|picture)"', page) == [
+        "fragment "
+    ] * 2 + [""]
+
+
+def test_a_check_is_one_line_that_opens_its_code(tmp_path):
+    cell = tagged("check", "assert 1 < 2", printed("✓ one < two\n"))
+    page, _ = built(tmp_path, "# 1 · One", cells=(EXPLORER_CELL, cell))
+    folded = re.search(r'<details class="check">(.*?)</details>', page, re.DOTALL)[1]
+    assert folded.startswith("<summary>✓ one &lt; two</summary>") and "assert" in folded
+
+
+def test_a_check_is_one_line_on_a_slide(tmp_path):
+    cell = tagged("check", "assert 1 < 2", printed("✓ one < two\n"))
+    page, _ = built(tmp_path, "# 1 · One", cells=(cell,), slides=True)
+    assert '<p class="checked">✓ one &lt; two</p>' in page and "assert" not in page
+
+
+def test_an_asides_formulas_are_set_inside_its_fold():
+    html = prose("<details>\n<summary><b>Aside:</b> nats</summary>\n\nWith $x$.\n\n</details>")
+    assert html.startswith("<details>") and html.strip().endswith("</details>")
+    assert '<span class="katex">' in html and "$" not in html
+
+
+def test_the_colours_of_the_symbols_are_variables_of_the_page():
+    for name, (_, text, _) in SYMBOLS.items():
+        html = prose(rf"$\textcolor{{{text}}}{{x}}$ and $\textcolor{{#123456}}{{y}}$")
+        assert f"color:var(--{name})" in html and "color:#123456" in html

@@ -12,19 +12,19 @@ from vaelib.plots import COLOURS, LINES, MARKERS, STYLE, AltFigure
 from vaelib.widgets.labs.lab import INK, Mark, Panel, say
 from vaelib.widgets.labs.scene import Array, Scene
 
-SMALL: Any = {"font.size": 12, "axes.titlesize": 13, "legend.fontsize": 11, "hatch.linewidth": 0.8}
+LOOK: Any = {**STYLE, "hatch.linewidth": 0.8}
 
 
 def draw(title: str, panels: Sequence[Panel], says: Sequence[str], scene: Scene) -> AltFigure:
     """One axes per panel; each mark is a line or a collection whose gid is the mark's key."""
     sentences = [say(template, scene.numbers) for template in says]
     alts = [say(panel.alt, scene.numbers) for panel in panels]
-    with rc_context({**STYLE, **SMALL}):
-        figure = AltFigure(" ".join([f"{title}.", *alts, *sentences]), (4.3 * len(panels), 4.6))
+    with rc_context(LOOK):
+        figure = AltFigure(" ".join([f"{title}.", *alts, *sentences]), (4.3 * len(panels), 6.2))
         for ax, panel in zip(figure.subplots(1, len(panels)), panels, strict=True):
             _panel(ax, panel, scene)
-        wrapped = [line for text in sentences for line in textwrap.wrap(text, 50 * len(panels))]
-        figure.supxlabel(_rich("\n".join(wrapped)), x=0.01, ha="left", fontsize=12)
+        wrapped = [line for text in sentences for line in textwrap.wrap(text, 36 * len(panels))]
+        figure.supxlabel(_rich("\n".join(wrapped)), x=0.01, ha="left", fontsize=15)
     return figure
 
 
@@ -60,7 +60,7 @@ def _panel(ax: Axes, panel: Panel, scene: Scene) -> None:
     if "y" not in panel.ticks:
         ax.set_yticks([])
     if any(mark.name for mark in panel.marks):
-        ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2, handlelength=2.4)
+        ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), handlelength=1.6)
 
 
 def _mark(ax: Axes, mark: Mark, x: Array, y: Array, base: Array | None = None) -> Any:
