@@ -48,7 +48,7 @@ solutions: setup ## build the solution notebooks into build/solutions and run th
 	@echo $(LESSONS) | xargs -n 1 -P 2 $(PY) -m notebooks.build --solutions
 
 browser: setup ## the explorer and the lessons in a real browser
-	$(PYTEST) -rfE -n 2 --dist loadfile tests/browser
+	$(PYTEST) -rfE -n 2 --dist loadgroup --no-loadscope-reorder tests/browser
 
 notebooks: setup ## build notebooks/*.ipynb from notebooks/source
 	$(PY) -m notebooks.build

@@ -1,7 +1,10 @@
 """A real browser and a real JupyterLab for the tests in this folder.
 
 `page` is a fresh page whose script errors fail the test; `chromium` the browser behind it;
-`jupyterlab` a server on a copy of the notebooks, whose addresses `jupyterlab.url(...)` gives.
+`jupyterlab` a server on a copy of the notebooks, whose addresses `jupyterlab.url(...)` gives, and
+`lab_tab` a page for it. The tests with JupyterLab are a group, so that one worker runs them all and
+starts one server; so are those of the site and the slides. The groups come first, since they take
+longest, and what is left then is in small pieces.
 """
 
 import os
@@ -17,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from pages import opened
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -33,6 +37,11 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+WINDOW = {"width": 1280, "height": 900}
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: item.get_closest_marker("xdist_group") is None)
 
 
 def find_browser() -> str | None:
@@ -79,14 +88,25 @@ def chromium():
 
 @pytest.fixture
 def page(chromium):
-    """A fresh page, closed afterwards; an exception in one of its scripts fails the test."""
-    context = chromium.new_context(viewport={"width": 1280, "height": 900})
-    page = context.new_page()
-    errors: list[str] = []
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    yield page
+    """A fresh page in a context of its own."""
+    context = chromium.new_context(viewport=WINDOW)
+    with opened(context) as page:
+        yield page
     context.close()
-    assert not errors, f"exceptions in the page: {errors}"
+
+
+@pytest.fixture(scope="session")
+def lab_context(chromium):
+    """One context for all pages of JupyterLab, which then loads its scripts once."""
+    context = chromium.new_context(viewport=WINDOW)
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def lab_tab(lab_context):
+    with opened(lab_context) as page:
+        yield page
 
 
 @dataclass(frozen=True)

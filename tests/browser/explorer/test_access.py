@@ -3,17 +3,12 @@
 import pytest
 import torch
 from axe import violations
-from explorer_page import mount, show
+from explorer_page import mount, save, show
 
 from vaelib import models
 from vaelib.widgets import LatentExplorer
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture
-def shown(page, tmp_path, face_vae, faces):
-    return show(page, tmp_path, face_vae, faces)
 
 
 @pytest.mark.parametrize("width, scheme", [(1280, "light"), (320, "dark")])
@@ -37,7 +32,7 @@ def test_a_saved_page_in_trouble_has_no_violation(page, tmp_path):
     with torch.no_grad():
         vae.encoder.mu.weight.fill_(1e38)  # too much for the third image
     page.emulate_media(color_scheme="dark")
-    shown = show(page, tmp_path, vae, x)
+    shown = show(page, *save(tmp_path, vae, x))
     page.get_by_label("Start from image").fill("2")
     page.get_by_role("button", name="Encode").click()
     for mode in shown.explorer.spec["modes"]:

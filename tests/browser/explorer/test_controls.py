@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from explorer_page import show
+from explorer_page import save, show
 from playwright.sync_api import expect
 
 from vaelib import models
@@ -11,14 +11,9 @@ from vaelib import models
 pytestmark = pytest.mark.browser
 
 
-@pytest.fixture
-def shown(page, tmp_path, face_vae, faces):
-    return show(page, tmp_path, face_vae, faces)
-
-
-def test_the_page_asks_for_nothing_and_is_small(shown, tmp_path):
+def test_the_page_asks_for_nothing_and_is_small(shown):
     assert len(shown.requests) == 1 and shown.requests[0].startswith("file:")
-    assert (tmp_path / "explorer.html").stat().st_size < 1.5e6
+    assert shown.path.stat().st_size < 1.5e6
 
 
 def test_the_canvas_shows_what_the_decoder_returns(shown):
@@ -117,7 +112,7 @@ def test_an_encoding_far_out_widens_its_slider(page, tmp_path):
         vae.encoder.mu.weight.zero_()
         for parameter in vae.encoder.log_sigma.parameters():
             parameter.zero_()
-    shown = show(page, tmp_path, vae, torch.rand(4, 8, 8))
+    shown = show(page, *save(tmp_path, vae, torch.rand(4, 8, 8)))
     page.get_by_role("button", name="Encode").click()
     assert shown.values() == [-4.2, 1.0]
     assert [shown.slider(i).get_attribute("min") for i in (0, 1)] == ["-6", "-3"]  # as far as μ − σ

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from explorer_page import drag, show, z_of
+from explorer_page import drag, save, show, z_of
 
 from vaelib import models
 from vaelib.data import Data
@@ -12,9 +12,10 @@ pytestmark = pytest.mark.browser
 
 
 @pytest.fixture
-def shown(page, tmp_path, face_vae, faces):
-    page.set_viewport_size({"width": 1280, "height": 1700})
-    return show(page, tmp_path, face_vae, faces)
+def shown(shown):
+    """In a window that shows the whole of it."""
+    shown.page.set_viewport_size({"width": 1280, "height": 1700})
+    return shown
 
 
 def test_inactive_dimensions_are_folded_away(shown):
@@ -32,7 +33,7 @@ def test_nothing_is_folded_where_no_dimension_is_active(page, tmp_path):
     vae = models.dense((8, 8), 3, hidden=())
     with torch.no_grad():
         vae.encoder.mu.weight.zero_()
-    shown = show(page, tmp_path, vae, torch.rand(9, 8, 8))
+    shown = show(page, *save(tmp_path, vae, torch.rand(9, 8, 8)))
     assert not any(row["active"] for row in shown.explorer.spec["rows"])
     assert page.locator(".vaelib-row input[type=range]:visible").count() == 3
 
@@ -178,7 +179,7 @@ def test_classes_differ_in_shape_or_colour_each(page, tmp_path):
     x = torch.rand(40, 8, 8)
     labels = torch.arange(40) % 10
     known = Data("digits", x, x, test_labels=labels)
-    shown = show(page, tmp_path, models.dense((8, 8), 2), known)
+    shown = show(page, *save(tmp_path, models.dense((8, 8), 2), known))
     marks = shown.page.locator(".vaelib-legend li path").evaluate_all(
         "all => all.map(p => p.getAttribute('d') + p.getAttribute('class'))"
     )

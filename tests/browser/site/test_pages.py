@@ -8,7 +8,7 @@ import pytest
 from axe import SMALL_PARTS, violations
 from site_pages import LESSONS, built, open_page
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("site")]
 PAGES = ["index", *LESSONS]
 LIGHT = ["index", LESSONS[4]]  # every page is looked at in the dark; these in the light as well
 each_page = pytest.mark.parametrize("name", PAGES)

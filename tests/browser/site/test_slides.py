@@ -6,7 +6,7 @@ import pytest
 from axe import SMALL_PARTS, violations
 from site_pages import LESSONS, built
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("site")]
 
 # Each slide shown, and what of it is not right: a part outside the slide, a picture that is not
 # seen, code that is too small.
@@ -76,7 +76,7 @@ def test_every_slide_is_whole_and_nothing_is_lost(page, slides, name):
     assert sorted(after) == sorted(page.evaluate(TEXT))
 
 
-def deck_of(page, slides, tmp_path, body):
+def deck_of(page, slides, body):
     """A deck of one stack with one slide of the test's own, fitted."""
     made = (slides / "00_start_here.html").read_text(encoding="utf-8")
     head, rest = made.split('<div class="slides">')
@@ -112,8 +112,8 @@ LONG = {
 
 
 @pytest.mark.parametrize("kind", LONG)
-def test_whatever_is_too_long_goes_on_or_gets_smaller(page, slides, tmp_path, kind):
-    count, wrong = deck_of(page, slides, tmp_path, LONG[kind])
+def test_whatever_is_too_long_goes_on_or_gets_smaller(page, slides, kind):
+    count, wrong = deck_of(page, slides, LONG[kind])
     assert wrong == []
     single = kind in ("wide table", "one long line", "indivisible")
     assert count == 1 if single else count > 1
