@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from pages import opened
+from pages import PATIENCE, opened
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -40,8 +40,28 @@ FLAGS = [
 WINDOW = {"width": 1280, "height": 900}
 
 
+def group_of(nodeid: str) -> str:
+    """What one worker runs: the tests with JupyterLab, those of the site, or one by itself."""
+    if "jupyterlab.py::" in nodeid:
+        return "JupyterLab"
+    return "site" if "browser/site/" in nodeid else nodeid
+
+
 def pytest_collection_modifyitems(items):
-    items.sort(key=lambda item: item.get_closest_marker("xdist_group") is None)
+    items.sort(key=lambda item: group_of(item.nodeid) == item.nodeid)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Workers take the groups first, then test by test: `--dist` has no such way."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Groups(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            return group_of(nodeid)
+
+    config.option.loadscopereorder = False
+    return Groups(config, log)
 
 
 def find_browser() -> str | None:
@@ -75,8 +95,9 @@ def chromium():
         if browser_is_required():
             pytest.fail(NO_BROWSER, pytrace=False)
         pytest.skip(NO_BROWSER)
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    expect.set_options(timeout=PATIENCE)
     as_root = hasattr(os, "geteuid") and os.geteuid() == 0
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(

@@ -12,6 +12,7 @@ import pytest
 def opened(context):
     """A fresh page, closed afterwards; an exception in one of its scripts fails the test."""
     page = context.new_page()
+    page.set_default_timeout(2 * PATIENCE)
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
     yield page
@@ -19,13 +20,14 @@ def opened(context):
     assert not errors, f"exceptions in the page: {errors}"
 
 
+PATIENCE = 30_000  # milliseconds until something counts as not happening
 FRAME = "() => new Promise((done) => requestAnimationFrame(() => setTimeout(done)))"
 
 
-def eventually(page, holds, *what, seconds=30):
+def eventually(page, holds, *what):
     """What `holds()` gives, once that is true; fails with `what`, as it is then, if it never is."""
-    for _ in range(int(seconds / 0.05)):
+    for _ in range(PATIENCE // 50):
         if found := holds():
             return found
         page.wait_for_timeout(50)
-    pytest.fail(f"not within {seconds} s: {' '.join(map(str, what))}")
+    pytest.fail(f"not within {PATIENCE // 1000} s: {' '.join(map(str, what))}")

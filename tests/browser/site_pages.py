@@ -1,5 +1,6 @@
 """The site and the slides built for the browser tests, and how a page of them is opened."""
 
+import os
 from functools import cache
 
 from course.site import ROOT
@@ -10,8 +11,8 @@ LESSONS = sorted(path.stem for path in (ROOT / "notebooks").glob("[0-9]*.ipynb")
 
 @cache
 def built(name):
-    """The folder of the "site" or the "slides", made once: one worker runs all that look at them."""
-    into = ROOT / "build" / "tested" / name
+    """The folder of the "site" or the "slides", made once by each worker that is asked for it."""
+    into = ROOT / "build" / "tested" / os.environ.get("PYTEST_XDIST_WORKER", "alone") / name
     assert main(["--slides"] * (name == "slides") + ["--into", str(into)]) == 0
     return into
 

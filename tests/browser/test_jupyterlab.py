@@ -10,7 +10,7 @@ import pytest
 from pages import FRAME, eventually, opened
 from playwright.sync_api import expect
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("jupyterlab")]
+pytestmark = pytest.mark.browser
 
 MINUTE = 60_000
 MAKE = """\

@@ -91,7 +91,7 @@ def test_buttons(shown, face_vae, faces):
     np.testing.assert_allclose(shown.values(), mu[5][order], atol=0.006)
     source = np.rint(faces.test[5].numpy().ravel() * 255)
     assert (shown.pixels(".vaelib-source canvas") == source).all()
-    assert page.locator(".vaelib-source").inner_text() == "x, test face 5"
+    expect(page.locator(".vaelib-source")).to_have_text("x, test face 5")
 
     page.get_by_role("button", name="Next test face").click()
     np.testing.assert_allclose(shown.values(), mu[6][order], atol=0.006)

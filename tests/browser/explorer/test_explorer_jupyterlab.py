@@ -8,7 +8,7 @@ from pages import eventually
 from playwright.sync_api import expect
 from test_jupyterlab import MINUTE, Notebook
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("jupyterlab")]
+pytestmark = pytest.mark.browser
 
 MAKE = """\
 import os, pathlib
@@ -42,7 +42,7 @@ MOVES = """async (count) => {
     input.dispatchEvent(new Event("input"));
     if (i % 50 === 0) await new Promise((done) => requestAnimationFrame(done));
   }
-  return Number(document.querySelector(".vaelib-explorer .vaelib-number").value);
+  return Number(input.value);
 }"""
 PIXELS = "c => [...c.getContext('2d').getImageData(0, 0, c.width, c.height).data].join()"
 GREY = "c => new Set(c.getContext('2d').getImageData(0, 0, c.width, c.height).data).size < 4"

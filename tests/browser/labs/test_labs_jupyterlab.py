@@ -8,7 +8,7 @@ from lab_states import LABS
 
 from vaelib.widgets import KLLab
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("jupyterlab")]
+pytestmark = pytest.mark.browser
 
 INTERACT = """import matplotlib.pyplot as plt
 import numpy as np

@@ -10,7 +10,7 @@ from site_pages import LESSONS, built, open_page
 
 from course.site import ROOT
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("site")]
+pytestmark = pytest.mark.browser
 
 
 @pytest.fixture(scope="module")

@@ -4,9 +4,10 @@ import re
 
 import pytest
 from axe import SMALL_PARTS, violations
+from playwright.sync_api import expect
 from site_pages import LESSONS, built
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("site")]
+pytestmark = pytest.mark.browser
 
 # Each slide shown, and what of it is not right: a part outside the slide, a picture that is not
 # seen, code that is too small.
@@ -143,7 +144,7 @@ def test_keys_turn_the_slides_and_links_lead_to_their_places(page, slides):
     assert page.evaluate("Reveal.getIndices().v") == 1
     page.goto((slides / "00_start_here.html").as_uri() + "#The-map")
     page.wait_for_function("window.Reveal && Reveal.isReady()")
-    assert page.locator("section.present h2").last.inner_text() == "The map"
+    expect(page.locator("section.present h2").last).to_have_text("The map")
 
 
 def test_the_list_of_decks_leads_to_all_of_them(page, slides):
