@@ -34,8 +34,8 @@ test: setup ## everything: lint, unit tests, notebooks, solutions, browser tests
 lint: setup ## ruff on code and notebook sources, mypy on vaelib and course, no stale notebook
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
-	$(PY) -m mypy
-	$(PY) -m notebooks.build --check
+	@echo "$(PY) -m mypy, and meanwhile: $(PY) -m notebooks.build --check"
+	@$(PY) -m mypy & mypy=$$!; $(PY) -m notebooks.build --check; check=$$?; wait $$mypy && exit $$check
 
 unit: setup ## the unit tests and the examples in vaelib's docstrings
 	$(PYTEST) -n 2 --dist worksteal --doctest-modules --ignore=tests/browser \
@@ -45,10 +45,10 @@ nbval: setup ## run every notebook and compare what it prints with what is store
 	$(NBVAL) $(NOTEBOOKS)
 
 solutions: setup ## build the solution notebooks into build/solutions and run them
-	@echo $(LESSONS) | xargs -n 1 -P 2 $(PY) -m notebooks.build --solutions
+	@echo $(LESSONS) | xargs -n 4 -P 2 $(PY) -m notebooks.build --solutions
 
 browser: setup ## the explorer and the lessons in a real browser
-	$(PYTEST) -rfE -n 2 --dist loadfile tests/browser
+	$(PYTEST) -rfE -n 2 tests/browser
 
 notebooks: setup ## build notebooks/*.ipynb from notebooks/source
 	$(PY) -m notebooks.build

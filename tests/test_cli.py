@@ -74,10 +74,12 @@ def test_only_options_on_the_command_line_are_passed_to_fit(monkeypatch, tmp_pat
     }
 
 
-def test_train_shows_a_bar_unless_told_to_be_quiet(tmp_path):
+def test_train_shows_a_bar_unless_told_to_be_quiet(capsys):
     words = ["train", "--data", "digits", "--epochs", "1"]
-    assert "step" in run(*words).stderr
-    assert run(*words, "--quiet").stderr == ""
+    assert main(words) == 0
+    assert "step" in capsys.readouterr().err
+    assert main([*words, "--quiet"]) == 0
+    assert capsys.readouterr().err == ""
 
 
 def test_evaluate_prints_a_table_and_json(folder, capsys):

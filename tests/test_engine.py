@@ -173,27 +173,21 @@ result["elbo"] = [train(plain, "plain").elbo, train(fast, "compiled", talk=lambd
 result["graphs"] = counters["stats"]["unique_graphs"]
 result["bernoulli"] = difference(plain, fast)
 
-# A second model in the same process, with a learned sigma_x; then the first kind once more.
-for name, options in {"gaussian": {"likelihood": "gaussian", "hidden": 5, "learn": True},
-                      "again": {}}.items():
-    plain, fast = make(**options), make(**options)
-    train(plain, "plain"), train(fast, "compiled")
-    result[name] = difference(plain, fast)
-
-# Frozen weights stay where they are.
-plain, fast = make(), make()
-for vae in (plain, fast):
+# A second model in the same process, with a learned sigma_x, and weights that stay where they are.
+options = {"likelihood": "gaussian", "hidden": 5, "learn": True}
+other, frozen = make(**options), make(**options)
+for vae in (other, frozen):
     vae.encoder.mu.weight.requires_grad_(False)
-history = train(plain, "plain"), train(fast, "compiled")
-result["frozen"] = difference(plain, fast)
-result["moved"] = (fast.encoder.mu.weight - make().encoder.mu.weight).abs().max().item()
+train(other, "plain"), train(frozen, "compiled")
+result["gaussian"] = difference(other, frozen)
+first = make(**options).encoder.mu.weight
+result["moved"] = (frozen.encoder.mu.weight - first).abs().max().item()
 
-# Stopped after two epochs, and resumed.
-whole, stopped, resumed = make(), make(), make()
-train(whole, "compiled")
-train(stopped, "compiled", epochs=2, path=sys.argv[1])
+# The first kind once more: stopped after two epochs, and resumed.
+resumed = make()
+train(make(), "compiled", epochs=2, path=sys.argv[1])
 history = train(resumed, "compiled", path=sys.argv[1])
-result["resumed"] = difference(whole, resumed)
+result["resumed"] = max(difference(plain, resumed), difference(fast, resumed))
 result["seconds"] = history.compile_seconds
 result["steps"] = history.steps
 print()
@@ -209,7 +203,7 @@ def test_compiled_is_the_same_run(tmp_path):
     assert compiled == pytest.approx(plain, rel=1e-5)
     assert result["graphs"] == 1, "it is compiled once for a run"
     assert "Compiled in" in result["said"]
-    for name in ("bernoulli", "gaussian", "again", "frozen", "resumed"):
+    for name in ("bernoulli", "gaussian", "resumed"):
         assert result[name] < 1e-5, name
     assert result["moved"] == 0 < result["seconds"] and result["steps"] == 20
 

@@ -131,7 +131,7 @@ mnist, x = models.dense((28, 28), 20, likelihood="bernoulli"), torch.rand(32, 28
 log_marginal(mnist, x[:2], 2)
 peaks = [peak()]
 for part in (x[:8], x[8:]):
-    log_marginal(mnist, part, 5000, progress=False)
+    log_marginal(mnist, part, 2000, progress=False)
     peaks.append(peak())
 log_marginal(models.dense((2,), 2, hidden=(1000,)), torch.randn(64, 2), 1500, progress=False)
 print(*peaks, peak())
@@ -140,7 +140,7 @@ print(*peaks, peak())
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads Linux's /proc")
 def test_log_marginal_stays_small():
-    """5,000 samples of 24 images at once are 376 MB an array; the peak stays far below that.
+    """2,000 samples of 24 images at once are 150 MB an array; the peak stays far below that.
 
     The work is cut by rows and samples, so 10,000 images take what 64 do: three times the images
     do not raise the peak. Nor do small data in wide layers, 384 MB an array. The threshold makes

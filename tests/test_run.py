@@ -480,7 +480,7 @@ print(json.dumps(result))
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 @pytest.mark.parametrize(
-    ("kind", "gigabytes", "most"), [("torch", 4, 1.0), ("numpy", 1, 0.6)], ids=["torch", "numpy"]
+    ("kind", "gigabytes", "most"), [("torch", 2, 0.6), ("numpy", 1, 0.6)], ids=["torch", "numpy"]
 )
 def test_data_larger_than_what_is_taken_of_memory(tmp_path, kind, gigabytes, most):
     path, size = tmp_path / "x", gigabytes * 2**30

@@ -18,13 +18,15 @@ def violations(page, whole=True, without=()):
 
     `whole=False` is for a widget by itself; what matches `without` is not looked at.
     """
-    page.evaluate(AXE)  # not a script element: the saved page's own policy would refuse it
+    if not page.evaluate("Boolean(window.axe)"):
+        page.evaluate(AXE)  # not a script element: the saved page's own policy would refuse it
     # What watches the width of its parts answers in the frames that follow a change of it.
     page.evaluate(FRAMES)
     off = {} if whole else {rule: {"enabled": False} for rule in PAGE_RULES}
     return page.evaluate(
         """([exclude, rules]) =>
-          axe.run({ include: [["html"]], exclude }, { rules, preload: false })
+          axe.run({ include: [["html"]], exclude },
+            { rules, preload: false, resultTypes: ["violations"], selectors: false })
             .then(({ violations }) => violations.map(({ id, nodes }) =>
               [id, nodes.slice(0, 4).map((node) => node.html.slice(0, 160))]))""",
         [list(without), off],

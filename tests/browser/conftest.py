@@ -1,7 +1,10 @@
 """A real browser and a real JupyterLab for the tests in this folder.
 
 `page` is a fresh page whose script errors fail the test; `chromium` the browser behind it;
-`jupyterlab` a server on a copy of the notebooks, whose addresses `jupyterlab.url(...)` gives.
+`jupyterlab` a server on a copy of the notebooks, whose addresses `jupyterlab.url(...)` gives, and
+`lab_tab` a page for it. The tests with JupyterLab are a group, so that one worker runs them all and
+starts one server; so are those of the site and the slides. The groups come first, since they take
+longest, and what is left then is in small pieces.
 """
 
 import os
@@ -17,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from pages import PATIENCE, opened
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -33,6 +37,31 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+WINDOW = {"width": 1280, "height": 900}
+
+
+def group_of(nodeid: str) -> str:
+    """What one worker runs: the tests with JupyterLab, those of the site, or one by itself."""
+    if "jupyterlab.py::" in nodeid:
+        return "JupyterLab"
+    return "site" if "browser/site/" in nodeid else nodeid
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: group_of(item.nodeid) == item.nodeid)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Workers take the groups first, then test by test: `--dist` has no such way."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Groups(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            return group_of(nodeid)
+
+    config.option.loadscopereorder = False
+    return Groups(config, log)
 
 
 def find_browser() -> str | None:
@@ -66,8 +95,9 @@ def chromium():
         if browser_is_required():
             pytest.fail(NO_BROWSER, pytrace=False)
         pytest.skip(NO_BROWSER)
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    expect.set_options(timeout=PATIENCE)
     as_root = hasattr(os, "geteuid") and os.geteuid() == 0
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
@@ -79,14 +109,25 @@ def chromium():
 
 @pytest.fixture
 def page(chromium):
-    """A fresh page, closed afterwards; an exception in one of its scripts fails the test."""
-    context = chromium.new_context(viewport={"width": 1280, "height": 900})
-    page = context.new_page()
-    errors: list[str] = []
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    yield page
+    """A fresh page in a context of its own."""
+    context = chromium.new_context(viewport=WINDOW)
+    with opened(context) as page:
+        yield page
     context.close()
-    assert not errors, f"exceptions in the page: {errors}"
+
+
+@pytest.fixture(scope="session")
+def lab_context(chromium):
+    """One context for all pages of JupyterLab, which then loads its scripts once."""
+    context = chromium.new_context(viewport=WINDOW)
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def lab_tab(lab_context):
+    with opened(lab_context) as page:
+        yield page
 
 
 @dataclass(frozen=True)

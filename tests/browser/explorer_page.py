@@ -2,6 +2,7 @@
 
 import base64
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -62,6 +63,7 @@ class Shown:
     """An explorer and the page that it was saved as."""
 
     explorer: LatentExplorer
+    path: Path
     page: object
     requests: list
 
@@ -100,15 +102,19 @@ class Shown:
         return [float(field.input_value()) for field in fields]
 
 
-def show(page, tmp_path, vae, images=None, precision="float16"):
+def save(folder, vae, images=None, precision="float16"):
+    """An explorer and the file that it was saved to, for `show`."""
     explorer = LatentExplorer(vae, images)
-    path = explorer.save(tmp_path / "explorer.html", precision)
+    return explorer, explorer.save(folder / "explorer.html", precision)
+
+
+def show(page, explorer, path):
     requests = []
     page.on("request", lambda request: requests.append(request.url))
     page.context.set_offline(True)
     page.goto(path.as_uri())
     page.wait_for_selector(".vaelib-explorer")
-    return Shown(explorer, page, requests)
+    return Shown(explorer, path, page, requests)
 
 
 SCRIPT = """

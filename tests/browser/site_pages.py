@@ -11,7 +11,7 @@ LESSONS = sorted(path.stem for path in (ROOT / "notebooks").glob("[0-9]*.ipynb")
 
 @cache
 def built(name):
-    """The folder of the "site" or the "slides", made once a run."""
+    """The folder of the "site" or the "slides", made once by each worker that is asked for it."""
     into = ROOT / "build" / "tested" / os.environ.get("PYTEST_XDIST_WORKER", "alone") / name
     assert main(["--slides"] * (name == "slides") + ["--into", str(into)]) == 0
     return into

@@ -3,17 +3,13 @@
 import pytest
 import torch
 from axe import violations
-from explorer_page import mount, show
+from explorer_page import mount, save, show
+from playwright.sync_api import expect
 
 from vaelib import models
 from vaelib.widgets import LatentExplorer
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture
-def shown(page, tmp_path, face_vae, faces):
-    return show(page, tmp_path, face_vae, faces)
 
 
 @pytest.mark.parametrize("width, scheme", [(1280, "light"), (320, "dark")])
@@ -37,12 +33,12 @@ def test_a_saved_page_in_trouble_has_no_violation(page, tmp_path):
     with torch.no_grad():
         vae.encoder.mu.weight.fill_(1e38)  # too much for the third image
     page.emulate_media(color_scheme="dark")
-    shown = show(page, tmp_path, vae, x)
+    shown = show(page, *save(tmp_path, vae, x))
     page.get_by_label("Start from image").fill("2")
     page.get_by_role("button", name="Encode").click()
     for mode in shown.explorer.spec["modes"]:
         page.locator(f"[role=tab][id$={mode}]").click()
-        assert "gives NaN or infinity for image 2" in page.get_by_role("alert").inner_text()
+        expect(page.get_by_role("alert")).to_contain_text("gives NaN or infinity for image 2")
         assert violations(page) == [], mode
 
 
@@ -54,7 +50,7 @@ def test_axe_is_there_to_find_something(shown):
 def test_a_widget_in_trouble_has_no_violation(page):
     explorer = LatentExplorer(models.dense((8, 8), 2, hidden=(5,)), torch.rand(4, 8, 8))
     mount(page, explorer, views=2, answers=True, weights={"bytes": [0] * 41}, error="ValueError: x")
-    assert page.get_by_role("alert").first.is_visible()
+    expect(page.get_by_role("alert").first).to_be_visible()
     assert violations(page, whole=False) == []
 
 
@@ -105,6 +101,7 @@ def test_high_contrast_keeps_what_colours_told(shown):
       probe.style.color = "CanvasText";
       return getComputedStyle(probe).color;
     }""")
+    shown.frame()
     for selector, what in ((".vaelib-dots path", "fill"), (".vaelib-q", "stroke")):
         found = page.locator(selector).first.evaluate(f"e => getComputedStyle(e).{what}")
         assert found == text, selector

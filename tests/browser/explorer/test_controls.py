@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from explorer_page import show
+from explorer_page import save, show
 from playwright.sync_api import expect
 
 from vaelib import models
@@ -11,14 +11,9 @@ from vaelib import models
 pytestmark = pytest.mark.browser
 
 
-@pytest.fixture
-def shown(page, tmp_path, face_vae, faces):
-    return show(page, tmp_path, face_vae, faces)
-
-
-def test_the_page_asks_for_nothing_and_is_small(shown, tmp_path):
+def test_the_page_asks_for_nothing_and_is_small(shown):
     assert len(shown.requests) == 1 and shown.requests[0].startswith("file:")
-    assert (tmp_path / "explorer.html").stat().st_size < 1.5e6
+    assert shown.path.stat().st_size < 1.5e6
 
 
 def test_the_canvas_shows_what_the_decoder_returns(shown):
@@ -96,7 +91,7 @@ def test_buttons(shown, face_vae, faces):
     np.testing.assert_allclose(shown.values(), mu[5][order], atol=0.006)
     source = np.rint(faces.test[5].numpy().ravel() * 255)
     assert (shown.pixels(".vaelib-source canvas") == source).all()
-    assert page.locator(".vaelib-source").inner_text() == "x, test face 5"
+    expect(page.locator(".vaelib-source")).to_have_text("x, test face 5")
 
     page.get_by_role("button", name="Next test face").click()
     np.testing.assert_allclose(shown.values(), mu[6][order], atol=0.006)
@@ -117,7 +112,7 @@ def test_an_encoding_far_out_widens_its_slider(page, tmp_path):
         vae.encoder.mu.weight.zero_()
         for parameter in vae.encoder.log_sigma.parameters():
             parameter.zero_()
-    shown = show(page, tmp_path, vae, torch.rand(4, 8, 8))
+    shown = show(page, *save(tmp_path, vae, torch.rand(4, 8, 8)))
     page.get_by_role("button", name="Encode").click()
     assert shown.values() == [-4.2, 1.0]
     assert [shown.slider(i).get_attribute("min") for i in (0, 1)] == ["-6", "-3"]  # as far as μ − σ

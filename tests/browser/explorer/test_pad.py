@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 import torch
-from explorer_page import drag, show, z_of
+from explorer_page import drag, save, show, z_of
+from playwright.sync_api import expect
 
 from vaelib import models
 from vaelib.data import Data
@@ -12,9 +13,10 @@ pytestmark = pytest.mark.browser
 
 
 @pytest.fixture
-def shown(page, tmp_path, face_vae, faces):
-    page.set_viewport_size({"width": 1280, "height": 1700})
-    return show(page, tmp_path, face_vae, faces)
+def shown(shown):
+    """In a window that shows the whole of it."""
+    shown.page.set_viewport_size({"width": 1280, "height": 1700})
+    return shown
 
 
 def test_inactive_dimensions_are_folded_away(shown):
@@ -25,14 +27,14 @@ def test_inactive_dimensions_are_folded_away(shown):
     assert ranges.count() == len(active)
     shown.page.locator("summary").focus()
     shown.page.keyboard.press("Enter")
-    assert ranges.count() == len(rows)
+    expect(ranges).to_have_count(len(rows))
 
 
 def test_nothing_is_folded_where_no_dimension_is_active(page, tmp_path):
     vae = models.dense((8, 8), 3, hidden=())
     with torch.no_grad():
         vae.encoder.mu.weight.zero_()
-    shown = show(page, tmp_path, vae, torch.rand(9, 8, 8))
+    shown = show(page, *save(tmp_path, vae, torch.rand(9, 8, 8)))
     assert not any(row["active"] for row in shown.explorer.spec["rows"])
     assert page.locator(".vaelib-row input[type=range]:visible").count() == 3
 
@@ -104,7 +106,7 @@ def test_undo_goes_back_step_by_step(shown, face_vae, faces):
     page.get_by_role("button", name="Next test face").click()
     page.get_by_role("button", name="Random draw from the prior").click()
     undo.click()
-    assert page.locator(".vaelib-source").inner_text() == "x, test face 1"
+    expect(page.locator(".vaelib-source")).to_have_text("x, test face 1")
     second = z_of(shown)
     np.testing.assert_allclose(
         second, face_vae.posterior(faces.test[1:2]).mu[0].tolist(), atol=1e-4
@@ -114,12 +116,12 @@ def test_undo_goes_back_step_by_step(shown, face_vae, faces):
     dim = shown.explorer.spec["rows"][0]["dim"]
     # A slider stands on a grid of 0.05, z did not.
     assert moved[dim] == pytest.approx(first[dim] + 0.25, abs=0.026)
-    assert page.locator(".vaelib-source").inner_text() == "x, test face 0"
+    expect(page.locator(".vaelib-source")).to_have_text("x, test face 0")
     page.get_by_role("spinbutton").first.press("Control+z")
     assert z_of(shown) == first
     shown.slider().press("Control+z")
     assert z_of(shown) == start and undo.get_attribute("aria-disabled") == "true"
-    assert page.locator(".vaelib-source").inner_text() == "x: none yet"
+    expect(page.locator(".vaelib-source")).to_have_text("x: none yet")
     undo.click(force=True)
     assert z_of(shown) == start
 
@@ -158,6 +160,7 @@ def test_the_dots_are_posterior_means_in_groups(shown, face_vae, faces):
     reach = float(pad.get_attribute("aria-valuemax"))
     for factor, name in enumerate(faces.factor_names):
         page.get_by_label("Dots by", exact=True).select_option(label=name)
+        shown.frame()
         groups = page.locator(".vaelib-dots path").evaluate_all(
             "all => all.map(p => [...p.getAttribute('d').matchAll(/M([-\\d.]+),([-\\d.]+)/g)]"
             ".map(m => [Number(m[1]), Number(m[2])]))"
@@ -170,15 +173,15 @@ def test_the_dots_are_posterior_means_in_groups(shown, face_vae, faces):
         for k, group in enumerate(groups):
             np.testing.assert_allclose(group, place[level == k], atol=0.2)  # the reach is rounded
     page.get_by_label("Dots by", exact=True).select_option(label="nothing")
-    assert page.locator(".vaelib-dots path").count() == 1
-    assert not page.locator(".vaelib-legend").is_visible()
+    expect(page.locator(".vaelib-dots path")).to_have_count(1)
+    expect(page.locator(".vaelib-legend")).not_to_be_visible()
 
 
 def test_classes_differ_in_shape_or_colour_each(page, tmp_path):
     x = torch.rand(40, 8, 8)
     labels = torch.arange(40) % 10
     known = Data("digits", x, x, test_labels=labels)
-    shown = show(page, tmp_path, models.dense((8, 8), 2), known)
+    shown = show(page, *save(tmp_path, models.dense((8, 8), 2), known))
     marks = shown.page.locator(".vaelib-legend li path").evaluate_all(
         "all => all.map(p => p.getAttribute('d') + p.getAttribute('class'))"
     )
@@ -193,6 +196,7 @@ def test_q_is_an_ellipse_on_the_pad(shown, face_vae, faces):
     page.get_by_role("button", name="Next test face").click()
     reach = float(page.locator(".vaelib-pad").get_attribute("aria-valuemax"))
     q = face_vae.posterior(faces.test[:1])
+    shown.frame()
     ellipse = page.locator(".vaelib-q ellipse").nth(1)
     found = [float(ellipse.get_attribute(name)) for name in ("cx", "cy", "rx", "ry")]
     mu, sigma = (t[0, [a, b]].detach().numpy() * 150 / reach for t in (q.mu, q.sigma))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from explorer_page import mount, show
+from explorer_page import mount, save, show
 from playwright.sync_api import expect
 from torch import nn
 
@@ -142,7 +142,7 @@ def test_nan_at_some_z_is_said_there_only(page, tmp_path):
     vae = models.dense((8, 8), 2, hidden=())
     with torch.no_grad():
         vae.decoder.body[0].weight.fill_(1e38)  # float32 ends a little above 3e38
-    shown = show(page, tmp_path, vae, precision="float32")
+    shown = show(page, *save(tmp_path, vae, precision="float32"))
     assert not alert(page).is_visible()
     page.get_by_role("spinbutton").first.fill("9")
     expect(alert(page)).to_contain_text("gives NaN or infinity at this z: 64 of 64 pixels")
@@ -162,7 +162,7 @@ def test_an_encoder_that_gives_nan_is_said_and_the_image_can_be_asked_for_again(
     with pytest.raises(Exception, match="the encoder gives NaN or infinity for image 2"):
         explorer.image_index = 2
     assert explorer.image_index is None and explorer.z == [0.0, 0.0]
-    show(page, tmp_path, vae, x)
+    show(page, *save(tmp_path, vae, x))
     page.get_by_label("Start from image").fill("2")
     for _ in range(2):
         page.get_by_role("button", name="Encode").click()

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from explorer_page import cells, show, z_of
+from explorer_page import cells, save, show, z_of
 from playwright.sync_api import expect
 
 from vaelib import models
@@ -14,9 +14,10 @@ pytestmark = pytest.mark.browser
 
 
 @pytest.fixture
-def shown(page, tmp_path, face_vae, faces):
-    page.set_viewport_size({"width": 1280, "height": 1700})
-    return show(page, tmp_path, face_vae, faces)
+def shown(shown):
+    """In a window that shows the whole of it."""
+    shown.page.set_viewport_size({"width": 1280, "height": 1700})
+    return shown
 
 
 def test_the_strips_follow_z_and_lead_there(shown):
@@ -82,7 +83,7 @@ def test_the_interpolation_is_straight_in_z(shown, face_vae, faces):
 @pytest.mark.parametrize("likelihood", ["gaussian", "bernoulli"])
 def test_a_sample_is_drawn_round_the_mean(page, tmp_path, likelihood):
     vae = models.dense((20, 20), 2, likelihood=likelihood, sigma_x=0.05)
-    shown = show(page, tmp_path, vae)
+    shown = show(page, *save(tmp_path, vae))
     mean = shown.decode(torch.zeros(1, 2))[0]
     page.get_by_label("Picture", exact=True).select_option("sample")
     first = shown.pixels() / 255

@@ -3,6 +3,7 @@
 import pytest
 from lab_states import each_lab
 from labs_page import show
+from playwright.sync_api import expect
 
 from vaelib.widgets import ElboLab, JensenLab, KLLab
 
@@ -114,9 +115,10 @@ def test_errors_of_python_and_of_the_page_are_said(page):
     alert = page.get_by_role("alert")
     assert not alert.is_visible()
     page.evaluate("model.set('error', 'TraitError: mu is 9')")
-    assert alert.is_visible() and alert.inner_text() == "TraitError: mu is 9"
+    expect(alert).to_be_visible()
+    expect(alert).to_have_text("TraitError: mu is 9")
     page.evaluate("model.set('error', '')")
-    assert not alert.is_visible()
+    expect(alert).not_to_be_visible()
     page.evaluate("""() => {
       const failing = { get: (name) => (name === "p" ? "nothing known" : model.get(name)),
         on() {}, off() {}, set() {}, save_changes() {} };

@@ -4,6 +4,7 @@ import re
 
 import pytest
 from axe import SMALL_PARTS, violations
+from playwright.sync_api import expect
 from site_pages import LESSONS, built
 
 pytestmark = pytest.mark.browser
@@ -76,7 +77,7 @@ def test_every_slide_is_whole_and_nothing_is_lost(page, slides, name):
     assert sorted(after) == sorted(page.evaluate(TEXT))
 
 
-def deck_of(page, slides, tmp_path, body):
+def deck_of(page, slides, body):
     """A deck of one stack with one slide of the test's own, fitted."""
     made = (slides / "00_start_here.html").read_text(encoding="utf-8")
     head, rest = made.split('<div class="slides">')
@@ -112,8 +113,8 @@ LONG = {
 
 
 @pytest.mark.parametrize("kind", LONG)
-def test_whatever_is_too_long_goes_on_or_gets_smaller(page, slides, tmp_path, kind):
-    count, wrong = deck_of(page, slides, tmp_path, LONG[kind])
+def test_whatever_is_too_long_goes_on_or_gets_smaller(page, slides, kind):
+    count, wrong = deck_of(page, slides, LONG[kind])
     assert wrong == []
     single = kind in ("wide table", "one long line", "indivisible")
     assert count == 1 if single else count > 1
@@ -143,7 +144,7 @@ def test_keys_turn_the_slides_and_links_lead_to_their_places(page, slides):
     assert page.evaluate("Reveal.getIndices().v") == 1
     page.goto((slides / "00_start_here.html").as_uri() + "#The-map")
     page.wait_for_function("window.Reveal && Reveal.isReady()")
-    assert page.locator("section.present h2").last.inner_text() == "The map"
+    expect(page.locator("section.present h2").last).to_have_text("The map")
 
 
 def test_the_list_of_decks_leads_to_all_of_them(page, slides):

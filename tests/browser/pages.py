@@ -1,0 +1,33 @@
+"""A page whose script errors fail the test, and waiting for a thing itself.
+
+No fixed time is enough on a busy machine, and most are too long on a quiet one.
+"""
+
+from contextlib import contextmanager
+
+import pytest
+
+
+@contextmanager
+def opened(context):
+    """A fresh page, closed afterwards; an exception in one of its scripts fails the test."""
+    page = context.new_page()
+    page.set_default_timeout(2 * PATIENCE)
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    yield page
+    page.close()
+    assert not errors, f"exceptions in the page: {errors}"
+
+
+PATIENCE = 30_000  # milliseconds until something counts as not happening
+FRAME = "() => new Promise((done) => requestAnimationFrame(() => setTimeout(done)))"
+
+
+def eventually(page, holds, *what):
+    """What `holds()` gives, once that is true; fails with `what`, as it is then, if it never is."""
+    for _ in range(PATIENCE // 50):
+        if found := holds():
+            return found
+        page.wait_for_timeout(50)
+    pytest.fail(f"not within {PATIENCE // 1000} s: {' '.join(map(str, what))}")
