@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from fake_model import FAKE_MODEL
+from pages import eventually
 from torch import nn
 
 from vaelib import checkpoint, data, models
@@ -211,15 +212,15 @@ def z_of(shown):
 
 
 def cells(shown, codes):
-    """The grey values of the view's pictures, once they are those of `codes` (N, D)."""
+    """Wait until the view's pictures are those of `codes` (N, D)."""
     expected = np.rint(np.clip(shown.decode(codes), 0, 1) * 255)
-    for _ in range(40):
+
+    def there():
         shown.frame()
         found = np.array(shown.page.locator(".vaelib-cells").evaluate(CELLS))
-        if found.shape == expected.shape and np.abs(found - expected).max() <= 1:
-            return found
-        shown.page.wait_for_timeout(50)
-    raise AssertionError(f"pictures differ by up to {np.abs(found - expected).max()}")
+        return found.shape == expected.shape and np.abs(found - expected).max() <= 1
+
+    eventually(shown.page, there, "the pictures of the codes given")
 
 
 def drag(shown, across, up):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from explorer_page import mount, save, show
+from pages import eventually
 from playwright.sync_api import expect
 from torch import nn
 
@@ -41,11 +42,11 @@ def alert(page):
 def shows(page, explorer, z):
     """The picture is the one that PyTorch decodes at z."""
     expected = np.rint(compute.decode(explorer.vae, torch.tensor([z])).ravel() * 255)
-    for _ in range(60):
-        if np.abs(np.array(page.evaluate(PICTURE)) - expected).max() <= 1:
-            return
-        page.wait_for_timeout(50)
-    raise AssertionError(f"the picture is not that at z = {z}")
+
+    def there():
+        return np.abs(np.array(page.evaluate(PICTURE)) - expected).max() <= 1
+
+    eventually(page, there, "the picture at z =", z)
 
 
 def test_python_decodes_what_the_page_cannot(page):
