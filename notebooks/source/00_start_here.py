@@ -49,7 +49,7 @@ for d, (mu, sigma) in enumerate(zip(q.mu[0], q.sigma[0], strict=True), start=1):
     print(f"z{d}: {mu:5.2f} ± {sigma:.2f}")
 
 # %% [markdown]
-# Two of the four numbers are known precisely. The other two are left at $0 \pm 1$, which means "this face
+# Two of the four numbers are known precisely. The other two stay close to $0 \pm 1$, which means "this face
 # tells me nothing about it". Six faces, and what comes back from their codes:
 
 # %% alt="Two rows of six faces. Above, six faces from the test set with different expressions and poses. Below, what the decoder makes of their codes: nearly the same faces, a little smoother."
