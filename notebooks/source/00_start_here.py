@@ -1,23 +1,19 @@
 # %% [markdown]
 # # 0 · Start here
 #
-# A neural network has looked at 4,000 faces. Nobody told it what a smile is, or which way a head can turn.
-# **Move a slider.**
-#
-# This is a variational auto-encoder, a VAE: it describes each face by a few numbers z and draws a face back
-# from them. The lessons build one from first principles, from the definition of a divergence to the model
-# below. This page takes a minute; nothing has to be installed or trained for it.
+# A neural network has looked at 4,000 drawn faces. It was not told what a smile is, or that a head can turn.
+# It found numbers for both on its own. **Which slider smiles?** Move them and see.
 
 # %%
 from vaelib import data, plots
 from vaelib.checkpoint import load_vae
-from vaelib.widgets import LatentExplorer
-from vaelib.widgets.explorer.snapshot import snapshot
+from vaelib.widgets import LatentExplorer, Predict
+
+import torch
 
 # %% [markdown]
-# To run a cell, click on it and press Shift + Enter. The next one loads a trained model and shows its
-# **explorer**: one slider for each number in z, the one that matters most first. It starts from a face that
-# the model has never seen, turned into numbers by the encoder.
+# To run a cell, click on it and press Shift + Enter. The next cell loads the trained network and shows its
+# **explorer**: one slider for each number. The sliders answer the mouse and the arrow keys.
 
 # %%
 faces = data.load("faces")
@@ -26,46 +22,81 @@ explorer = LatentExplorer(vae, faces)
 explorer.image_index = 0
 explorer
 
+# %%
+Predict("which_slider")
+
 # %% [markdown]
-# Slide the first one, then the second one. One of them turns the head and the other goes between a frown
-# and a smile; the rest do nothing. Sliders answer the arrow keys too. The *KL* beside each, in nats, is how
-# much that number tells about a face; the rest tell nothing, and the model has found that out by itself.
+# One slider turns the head. Another goes from a frown to a smile. The two below them hardly change the
+# picture. Next to each slider stands a number of *nats*: how much this slider tells about a face, averaged
+# over many faces. In lesson 1 you learn what a nat is.
 #
-# And as a picture, for a page on which nothing moves: the face at z = 0, and what the sliders that matter do to
-# it from −3 to 3.
+# ## What you have just moved
+#
+# This network is a **variational auto-encoder**, or VAE (Kingma and Welling, 2014; Rezende, Mohamed and
+# Wierstra, 2014). It has two parts. The **encoder** looks at a picture $x$ and answers with a few numbers,
+# the **code** $\code{z}$. The **decoder** turns a code back into a picture, $\dec{\hat x}$. Moving a slider
+# changes one number of the code, and the decoder draws the face that belongs to it.
+#
+# Here is one face on its way through. The encoder is careful: for each number it gives a best guess
+# $\enc{\mu}$ and an uncertainty $\sig{\sigma}$.
 
 # %%
-snapshot(vae, [0.0] * vae.latent_dim, explorer.spec["rows"])
+x = faces.test[:6]
+with torch.no_grad():
+    q = vae.posterior(x)
+    x_hat = vae.decoder.mean(q.mu)
+for d, (mu, sigma) in enumerate(zip(q.mu[0], q.sigma[0], strict=True), start=1):
+    print(f"z{d}: {mu:5.2f} ± {sigma:.2f}")
 
 # %% [markdown]
-# And these are faces that it learned from, drawn by a small program from an expression and a head pose,
-# neither of which the network was ever told.
+# Two of the four numbers are known precisely. The other two stay close to $0 \pm 1$, which means "this face
+# tells me nothing about it". Six faces, and what comes back from their codes:
 
-# %%
-plots.image_grid(
-    faces.train[:16].reshape(2, 8, 32, 32),
-    alt="Sixteen small grey faces of the training set, frowning or smiling, turned left or right.",
-)
+# %% alt="Two rows of six faces. Above, six faces from the test set with different expressions and poses. Below, what the decoder makes of their codes: nearly the same faces, a little smoother."
+plots.image_grid(torch.stack([x, x_hat]), row_labels=("$x$", r"$\hat x$"))
+
+# %% [markdown]
+# The pictures have 1,024 pixels each, and two numbers are enough to draw them again. How can a network find
+# such numbers, when nobody tells it which? That is what this course is about. It builds this VAE from first
+# principles, with every step proved, computed and tried. Lesson 6 trains it. Lesson 7 takes its codes apart,
+# and does the same with handwritten digits and with your own pictures.
 
 # %% [markdown]
 # ## How a lesson goes
 #
-# Each lesson begins with a question and ends with a table of symbols and the code that stands for them. In
-# between it asks you to *predict* before it computes, derives each formula and puts its code right under it
-# with the same letters, and checks every number it states against a second, independent way of getting it.
-# Nothing is taken on trust: where a cell says `assert`, it would stop if the claim were false. Run the cells
-# in order, from top to bottom. Change anything you like; to keep the original beside it, work on a copy
-# (*File → Save Notebook As*).
+# A lesson begins with a question and with something to move. Then it asks you to **predict**: commit to an
+# answer before you see the result. A guess that turns out wrong is worth more than an answer you only read.
+# Then come the derivation, the code in the same letters, and a check. A line that begins with ✓ says what was
+# checked; unfold its cell to see how. Paragraphs under *Aside* can be skipped.
 #
-# Notation follows the lecture slides. θ is the decoder and φ the encoder; x is a picture, z its code, and
-# $\hat x = G_\theta(z)$ the decoder's answer. The encoder gives μ and log σ, called `mu` and `log_sigma` in
-# the code. Everything is per example and in nats.
+# Run the cells in order, from top to bottom. Change what you like. To keep the original, work on a copy
+# (menu *File*, *Save Notebook As*).
+#
+# ## Symbols
+#
+# The notation follows the slides. Each symbol keeps its colour in formulas and pictures.
+#
+# | symbol | in words | in code |
+# |---|---|---|
+# | $x$ | a picture, or any data point | `x`, of shape `(B, …)` for a batch of $B$ |
+# | $\code{z}$ | its code, $D$ numbers | `z`, of shape `(B, D)` |
+# | $\prior{p(z)}$ | the prior, $\mathcal N(0, I)$ | `vae.prior` |
+# | $\enc{q_\phi(z \mid x)}$ | the encoder's answer, $\mathcal N(\enc{\mu}, \operatorname{diag}\sig{\sigma}^2)$; $\enc{\phi}$ are its weights | `q = vae.posterior(x)` |
+# | $\enc{\mu}$, $\log\sig{\sigma}$ | what the encoder's network computes | `mu`, `log_sigma` |
+# | $\eps{\varepsilon}$ | noise, $\mathcal N(0, I)$ | `eps` |
+# | $\dec{p_\theta(x \mid z)}$ | the decoder's answer; $\dec{\theta}$ are its weights | `p_x = vae.likelihood(z)` |
+# | $\dec{\hat x} = \dec{G_\theta(z)}$ | its mean: the picture it draws | `x_hat` |
+# | $\gap{\mathrm{KL}(q\,\Vert\,p)}$ | Kullback–Leibler divergence *from* $q$ *to* $p$ | `kl_…(q, p)` |
+#
+# Three symbols differ from the slides. We write $\sigma_x$ for the noise of a pixel (the slides' $\sigma$ of
+# the decoder), $D$ for the number of latent dimensions (their $d$), and $\mathrm{KL}(q\,\Vert\,p)$ for their
+# $\mathrm{KL}[q\,\Vert\,p]$. Quantities are per example and in nats.
 
 # %% [markdown]
 # ## The map
 #
-# The lessons, and then every slide of the lecture: where a lesson treats it, which line of the training
-# algorithm it is, and which exercise goes with it. What is *to come* is not in this set yet.
+# The lessons, and then the slides of the lecture: where a lesson treats each of them, which line of the
+# training algorithm it is, and which exercise goes with it.
 
 # %% [markdown] tags=["map"]
 # Divergence minimisation | 1 KL divergence
@@ -87,15 +118,13 @@ plots.image_grid(
 # %% [markdown]
 # ## How exercises answer
 #
-# An exercise asks you for a function of a few lines. You write it where the cell says
-# `raise NotImplementedError`, and the cell below it hands your function to a check. The check answers one
-# of three things: *not attempted yet*; *right*; or *which mistake it looks like*, for instance that your
-# result is exactly twice what it should be, and whether there is a ½ in front. It never shows the solution,
-# and it never stops the lesson: what comes after uses `vaelib`'s own function. The stars say how long to
-# expect: ★ minutes, ★★★ an evening. The exercises come with the coursework set; the lessons hold their
-# places.
-
-# %% [markdown]
+# An exercise asks you for a function of a few lines. It stands where the lesson needs it. Write your code
+# where the cell says `raise NotImplementedError`, run it, and run the cell below it, which hands your
+# function to a check. The check answers one of three things: *not attempted yet*; *right*; or what is wrong.
+# If it recognises a mistake, it names it; if not, it shows a small input on which your result differs. It
+# does not show the solution, and it does not stop the lesson, which goes on with `vaelib`'s own function.
+# The stars say how long to expect: ★ about five minutes, ★★ ten or fifteen, ★★★ half an hour or more.
+#
 # ## When something does not work
 #
 # In a terminal, in the folder of this project:
@@ -104,10 +133,10 @@ plots.image_grid(
 # python -m vaelib doctor
 # ```
 #
-# It prints one line a fact (Python, each package, the device, the data, a second of training, whether
+# It prints one line per fact (Python, each package, the device, the data, a second of training, whether
 # sliders will show in your Jupyter), each with ✓ or ✗ and what to do. The same program trains a model
 # without a notebook (`python -m vaelib train --data faces --out my_faces`), measures it
 # (`python -m vaelib evaluate my_faces`) and opens the explorer on it (`python -m vaelib explore my_faces`).
 #
-# Ready? [Lesson 6](06_the_vae.ipynb) trains this model; [lesson 7](07_latent_traversals.ipynb) takes its
-# latent space apart.
+# How many nats does one face tell us, and what *is* a nat? [Lesson 1](01_kl_divergence.ipynb) begins with a
+# loaded die.

@@ -5,7 +5,7 @@ A lesson that is rewritten gets its line here, and test_second_edition.py then h
 
 LESSONS = [
     # lesson 0
-    # "00_start_here",
+    "00_start_here",
     # lesson 1
     # "01_kl_divergence",
     # lesson 2
