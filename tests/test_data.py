@@ -95,7 +95,6 @@ def test_the_data_depend_on_no_setting_of_torch(name):
 X, TWO = torch.full((3, 4, 4), 0.5), torch.zeros(3, 2)
 LABELS = torch.tensor([0, 1, 2])
 WRONG = {
-    "no examples": ({"train": X[:0]}, ValueError, "train.*one example or more"),
     "no test": ({"test": X[:0]}, ValueError, "test.*one example or more"),
     "other size": ({"test": X[:, 1:]}, ValueError, r"test has shape \(3, 3, 4\).*\(N, 4, 4\)"),
     "other dtype": ({"test": X.double()}, TypeError, r"float64; expected torch.float32: say test"),
@@ -129,6 +128,7 @@ def test_data_is_checked_when_it_is_made(wrong):
 def test_data_that_are_right():
     for x in (X, X.double(), X[:, None], X.flatten(1) * 100, torch.rand(3, 1, 2, 2)):
         assert data.Data("made", x, x[:1], test_labels=LABELS[:1]).train is x
+    assert len(data.Data("made", X[:0], X).train) == 0  # as of the MNIST sample
 
 
 @pytest.mark.refuses
