@@ -30,6 +30,5 @@ def test_every_kill_leaves_a_whole_checkpoint(found):
     assert found["good"] == found["kills"] == KILLS
 
 
-@pytest.mark.xfail(strict=True, reason="checkpoint.write leaves its temporary folder if killed")
 def test_what_the_killed_leave_does_not_pile_up(found):
     assert found["most"] <= 3 and found["left"] == 1

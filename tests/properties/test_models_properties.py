@@ -287,3 +287,51 @@ def test_data_in_chunks(x):
         plain.view(-1)[-1] += 1
         assert run.digest(x) != run.digest(plain)
     assert run.rank_and_world() == (0, 1)
+
+
+@about("evaluation.encode", "models.VAE.in_mode")
+@given(vaes(), st.integers(1, 4), st.booleans())
+def test_codes_of_a_whole_data_set(given, batch_size, training):
+    vae, x = given
+    vae.train(training)
+    mu, sigma = evaluation.encode(vae, x, batch_size)
+    with torch.no_grad(), vae.in_mode(training=False):
+        q = vae.posterior(x)
+        assert not any(module.training for module in vae.modules())
+    torch.testing.assert_close(mu, q.mu)
+    torch.testing.assert_close(sigma, q.sigma)
+    assert vae.training == training and not mu.requires_grad
+
+
+@about("models.check_weights")
+@given(vaes(), st.sampled_from([math.nan, math.inf, -math.inf, 1e30, 0.0]), st.data())
+def test_weights_that_are_not_finite_are_refused(given, value, data):
+    vae, x = given
+    name = data.draw(st.sampled_from([n for n, _ in vae.named_parameters()]))
+    with torch.no_grad():
+        vae.get_parameter(name).view(-1)[-1] = value
+    if math.isfinite(value):
+        models.check_weights(vae.state_dict())
+        return
+    for call in (
+        lambda: models.check_weights(vae.state_dict()),
+        lambda: evaluation.encode(vae, torch.ones(1, *vae.shape, dtype=vae.dtype)),
+        lambda: training.fit(vae, torch.ones(1, *vae.shape, dtype=vae.dtype), progress=False),
+    ):
+        refused(call, name)
+
+
+@about("checkpoint.file_of_run")
+@given(st.text("ab.é /", min_size=1, max_size=8))
+def test_the_file_of_a_run(name):
+    path = Path("/nowhere", name.strip("/") or "a")
+    file = checkpoint.file_of_run(path)
+    assert file == path if path.suffix else file == path / checkpoint.NAME
+    assert checkpoint.file_of_run(f"{path}/").name == checkpoint.NAME
+
+
+@about("run.History.last")
+@given(st.lists(ordinary, min_size=1, max_size=3))
+def test_the_last_numbers_of_a_history(values):
+    shown = run.History(elbo=values, kl=values, validation=values).last
+    assert all(float(v) == pytest.approx(values[-1], abs=0.051) for v in shown().values())

@@ -36,10 +36,14 @@ def words(draw, n):
     return draw(st.lists(st.text("abc β", max_size=5), min_size=n, max_size=n))
 
 
-@about("plots.AltFigure", "plots.AltFigure.png")
-@given(st.sampled_from(["", " ", "\n", None, 3]))
-def test_a_figure_without_words_is_refused(alt):
-    refused(lambda: plots.AltFigure(alt), "alt")
+@about("plots.AltFigure", "plots.AltFigure.png", "plots.AltFigure.alt")
+@given(st.sampled_from([None, 3, ["alt"]]) | st.text(max_size=3))
+def test_words_for_a_figure(alt):
+    if isinstance(alt, str):
+        assert plots.AltFigure(alt).alt == alt.strip() or not alt.strip()
+        assert plots.AltFigure(alt).alt.strip()
+    else:
+        refused(lambda: plots.AltFigure(alt), "alt")
 
 
 @about("plots.image_grid")
@@ -48,7 +52,7 @@ def test_a_figure_without_words_is_refused(alt):
 def test_image_grid(data):
     rows, cols, h, w = (data.draw(st.integers(1, 4)) for _ in range(4))
     images = data.draw(arrays((rows, cols, h, w)))
-    shown(plots.image_grid(images, "alt", words(data.draw, rows), words(data.draw, cols), "title"))
+    shown(plots.image_grid(images, "alt", words(data.draw, rows), words(data.draw, cols)))
     refused(lambda: plots.image_grid(images, "alt", ["a"] * (rows + 1)), "row_labels")
     refused(lambda: plots.image_grid(images, "alt", None, ["a"] * (cols + 1)), "col_labels")
     refused(lambda: plots.image_grid(np.zeros((2, 3, 3)), "alt"), "images")
@@ -63,13 +67,13 @@ def test_manifold(data, n):
     refused(lambda: plots.manifold(images, [*range(n + 1)], "alt", ("a", "b")), "quantiles")
 
 
-@about("plots.curves")
+@about("plots.curves", "plots.label_lines")
 @few(2)
 @given(st.data(), st.integers(1, 3), names, sizes, st.booleans())
 def test_curves(data, n_panels, lines, n, own_places):
     panels = {f"p{i}": {name: data.draw(arrays((n,))) for name in lines} for i in range(n_panels)}
     x = data.draw(arrays((n,), ordinary)) if own_places else None
-    shown(plots.curves(panels, "alt", x=x, title="t"))
+    shown(plots.curves(panels, "alt", x=x))
     refused(lambda: plots.curves({"p": {"line": [0.0] * n}}, "alt", x=[0.0] * (n + 1)), "line")
 
 
