@@ -225,11 +225,11 @@ class LatentExplorer(Widget):
         In float16 the pictures differ from the model's own by one grey level of 255 at most.
         Raises ValueError for a decoder that the page cannot run, since there Python cannot either.
         """
-        subject = f" trained on {self.data_name}" if self.data_name else ""
+        images = f" The images are those of {self.data_name}." if self.data_name else ""
         return bundle.page(
             title="Latent explorer",
-            intro=f"Each slider is one latent dimension of a variational auto-encoder{subject}; "
-            "the picture is what its decoder makes of them, computed in this page.",
+            intro=f"Each slider is one latent dimension of a variational auto-encoder; "
+            f"the picture is what its decoder makes of them, computed in this page.{images}",
             export=self.export(precision),
         )
 
