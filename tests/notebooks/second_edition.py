@@ -7,7 +7,7 @@ LESSONS = [
     # lesson 0
     "00_start_here",
     # lesson 1
-    # "01_kl_divergence",
+    "01_kl_divergence",
     # lesson 2
     # "02_maximum_likelihood",
     # lesson 3
