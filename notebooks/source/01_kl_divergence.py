@@ -12,7 +12,7 @@ from vaelib.checkpoint import load_vae
 from vaelib.widgets import KLLab, Predict
 
 import torch
-from torch.distributions import Normal
+from torch.distributions import Normal, Uniform
 
 # %% alt="One grey face of 32 by 32 pixels: it smiles and looks to one side."
 face = faces.render(0.5, 0.7)[None]
@@ -95,7 +95,7 @@ print(f"ten rolls: log-odds {10 * per_roll:.2f}, odds {(10 * per_roll).exp():.0f
 # KL is *evidence per roll*, on average, when $p$ is true. And that is a first answer to "why this number?":
 # the evidence of independent rolls adds up, so $n$ rolls carry $n$ times as much.
 #
-# An average says little about a single run. Here are 100,000 runs:
+# But single runs vary. Here are 100,000 of them:
 
 # %%
 six = torch.rand(100_000, 10, generator=generator) < 0.5
@@ -131,6 +131,14 @@ for die, chance, slope in (("loaded", 0.5, per_roll), ("fair", 1 / 6, -backward)
         "average": n * slope,
     }
 plots.curves(panels, x=n, xlabel="rolls $n$", share="y")
+
+# %% tags=["check"]
+# The ends of the straight lines against 10,000 more runs with each die.
+for (quantity, lines), chance in zip(panels.items(), (0.5, 1 / 6), strict=True):
+    six = torch.rand(10_000, 60, generator=generator) < chance
+    ends = torch.where(six, gain[5], gain[0]).sum(1)
+    assert abs(ends.mean() - lines["average"][-1]) < 4 * ends.std() / 10_000**0.5, quantity
+print("✓ 10,000 runs of 60 rolls with each die end, on average, where its straight line ends")
 
 # %% [markdown]
 # In code, two cases need care. An outcome with $p_i = 0$ does not occur and adds nothing: $0 \log 0 = 0$. An
@@ -339,10 +347,11 @@ plots.jensen(
 )
 
 # %% tags=["check"]
-# The curve above its tangent, at the points of the picture.
+# The curve and its tangent at the points of the picture; the mean of r is 1, where the curve is 0.
 above = curve - tangent > 1e-12
 assert above.sum() == 180 and not above[80]
-print("✓ of 181 points, the curve touches its tangent at r = 1 and lies above it at the others")
+torch.testing.assert_close((loaded * -r.log()).sum(), kl_discrete(loaded, fair))
+print("✓ the curve touches its tangent at r = 1 and is above it elsewhere; the gap is the KL")
 
 # %% [markdown] tags=["aside"]
 # #### Aside: the proof for densities
@@ -440,10 +449,12 @@ def kl_by_strips(log_q, log_p, lo, hi, strips=4000):
 print(f"by strips: {kl_by_strips(q.log_prob, p.log_prob, -4.0, 6.0):.6f} nats")
 
 # %% tags=["check"]
-# Twelve digits, not six: the closed form against the strips.
+# Twelve digits, not six: the closed form against the strips, and against vaelib's adaptive rule.
 by_strips = kl_by_strips(q.log_prob, p.log_prob, -4.0, 6.0)
 torch.testing.assert_close(exact, by_strips, atol=1e-12, rtol=0)
-print("✓ the closed form and the strips agree to 1e-12")
+adaptive = divergences.kl_quadrature(q.log_prob, p.log_prob, -4.0, 6.0)
+torch.testing.assert_close(exact, adaptive, atol=1e-12, rtol=0)
+print("✓ the closed form, the strips and SciPy's adaptive rule agree to 1e-12")
 
 # %% [markdown]
 # **Third way: samples.** KL is an expectation, so we can estimate it by a mean. Draw $z_1, \dots, z_K$ from
@@ -523,8 +534,15 @@ print(f"from 0 to 1, then from 1 to 2: {steps:.1f}")
 # %% [markdown]
 # **No triangle inequality.** These are bells of standard deviation 1 at 0, 1 and 2, and the detour is shorter.
 # For equal $\sigma$, KL is half the *squared* distance of the means in units of $\sigma$.
-#
-# **Not always finite.** You saw it with the die that surely shows a six. This matters for models: if
+
+# %%
+narrow, wide = Uniform(0.0, 1.0, validate_args=False), Uniform(0.0, 2.0, validate_args=False)
+print(f"[0, 1] to [0, 2]: {divergences.kl_quadrature(narrow.log_prob, wide.log_prob, 0, 2):.3f}")
+print(f"[0, 2] to [0, 1]: {divergences.kl_quadrature(wide.log_prob, narrow.log_prob, 0, 2)}")
+
+# %% [markdown]
+# **Not always finite.** Two uniform distributions, on $[0,1]$ and on $[0,2]$: half of the wide one's samples are
+# impossible under the narrow one. This matters for models: if
 # $p_\theta$ rules out something that is in the data, $\gap{\mathrm{KL}(p_\text{data}\,\|\,p_\theta)}$ is
 # infinite. With Gaussian noise on each pixel, a VAE rules out no image.
 
@@ -680,6 +698,14 @@ price = divergences.kl_to_standard_normal_per_dim
 lines = {rf"$\mu = {m}$": price(torch.full((101,), float(m)), log_sigma) for m in (0, 1, 2)}
 plots.curves({"KL of one dimension (nats)": lines}, x=log_sigma, xlabel=r"$\log\sigma$")
 
+# %% tags=["check"]
+# The three curves have one shape; the mean lifts them.
+zero, one, two = lines.values()
+torch.testing.assert_close(
+    torch.stack([one - zero, two - zero]).T, torch.tensor([[0.5, 2.0]] * 101)
+)
+print("✓ the curves of μ = 1 and μ = 2 lie 0.5 and 2 nats above that of μ = 0, at each σ")
+
 # %% tags=["spoiler"]
 pair = price(torch.zeros(2), torch.tensor([0.05, 0.025]).log())
 print(f"σ = 0.05: {pair[0]:.2f} nats; σ = 0.025: {pair[1]:.2f} nats")
@@ -698,7 +724,8 @@ print(f"σ = 0.05: {pair[0]:.2f} nats; σ = 0.025: {pair[1]:.2f} nats")
 told = divergences.kl_to_standard_normal_per_dim(answer.mu, answer.log_sigma)[0]
 for d, nats in enumerate(told, start=1):
     print(f"z{d}: {nats:.2f} nats")
-print(f"together {told.sum():.2f} nats: one of about {told.sum().exp().round(decimals=-2):,.0f}")
+total = divergences.kl_to_standard_normal(answer.mu, answer.log_sigma)[0]
+print(f"together {total:.2f} nats: one of about {total.exp().round(decimals=-2):,.0f}")
 
 # %% [markdown]
 # About 7 nats: as much as singling out one of some 1,300 equally likely things. Most of it is in two numbers,
@@ -720,7 +747,7 @@ print(f"together {told.sum():.2f} nats: one of about {told.sum().exp().round(dec
 # - **Samples from the wrong distribution.** The mean of $\log q - \log p$ over samples of $p$ is
 #   $-\mathrm{KL}(p\,\|\,q)$.
 #
-# Two of these in numbers, for the narrow and the wide bell:
+# Two of these in numbers:
 
 # %%
 log_half = torch.tensor(0.5).log()

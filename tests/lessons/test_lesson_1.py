@@ -196,6 +196,8 @@ def test_not_a_distance(printed):
     said = printed.numbers("from 0 to 2:")
     assert said == pytest.approx([0, 2, direct, 0, 1, 1, 2, detour], abs=0.06)
     assert direct > 1.9 * detour
+    said = printed.numbers("[0, 2] to [0, 1]")
+    assert said == [0, 1, 0, 2, round(math.log(2), 3), 0, 2, 0, 1, math.inf]
 
 
 def test_forward_and_backward_minima(printed):
