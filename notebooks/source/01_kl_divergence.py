@@ -104,7 +104,8 @@ print(f"on average {log_odds.mean():.1f} nats; below zero in {(log_odds < 0).dou
 
 # %% [markdown]
 # In about one run in six, ten rolls of the loaded die still speak for the fair one. And the answer to our
-# question? Odds of 20 : 1 are $\log 20 = 3.00$ nats. Ten rolls just miss that on average; it takes eleven.
+# question? Odds of 20 : 1 are $\log 20 = 3.00$ nats. On average, ten rolls carry a little less, and eleven
+# carry more.
 #
 # Now turn the question around. Your friend is honest, the die is fair, and you still suspect it. The rolls
 # come from $q$, and the evidence *for the fair die* grows by $\log q(x)/p(x)$ per roll. Does it grow at the
@@ -115,8 +116,8 @@ backward = (fair * (fair / loaded).log()).sum()
 print(f"KL(loaded ‖ fair) = {per_roll:.3f} nats, KL(fair ‖ loaded) = {backward:.3f} nats")
 
 # %% [markdown]
-# It grows more slowly. To clear an honest friend at 20 : 1 takes 13 rolls on average, two more than to convict
-# a cheat. **KL is not symmetric**, and its order is part of its meaning: *from* the distribution that the
+# It grows more slowly. By the same count, clearing an honest friend takes 13 rolls, two more than convicting a
+# cheat. **KL is not symmetric**, and its order is part of its meaning: *from* the distribution that the
 # samples come from, *to* the one it is compared with. The figure shows three runs with each die, and the
 # averages $n\,\gap{\mathrm{KL}(p\,\|\,q)}$ and $-n\,\gap{\mathrm{KL}(q\,\|\,p)}$.
 
@@ -605,15 +606,18 @@ for name, points in found.items():
         print(f"{name:>8}: μ = {m:4.1f}, σ = {s:.2f}, KL = {kl:.2f} nats")
 
 # %% tags=["spoiler"] alt="Two panels. Left: p with two bumps and the forward fit, one wide flat bell whose top is in the valley between the bumps. Right: p and three backward fits, a narrow bell on the left bump, a narrow bell on the right bump, and a wide one over both."
-names = ("on the left bump", "on both", "on the right bump")
-bells = {name: Normal(m, s) for name, (m, s, _) in zip(names, found["backward"], strict=True)}
 shown = z[350:651]
-density = {name: bell.log_prob(shown).exp() for name, bell in bells.items()}
-covering = Normal(*found["forward"][0][:2]).log_prob(shown).exp()
-p_shown = {"$p$": log_p.exp()[350:651]}
+p_shown = log_p.exp()[350:651]
+(covering,) = (Normal(m, s).log_prob(shown).exp() for m, s, _ in found["forward"])
+left, both, right = (Normal(m, s).log_prob(shown).exp() for m, s, _ in found["backward"])
 panels = {
-    "forward (density)": {"$q$": covering, **p_shown},
-    "backward (density)": {names[0]: density.pop(names[0]), **p_shown, **density},
+    "forward (density)": {"$q$": covering, "$p$": p_shown},
+    "backward (density)": {
+        "on the left bump": left,
+        "$p$": p_shown,
+        "on both": both,
+        "on the right bump": right,
+    },
 }
 plots.curves(panels, x=shown, xlabel="$z$", share="y")
 
