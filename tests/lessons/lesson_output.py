@@ -41,11 +41,13 @@ def numbers(text: str) -> list[float]:
 
 
 def outputs(notebook: Any) -> Printed:
-    """What an executed notebook's code cells print, or show as text."""
+    """What an executed notebook's code cells print, or show as text; nothing for a picture."""
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     return Printed((cell.source, "".join(map(_text, cell.outputs))) for cell in code)
 
 
 def _text(output: Any) -> str:
-    text = output.get("text") or output.get("data", {}).get("text/plain", "")
-    return unveiled(text)
+    data = output.get("data", {})
+    if any(kind.startswith("image/") for kind in data):
+        return ""  # its text describes the picture
+    return unveiled(output.get("text") or data.get("text/plain", ""))

@@ -7,10 +7,12 @@ from lesson_output import Printed, numbers, outputs
 from notebooks.conventions import VEIL
 
 
-def test_outputs_joins_streams_and_values_and_leaves_the_veil_out():
+def test_outputs_joins_streams_and_values_and_leaves_veils_and_pictures_out():
     stream = v4.new_output("stream", name="stdout", text="1.5\n")
     value = v4.new_output("execute_result", {"text/plain": VEIL + "'2'"}, execution_count=1)
-    cells = [v4.new_markdown_cell("one"), v4.new_code_cell("one()", outputs=[stream, value])]
+    picture = v4.new_output("display_data", {"image/png": "", "text/plain": "3 curves"})
+    outputs_of = [stream, value, picture]
+    cells = [v4.new_markdown_cell("one"), v4.new_code_cell("one()", outputs=outputs_of)]
     assert outputs(v4.new_notebook(cells=cells)) == [("one()", "1.5\n'2'")]
 
 
