@@ -512,7 +512,7 @@ assert ((estimates[:, 0] - exact).abs() < 4 * estimates[:, 1]).all()
 print("✓ the nine estimates lie within four standard errors of the exact value")
 
 # %% [markdown]
-# With few samples the estimate can even be negative, although KL cannot.
+# With very few samples the estimate can even be negative, although KL is not.
 
 # %% [markdown] slide="KL divergence"
 # ## Not a distance

@@ -60,7 +60,7 @@ def encoded():
 
 def backward(width):
     """KL(q ‖ p) and its gradient in (μ, log σ), by a fine sum over ε = (z − μ)/σ."""
-    eps = np.linspace(-9, 9, 6001)
+    eps = np.linspace(-9, 9, 2001)
     chance = np.exp(-(eps**2) / 2)
     chance /= chance.sum()
 
@@ -222,7 +222,7 @@ def forward_kl(mu, sigma):
 
 @pytest.mark.parametrize(("width", "count"), [(0.3, 2), (0.6, 3), (0.8, 2)])
 def test_descents_from_everywhere_end_in_so_many_minima(width, count):
-    starts = [(mu, sigma) for mu in np.linspace(-4, 4, 9) for sigma in (0.3, 0.7, 1.8, 3.0)]
+    starts = [(mu, sigma) for mu in np.linspace(-4, 4, 9) for sigma in (0.5, 1.8, 3.0)]
     found = {tuple(np.round(minimum(width, *start), 2)) for start in starts}
     assert len(found) == count
 
