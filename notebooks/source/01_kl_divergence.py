@@ -577,29 +577,29 @@ mu, sigma, z = torch.linspace(-4, 4, 81), torch.linspace(0.2, 3, 57), torch.lins
 log_q = Normal(mu[:, None, None], sigma[:, None]).log_prob(z)  # (81, 57, 1001)
 
 
-def log_bumps(width):
-    """log p(z) of 0.6 N(−2, width²) + 0.4 N(2, width²) on the grid."""
+def log_bumps(z, width):
+    """log p(z) of p = 0.6 N(−2, width²) + 0.4 N(2, width²)."""
     weights, means = torch.tensor([0.6, 0.4]), torch.tensor([-2.0, 2.0])
     return (weights.log() + Normal(means, width).log_prob(z[:, None])).logsumexp(-1)
 
 
-def landscape(log_from, log_to):
-    """KL(from ‖ to) for each μ and σ of the grid, by the trapezoid rule: (81, 57)."""
+def landscape(log_from, log_to, z):
+    """KL(from ‖ to) by the trapezoid rule over z, the last dimension, for each μ and σ: (81, 57)."""
     return torch.trapezoid(log_from.exp() * (log_from - log_to), z)
 
 
 # %%
-def minima(kl):
+def minima(kl, mu, sigma):
     """(μ, σ, KL) at each point of the grid that is lower than its neighbours."""
     lowest = -torch.nn.functional.max_pool2d(-kl[None], 3, stride=1, padding=1)[0]
     return [(mu[i], sigma[j], kl[i, j]) for i, j in (kl == lowest).nonzero()]
 
 
 # %% tags=["spoiler"]
-log_p = log_bumps(0.6)
+log_p = log_bumps(z, 0.6)
 found = {
-    "forward": minima(landscape(log_p, log_q)),
-    "backward": minima(landscape(log_q, log_p)),
+    "forward": minima(landscape(log_p, log_q, z), mu, sigma),
+    "backward": minima(landscape(log_q, log_p, z), mu, sigma),
 }
 for name, points in found.items():
     for m, s, kl in points:
@@ -632,7 +632,10 @@ plots.curves(panels, x=shown, xlabel="$z$", share="y")
 # $\sig{\sigma}$ of the grid:
 
 # %% tags=["spoiler"] alt="Three curves over mu. For bumps of width 0.3 there are two valleys, at the bumps, and the curve leaves the picture between them. For width 0.6 there is a third valley, shallow and higher, near the middle. For width 0.8 there is a small dip at the left bump and a slightly lower broad valley in the middle."
-best = {f"width {w}": landscape(log_q, log_bumps(w)).min(1).values for w in (0.3, 0.6, 0.8)}
+best = {}
+for width in (0.3, 0.6, 0.8):
+    backward_kl = landscape(log_q, log_bumps(z, width), z)
+    best[f"width {width}"] = backward_kl.min(1).values  # over σ
 for name, profile in best.items():
     print(f"{name}: lowest at μ = {mu[profile.argmin()]:.1f}")
 inside = mu.abs() < 2.45
