@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from vaelib import models
-from vaelib.schedules import cosine_decay, exponential_annealing
+from vaelib.schedules import cosine_decay, linear_annealing
 
 
 def images(count: int = 37, size: int = 6, seed: int = 0) -> torch.Tensor:
@@ -43,7 +43,7 @@ CASES = {
         small,
         {
             "lr": lambda step: cosine_decay(step, 15, 1e-2),
-            "beta": lambda step: exponential_annealing(step, 7, 12.0),
+            "beta": lambda step: linear_annealing(step, 7, 12.0),
         },
     ),
     "binarise": (bernoulli, {"binarise": True}),

@@ -12,7 +12,7 @@ import torch
 from photographs import mixed
 
 import vaelib
-from vaelib import checkpoint, cli, commands, training
+from vaelib import checkpoint, cli, commands, data, models, training
 from vaelib.cli import main
 
 
@@ -145,7 +145,7 @@ def test_from_a_folder_of_pictures_to_a_page_in_three_commands(photos, capsys):
     assert "cut.jpg" in said.err and len(said.err.splitlines()) == 1
     page = photos / "page.html"
     assert main(["explore", str(photos / "run"), "--html", str(page), "--no-browser"]) == 0
-    assert "photos" in page.read_text()
+    assert all(word in page.read_text() for word in ("photos", "deserts", "hills"))
 
 
 def test_a_run_of_pictures_that_have_moved(photos, tmp_path, capsys):
@@ -245,17 +245,17 @@ def test_ctrl_c_is_130(command, monkeypatch, capsys):
 
 
 def test_a_run_of_other_data_is_named(folder, photos, capsys):
-    for data in ("faces", str(photos / "photos")):
+    for name in ("faces", str(photos / "photos")):
         out = ["--out", str(folder), "--epochs", "1", "--quiet"]
-        assert main(["train", "--data", data, *out]) == 2
+        assert main(["train", "--data", name, *out]) == 2
         error = capsys.readouterr().err.splitlines()[-1]
-        assert f"holds a run on digits, not on {data}" in error and "another --out" in error
+        assert f"holds a run on digits, not on {name}" in error and "another --out" in error
 
 
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["train", "--data", "imagenet"], "faces, digits, mnist or a folder of pictures"),
+        (["train", "--data", "imagenet"], "faces, digits, mnist, mnist_sample or a folder"),
         (["train", "--data", "/dev/null"], "is a file; expected a folder"),
         (["evaluate", "/nowhere/at/all"], "there is no checkpoint"),
         (["train", "--data", "digits", "--latent-dim", "0"], "expected at least 1"),
@@ -287,3 +287,21 @@ def test_mnist_that_is_missing_says_what_to_do(tmp_path):
     assert done.returncode == 2
     assert "--download" in done.stderr and str(tmp_path) in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_made_in_python_is_opened_as_a_file_and_as_a_folder(tmp_path, capsys):
+    """It has no run.json: its data have to be said, and the page lies beside the file."""
+    vae, digits = models.dense((8, 8), 2), data.load("digits")
+    file = tmp_path / "mine" / checkpoint.NAME
+    training.fit(vae, digits.train, epochs=1, progress=False, checkpoint=file)
+    for run in (file, file.parent):
+        assert main(["evaluate", str(run)]) == 2
+        said = capsys.readouterr().err
+        assert f"{run} does not say which data" in said and "--data" in said
+        assert len(said.splitlines()) == 1
+        words = [str(run), "--data", "digits"]
+        assert main(["evaluate", *words, "--samples", "2"]) == 0
+        assert main(["explore", *words, "--no-browser"]) == 0
+        page = file.parent / "explorer.html"
+        assert str(page) in capsys.readouterr().out and page.is_file()
+        page.unlink()

@@ -66,7 +66,6 @@ def test_a_version_outside_the_range(capsys, monkeypatch, version, well):
     code, said = lines(capsys)
     (line,) = [line for line in said if " numpy " in line]
     assert line.startswith(f"{'✓' if well else '✗'} numpy {version} (wanted >=2.0)")
-    assert "the lock has 2." in line
     assert code == (not well)
 
 
@@ -123,7 +122,7 @@ def test_no_mnist_is_well(capsys, monkeypatch, tmp_path):
     only(monkeypatch, doctor.lessons)
     code, said = lines(capsys)
     assert code == 0
-    assert any(line.startswith("✓ data: MNIST is not downloaded") for line in said)
+    assert any(line.startswith("✓ data: no MNIST") for line in said)
 
 
 def test_widgets_of_another_prefix(capsys, monkeypatch, tmp_path):

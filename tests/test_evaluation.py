@@ -174,6 +174,26 @@ def test_ladder_climbs_to_log_px():
     assert rungs["IW-500"].standard_error == pytest.approx(spread, rel=0.05)
 
 
+def test_large_data_is_measured_batch_by_batch(monkeypatch):
+    """With the same noise as all at once, so that only the memory is another."""
+    vae, x = models.dense((4,), 2), torch.rand(50, 4, generator=generator())
+
+    def measured():
+        return (
+            ladder(vae, x, (3,), progress=False)["ELBO"].value,
+            kl_per_dim(vae, x),
+            active_units(vae, x, threshold=1e-6),
+        )
+
+    whole = measured()
+    monkeypatch.setattr(evaluation, "BATCH", 7)
+    sizes, posterior = [], vae.posterior
+    monkeypatch.setattr(vae, "posterior", lambda x: sizes.append(len(x)) or posterior(x))
+    for one, other in zip(whole, measured(), strict=True):
+        torch.testing.assert_close(one, other)
+    assert max(sizes) <= 50 and sizes.count(7) == 3 * 7
+
+
 def test_ladder_is_the_means_of_its_parts():
     vae = models.dense((4, 4), 2, sigma_x=0.5)
     x = torch.rand(30, 4, 4, generator=generator())

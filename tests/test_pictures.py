@@ -163,7 +163,7 @@ def test_the_split_depends_on_the_names_alone(folder, tmp_path):
 
 
 def test_a_name_is_the_same_in_both_forms_of_unicode():
-    assert pictures.place("caf\u00e9.png") == pictures.place("cafe\u0301.png")
+    assert pictures.digest("caf\u00e9.png") == pictures.digest("cafe\u0301.png")
 
 
 def test_links_are_followed_and_circles_are_not(folder, tmp_path):
@@ -206,15 +206,15 @@ def test_a_decompression_bomb_is_refused(folder):
 def test_names_of_any_letters(tmp_path):
     folder = tmp_path / "p"
     folder.mkdir()
-    for name in (b"line\nbreak.png", b"\xff\xfe.png", "\u202e\x1b[31m.png".encode(), b"plain.png"):
-        photograph(1).save(io.BytesIO(), "PNG")
+    names = [b"line\nbreak.png", b"\xff\xfe.png", "\u202e\x1b[31m.png".encode(), b"a.png", b"b.png"]
+    for name in names:
         content = io.BytesIO()
         photograph(1).save(content, "PNG")
         with open(os.fsencode(folder) + b"/" + name, "wb") as file:
             file.write(content.getvalue() if name != b"line\nbreak.png" else b"")
     with pytest.warns(UserWarning) as said:
         made = from_folder(folder, 8)
-    assert len(made.train) + len(made.test) == 3
+    assert len(made.train) + len(made.test) == 4
     assert len(str(said[0].message).splitlines()) == 1 and r"line\nbreak" in str(said[0].message)
 
 
@@ -233,7 +233,7 @@ def test_no_pictures_is_one_clear_line(kind, tmp_path, cache):
     if kind == "one":
         photograph(1).save(folder / "b.jpg")
     said = {"missing": "does not exist; expected a folder", "file": "is a file; expected a folder"}
-    said |= {"broken": r"holds 0 pictures.*'a.jpg' \(damaged", "one": "holds 1 pictures.*two"}
+    said |= {"broken": r"holds 0 pictures.*'a.jpg' \(damaged", "one": "holds 1 pictures.*four"}
     with pytest.raises(DataError, match=said.get(kind, r"holds 0 pictures.*JPEG, PNG")) as error:
         from_folder(folder)
     assert str(folder) in str(error.value) and len(str(error.value).splitlines()) == 1
@@ -333,7 +333,7 @@ def test_no_room_is_one_line(folder, cache, monkeypatch, trouble):
         raise OSError(*trouble)
 
     monkeypatch.setattr(pictures.os, "replace", full)
-    with pytest.raises(DataError, match=f"cannot store pictures in .*{trouble[1]}.*VAELIB_DATA"):
+    with pytest.raises(DataError, match=f"cannot write to .*pictures .*{trouble[1]}.*VAELIB_DATA"):
         from_folder(folder, 8)
     assert files(cache) == []
 
@@ -368,11 +368,10 @@ def test_it_depends_on_no_setting_of_torch(folder):
 
 
 @settings(max_examples=100, deadline=None)
-@given(names=st.lists(st.text(min_size=1), min_size=2, max_size=60, unique=True))
+@given(names=st.lists(st.text(min_size=1), min_size=4, max_size=60, unique=True))
 def test_there_is_always_something_to_train_on_and_to_test_with(names):
-    count = pictures.n_test(sorted(names, key=pictures.place))
-    assert 1 <= count < len(names)
-    assert count >= 2 or len(names) < 4
+    count = pictures.n_test(sorted(names, key=pictures.digest))
+    assert 2 <= count < len(names)
 
 
 def test_no_warning_but_the_one_about_what_is_skipped(folder):

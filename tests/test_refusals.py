@@ -380,17 +380,6 @@ SCHEDULES = {
     "cyclical ramp 0": (lambda: schedules.cyclical_annealing(1, 4, 0.0), V, r"ramp is 0.*\(0, 1\]"),
     "cyclical ramp 2": (lambda: schedules.cyclical_annealing(1, 4, 2.0), V, r"ramp is 2.*\(0, 1\]"),
     "cyclical ramp nan": (lambda: schedules.cyclical_annealing(1, 4, NAN), V, "ramp is nan"),
-    "exponential start": (
-        lambda: schedules.exponential_annealing(1, 4, 0.0),
-        V,
-        "start is 0.*above 0",
-    ),
-    "exponential end": (
-        lambda: schedules.exponential_annealing(1, 4, 2.0, -1.0),
-        V,
-        "end is -1.*above",
-    ),
-    "exponential steps": (lambda: schedules.exponential_annealing(1, -4, 2.0), V, "steps is -4"),
     "cosine hold": (lambda: schedules.cosine_decay(1, 4, 1.0, hold=1.0), V, r"hold is 1.*\[0, 1\)"),
     "cosine hold -1": (lambda: schedules.cosine_decay(1, 4, 1.0, hold=-1.0), V, r"hold is -1"),
     "cosine step": (lambda: schedules.cosine_decay(-1, 4, 1.0), V, "step is -1"),

@@ -9,7 +9,6 @@ from vaelib.schedules import (
     constant,
     cosine_decay,
     cyclical_annealing,
-    exponential_annealing,
     linear_annealing,
 )
 
@@ -44,17 +43,6 @@ def test_cyclical_annealing_repeats(period, ramp):
     assert values[0] == 0.0
 
 
-def test_exponential_annealing_is_a_line_in_logarithms():
-    values = [exponential_annealing(step, 100, 12.0) for step in range(130)]
-    for step in range(101):
-        line = math.log(12) + step / 100 * (math.log(1) - math.log(12))
-        assert math.log(values[step]) == pytest.approx(line, abs=1e-12)
-    assert values[0] == 12.0 and values[100:] == [values[100]] * 30
-    for start in (0.3, 12.0, 49.0, 187.0):
-        assert exponential_annealing(9, 3, start, 1.0) == 1.0  # exactly its end
-    assert exponential_annealing(0, 0, 5.0, 2.0) == 2.0
-
-
 def test_cosine_decay_holds_then_falls():
     values = [cosine_decay(step, 1000, 3e-3, hold=0.7) for step in range(1003)]
     assert values[:701] == [3e-3] * 701
@@ -72,7 +60,6 @@ def test_schedules_depend_on_the_step_alone():
     for schedule in (
         lambda step: linear_annealing(step, 7),
         lambda step: cyclical_annealing(step, 7),
-        lambda step: exponential_annealing(step, 7, 5.0),
         lambda step: cosine_decay(step, 7, 1.0),
     ):
         forward = [schedule(step) for step in range(20)]

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.refuses
 GREY = torch.rand(5, 8, 8, generator=generator())
 COLOUR = torch.rand(5, 3, 8, 8, generator=generator())
 BYTES = (GREY * 255).round().to(torch.uint8)
-PHOTOGRAPHS = [photograph(i) for i in range(5)]
+PHOTOGRAPHS = [photograph(i, 8, 8) for i in range(5)]
 VAES = {
     "grey": models.dense((8, 8), 2),
     "one": models.dense((1, 8, 8), 2),
@@ -48,8 +48,6 @@ GIVEN = {
     "-1 to 1": ("grey", GREY * 2 - 1, GREY),
     "-1 to 1, resized": ("grey", GREY * 2.2 - 1.1, None),
     "0 to 1, resized": ("grey", GREY * 1.1 - 0.05, None),
-    "0 to 255, resized": ("grey", GREY * 265 - 5, None),
-    "logits": ("grey", GREY.logit(), GREY),
     "float64": ("grey", GREY.double(), GREY),
     "float16": ("grey", GREY.half(), GREY),
     "booleans": ("grey", GREY > 0.5, (GREY > 0.5).float()),
@@ -64,23 +62,16 @@ GIVEN = {
         (COLOUR * 255).round().byte().movedim(1, -1).numpy(),
         COLOUR,
     ),
-    "one image, channels last": ("colour", COLOUR[0].movedim(0, -1), COLOUR[:1]),
     "one image": ("grey", GREY[0], GREY[:1]),
     "one grey channel too many": ("grey", GREY[:, None], GREY),
-    "one grey channel too many, last": ("grey", GREY[..., None], GREY),
     "no channel": ("one", GREY, GREY[:, None]),
     "flat": ("one", GREY.flatten(1), GREY[:, None]),
     "colour for grey": ("grey", COLOUR, COLOUR.mean(1)),
-    "grey for colour": ("colour", GREY, GREY[:, None].expand(-1, 3, -1, -1)),
-    "alpha": ("colour", torch.cat([COLOUR, COLOUR[:, :1]], 1), COLOUR),
-    "alpha, last": ("colour", torch.cat([COLOUR, COLOUR[:, :1]], 1).movedim(1, -1), COLOUR),
     "list of tensors": ("grey", [*GREY], GREY),
     "list of arrays": ("grey", [*BYTES.numpy()], GREY),
     "lists": ("grey", GREY.tolist(), GREY),
     "tuple": ("grey", tuple(GREY), GREY),
-    "pillow": ("colour", PHOTOGRAPHS[0], None),
     "pillow list": ("colour", PHOTOGRAPHS, None),
-    "pillow list, for grey": ("one", PHOTOGRAPHS, None),
     "tensor dataset": ("grey", TensorDataset(GREY, FLAT_LABELS), GREY),
     "dataset of pairs": ("one", Images(GREY[:, None]), GREY[:, None]),
     "dataset of images": ("grey", Images(BYTES, labelled=False), GREY),
@@ -90,14 +81,13 @@ GIVEN = {
     "loader of images": ("one", DataLoader(Images(GREY, labelled=False), 2), GREY[:, None]),
     "loader, -1 to 1": ("one", DataLoader(Images(GREY[:, None] * 2 - 1), 2), GREY[:, None]),
     "loader, uint8": ("grey", DataLoader(Images(BYTES), 2), GREY),
-    "data": ("grey", data.Data("made", GREY, GREY), GREY),
 }
 
 
 def advised(refusal: Exception, **names) -> torch.Tensor:
     """What the code in a refusal makes, when it is typed as it stands."""
     assert len(str(refusal).splitlines()) == 1
-    code = re.search(r": say (.*?)( if these are logits.*)?$", str(refusal))[1]
+    code = re.search(r": say (.*)$", str(refusal))[1]
     return eval(code, {"torch": torch, "np": np, **names})
 
 
@@ -130,7 +120,7 @@ def test_every_entry_gives_the_same_advice(entry, given):
     ENTRIES[entry](VAES[kind], advised(error.value, x=x))
 
 
-@pytest.mark.parametrize("given", ["numpy uint8", "-1 to 1", "lists", "uint8", "pillow list"])
+@pytest.mark.parametrize("given", ["numpy uint8", "-1 to 1", "lists", "uint8"])
 def test_data_gives_the_advice_too(given):
     _, x, _ = GIVEN[given]
     with pytest.raises((TypeError, ValueError)) as error:

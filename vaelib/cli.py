@@ -23,7 +23,10 @@ class Parser(argparse.ArgumentParser):
 def main(argv: list[str] | None = None) -> int:
     """Run one command. Exit code: 0 well, 1 something is amiss, 2 bad input, 130 interrupted."""
     arguments = parser().parse_args(argv)
-    failed = f"vaelib {arguments.command}"
+
+    def say(text: object, *_: object, **__: object) -> None:
+        print(f"vaelib {arguments.command}: {text}", file=sys.stderr)
+
     try:
         if arguments.command == "doctor":
             from vaelib import doctor
@@ -32,45 +35,38 @@ def main(argv: list[str] | None = None) -> int:
         from vaelib import commands
 
         with warnings.catch_warnings():
-            warnings.showwarning = lambda text, *_, **__: print(
-                f"{failed}: {text}", file=sys.stderr
-            )
+            warnings.showwarning = say
             return int(getattr(commands, arguments.command)(arguments))
     except KeyboardInterrupt:
-        print(f"{failed}: interrupted", file=sys.stderr)
+        say("interrupted")
         return 130
     except commands.ERRORS as error:
-        print(f"{failed}: {error}", file=sys.stderr)
+        say(error)
         return 2
 
 
 def parser() -> argparse.ArgumentParser:
     """What the commands are, and their options."""
-    example = "example: python -m vaelib"
-    top = Parser(
-        "vaelib",
-        description="Variational auto-encoders, small.",
-        epilog=f"{example} train --data faces --out run",
-    )
+    example = "example: python -m vaelib {}".format
+    top = Parser("vaelib", epilog=example("train --data faces --out run"))
+    top.description = "Variational auto-encoders, small."
     top.add_argument("--version", action="version", version=f"vaelib {__version__}")
     commands = top.add_subparsers(dest="command", required=True)
 
-    epilog = f"{example} train --data photos --size 64 --out run"
-    train = commands.add_parser("train", help="train a VAE and report its ELBO", epilog=epilog)
+    def command(name: str, words: str, help: str) -> argparse.ArgumentParser:
+        return commands.add_parser(name, help=help, epilog=example(f"{name} {words}"))
+
+    train = command("train", "--data photos --size 64 --out run", "train a VAE, report its ELBO")
     train.set_defaults(data="faces")
     train.add_argument("--size", type=int, nargs="+", help="of the pictures in a folder: H W")
-    train.add_argument(
-        "--grey", action="store_true", help="the pictures in a folder without colour"
-    )
-    train.add_argument("--seed", type=int, default=0, help="of weights, order and noise")
+    train.add_argument("--grey", action="store_true", help="a folder's pictures without colour")
     train.add_argument("--out", type=Path, help="folder of the run; a stopped run is resumed")
-    train.add_argument("--epochs", type=int)
-    train.add_argument("--batch-size", type=int)
+    for name in ("--epochs", "--batch-size", "--latent-dim"):
+        train.add_argument(name, type=int)
     train.add_argument("--lr", type=float, help="a constant learning rate")
     train.add_argument("--beta", type=float, help="a constant weight of the KL term")
     train.add_argument("--warmup", type=int, help="steps over which the KL's weight rises from 0")
     train.add_argument("--model", choices=("dense", "conv"), help="conv for a folder, else dense")
-    train.add_argument("--latent-dim", type=int)
     train.add_argument("--hidden", type=int, nargs="*", help="sizes of the dense hidden layers")
     train.add_argument("--channels", type=int, nargs="+", help="sizes of the convolutions")
     train.add_argument("--likelihood", choices=("gaussian", "bernoulli"))
@@ -80,28 +76,23 @@ def parser() -> argparse.ArgumentParser:
     train.add_argument("--precision", choices=("float32", "bfloat16", "tf32", "auto"))
     train.add_argument("--quiet", action="store_true", help="no progress bar")
 
-    epilog = f"{example} evaluate run --samples 5 500"
-    evaluate = commands.add_parser(
-        "evaluate", help="bounds, KL per dimension, factors", epilog=epilog
-    )
-    evaluate.add_argument("--samples", type=int, nargs="+", default=[5, 50, 500], metavar="K")
-    evaluate.add_argument("--seed", type=int, default=0)
+    evaluate = command("evaluate", "run --samples 5 500", "bounds, KL per dimension, factors")
+    evaluate.add_argument("--samples", type=int, nargs="+", metavar="K", help="of the IW bounds")
     evaluate.add_argument("--json", action="store_true", help="print JSON")
 
-    epilog = f"{example} explore run --html page.html"
-    explore = commands.add_parser(
-        "explore", help="one page with a slider for each dimension", epilog=epilog
-    )
+    help = "one page with a slider for each dimension"
+    explore = command("explore", "run --html page.html", help)
     explore.add_argument("--html", type=Path, help="the file to write")
     explore.add_argument("--no-browser", action="store_true", help="do not open it")
 
-    for command in (train, evaluate, explore):
-        command.add_argument("--data", help="faces, digits, mnist, or a folder of pictures")
-        command.add_argument("--download", action="store_true", help="fetch MNIST if missing")
-    for command in (evaluate, explore):
-        shipped = "faces, mnist_2d, mnist_10d or mnist_conv"
-        command.add_argument("folder", help=f"of `train --out`, or a shipped model: {shipped}")
+    for trained in (evaluate, explore):
+        known = "faces, mnist_2d, mnist_10d or mnist_conv"
+        trained.add_argument("folder", help=f"of `train --out`, or a shipped model: {known}")
+    for seeded in (train, evaluate):
+        seeded.add_argument("--seed", type=int, default=0, help="of weights, order and noise")
+    for reader in (train, evaluate, explore):
+        reader.add_argument("--data", help="faces, digits, mnist, or a folder of pictures")
+        reader.add_argument("--download", action="store_true", help="fetch MNIST if missing")
 
-    help = "is everything here that the lessons need?"
-    commands.add_parser("doctor", help=help, epilog=f"{example} doctor")
+    command("doctor", "", "is everything here that the lessons need?")
     return top

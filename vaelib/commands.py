@@ -14,7 +14,6 @@ import torch
 from torch import Tensor
 
 from vaelib import checkpoint, data, evaluation, models, training
-from vaelib.bounds import elbo
 from vaelib.run import process_group, rank_and_world
 from vaelib.schedules import linear_annealing
 
@@ -54,23 +53,28 @@ def _train_here(a: Namespace) -> int:
     images = _load(a.data, a.download, a.size or (64, 64), a.grey)
     vae = _make(a, tuple(images.train.shape[1:]))
     options: dict[str, Any] = {"progress": not a.quiet, **EPOCHS.get(a.data, {})}
+    facts = {"data": a.data}
     if a.data not in data.NAMES:
         batches = math.ceil(len(images.train) / 32)
-        options |= {"batch_size": 32, "lr": 2e-3, "epochs": max(5, STEPS // batches)}
+        options |= {"batch_size": 32, "epochs": max(5, STEPS // batches)}
+        # Full steps at once would throw the weights far off, and Adam would remember it for long.
+        options["lr"] = lambda step: linear_annealing(step + 1, 100, end=2e-3)
+        path = str(Path(a.data).expanduser().resolve())
+        facts = {"data": path, "size": vae.shape[-2:], "grey": a.grey}
     options |= _given(a, "seed", "device", "epochs", "batch_size", "lr", "beta")
     options |= _given(a, "engine", "precision")
     if a.warmup is not None:
         end = options.get("beta", 1.0)
         options["beta"] = lambda step: linear_annealing(step, a.warmup, end=end)
     options["binarise"] = isinstance(vae.decoder, models.BernoulliDecoder)
-    facts = {"data": a.data}
-    if a.data not in data.NAMES:
-        path = str(Path(a.data).expanduser().resolve())
-        facts = {"data": path, "size": vae.shape[-2:], "grey": a.grey}
     if a.out is not None:
         options["checkpoint"] = a.out / checkpoint.NAME
         if options["checkpoint"].exists():
-            _refuse_other_data(a.out, facts["data"])
+            name, was = facts["data"], _data_of(a.out)  # a folder of pictures may have moved
+            if was not in (None, name) and {was, name} & {*data.NAMES}:
+                raise ValueError(
+                    f"{a.out} holds a run on {was}, not on {name}: choose another --out"
+                )
             if first:
                 print(f"{a.out} holds a run already: resuming it")
         elif first:
@@ -82,7 +86,7 @@ def _train_here(a: Namespace) -> int:
     if a.out is not None:
         checkpoint.write_json(a.out / "run.json", facts | {"history": vars(history)})
     print(f"{len(history.elbo)} epochs, {history.steps} steps in {sum(history.seconds):.1f} s")
-    _print_terms(*_test(vae, images, a.seed))
+    _report(*_measure(vae, images, (), a.seed))
     if a.out is not None:
         print(f"saved in {a.out}: see python -m vaelib evaluate {a.out}, or explore {a.out}")
     return 130 if history.interrupted else 0
@@ -97,19 +101,19 @@ def _make(a: Namespace, shape: tuple[int, ...]) -> models.VAE:
         return models.dense(shape, **model)
     model.pop("hidden", None)
     if a.data not in data.NAMES and a.channels is None:
-        sides = shape[-2:]
-        n = len(CHANNELS)  # as many convolutions as can halve both sides
-        while n and (any(side % 2**n for side in sides) or min(sides) < 2 ** (n + 1)):
-            n -= 1
-        if not n:
+        counts = range(1, len(CHANNELS) + 1)  # of convolutions that can halve both sides
+        fits = [n for n in counts if all(s % 2**n == 0 and s > 2**n for s in shape[-2:])]
+        if not fits:
             advice = "choose even sides of 4 or more, such as --size 64 64; or --model dense"
-            raise ValueError(f"convolutions cannot halve pictures of {sides}: {advice}")
-        model["channels"] = CHANNELS[:n]
+            raise ValueError(f"convolutions cannot halve pictures of {shape[-2:]}: {advice}")
+        model["channels"] = CHANNELS[: fits[-1]]
     return models.conv(shape, **model)
 
 
 def _load(name: str, download: bool, size: Sequence[int], grey: bool) -> data.Data:
     """The data set of that name, or the folder of pictures."""
+    if download and name != "mnist":
+        raise ValueError(f"--download has no effect with {name}; leave it out")
     if name in data.NAMES:
         return data.load(name, download)  # type: ignore[arg-type]
     if not Path(name).expanduser().exists():
@@ -130,19 +134,16 @@ def _refuse_what_has_no_effect(a: Namespace) -> None:
         ("--warmup", a.warmup is not None and a.beta == 0, "--beta 0"),
         ("--size", a.size is not None and not folder, f"--data {a.data}, which is no folder"),
         ("--grey", a.grey and not folder, f"--data {a.data}, which is no folder"),
-        ("--download", a.download and a.data != "mnist", f"--data {a.data}"),
     ):
         if useless:
             raise ValueError(f"{option} has no effect with {where}; leave one of them out")
 
 
-def _refuse_other_data(out: Path, name: str) -> None:
-    """Refuse a run of other data. A folder may have moved: there the pictures themselves decide."""
-    was = name
+def _data_of(folder: Path) -> str | None:
+    """The name or the folder of a run's data; None for a run that no command has made."""
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-        was = json.loads((out / "run.json").read_text())["data"]
-    if was != name and {was, name} & {*data.NAMES}:
-        raise ValueError(f"{out} holds a run on {was}, not on {name}: choose another --out")
+        return str(json.loads((folder / "run.json").read_text())["data"])
+    return None
 
 
 def _given(a: Namespace, *names: str) -> dict[str, Any]:
@@ -153,22 +154,23 @@ def _given(a: Namespace, *names: str) -> dict[str, Any]:
 def evaluate(a: Namespace) -> int:
     """Print the bounds, the KL per dimension and the factors that each dimension follows."""
     vae, images = _open(a)
-    x, terms = _test(vae, images, a.seed)
-    bounds = evaluation.ladder(vae, x, a.samples, a.seed)
-    kl = evaluation.kl_per_dim(vae, x).mean(0).tolist()
+    # 500 samples of a decoder of photographs would take many minutes.
+    samples = a.samples or ([5, 50, 500] if images.name in data.NAMES else [5, 50])
+    x, bounds, kl = _measure(vae, images, samples, a.seed)
     active = evaluation.active_units(vae, x).tolist()
     names = images.factor_names or ()
     table = evaluation.factor_alignment(vae, images).tolist() if names else None
     if a.json:
-        result = {"data": images.name, "n_test": len(x), "units": "nats per example", **terms}
+        elbo = bounds["ELBO"]
+        result = {"data": images.name, "n_test": len(x), "units": "nats per example"}
+        result |= {"elbo": elbo.value, "elbo_standard_error": elbo.standard_error}
+        result |= {"reconstruction": elbo.value + sum(kl), "kl": sum(kl)}
         result |= {"bounds": {name: mean._asdict() for name, mean in bounds.items()}}
         result |= {"kl_per_dim": kl, "active_units": active}
         result |= {"factor_names": images.factor_names, "factor_alignment": table}
         print(json.dumps(result, indent=1))
         return 0
-    _print_terms(x, terms)
-    for name, mean in list(bounds.items())[1:]:
-        print(f"{name:<14} {mean.value:10.2f} ± {mean.standard_error:.2f}")
+    _report(x, bounds, kl)
     print(f"\n{'dimension':<10} {'KL':>6}  " + "  ".join(f"|ρ| {name}" for name in names))
     for d in sorted(range(len(kl)), key=lambda d: -kl[d]):
         row = zip(table[d], names, strict=True) if table else ()
@@ -177,27 +179,22 @@ def evaluate(a: Namespace) -> int:
     return 0
 
 
-def _test(vae: models.VAE, images: data.Data, seed: int) -> tuple[Tensor, dict[str, float]]:
-    """The test set, for a Bernoulli decoder drawn 0/1 from seed 0, and its mean ELBO and terms."""
+def _measure(
+    vae: models.VAE, images: data.Data, samples: Sequence[int], seed: int
+) -> tuple[Tensor, dict[str, evaluation.Mean], list[float]]:
+    """The test set, for a Bernoulli decoder drawn 0/1 from seed 0; its bounds; KL per dimension."""
     x = images.test
     if isinstance(vae.decoder, models.BernoulliDecoder):
         x = data.binarise(x, torch.Generator().manual_seed(0))
-    with torch.no_grad():
-        bounds = elbo(vae, x, generator=torch.Generator().manual_seed(seed))
-    spread = bounds.total.std().item() if len(x) > 1 else math.nan
-    return x, {
-        "elbo": bounds.total.mean().item(),
-        "elbo_standard_error": spread / math.sqrt(len(x)),
-        "reconstruction": bounds.reconstruction.mean().item(),
-        "kl": bounds.kl.mean().item(),
-    }
+    bounds = evaluation.ladder(vae, x, samples, seed)
+    return x, bounds, evaluation.kl_per_dim(vae, x).mean(0).tolist()
 
 
-def _print_terms(x: Tensor, terms: dict[str, float]) -> None:
-    print(f"on the {len(x)} test images, nats per image:")
-    print(f"{'ELBO':<14} {terms['elbo']:10.2f} ± {terms['elbo_standard_error']:.2f}")
-    print(f"{'reconstruction':<14} {terms['reconstruction']:10.2f}")
-    print(f"{'KL':<14} {terms['kl']:10.2f}")
+def _report(x: Tensor, bounds: dict[str, evaluation.Mean], kl: list[float]) -> None:
+    lines = [f"{name:<14} {m.value:10.2f} ± {m.standard_error:.2f}" for name, m in bounds.items()]
+    terms = {"reconstruction": bounds["ELBO"].value + sum(kl), "KL": sum(kl)}
+    lines[1:1] = [f"{name:<14} {value:10.2f}" for name, value in terms.items()]
+    print(f"on the {len(x)} test images, nats per image:", *lines, sep="\n")
 
 
 def explore(a: Namespace) -> int:
@@ -205,8 +202,8 @@ def explore(a: Namespace) -> int:
     from vaelib.widgets import LatentExplorer  # which needs the packages of the lab
 
     vae, images = _open(a)
-    between = "_" if _shipped(a.folder) else "/"
-    path = a.html or Path(f"{a.folder}{between}explorer.html")
+    own = Path(f"{a.folder}_explorer.html") if _shipped(a.folder) else _home(a) / "explorer.html"
+    path = a.html or own
     LatentExplorer(vae, images).save(path)
     print(f"wrote {path} ({path.stat().st_size / 2**20:.2f} MiB): open it in any browser")
     if not a.no_browser:
@@ -217,23 +214,22 @@ def explore(a: Namespace) -> int:
 def _open(a: Namespace) -> tuple[models.VAE, data.Data]:
     """The model and its data, from a run's folder or the shipped ones."""
     shipped = _shipped(a.folder)
-    run = Path(a.folder)
-    vae = checkpoint.load_vae(shipped or run)
-    facts = (run.parent if run.is_file() else run) / "run.json"
-    try:
-        own = SHIPPED[a.folder][1] if shipped else json.loads(facts.read_text())["data"]
-        name = str(a.data or own)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{facts} does not say the data set ({error}): give --data") from None
+    vae = checkpoint.load_vae(shipped or a.folder)
+    name = a.data or (SHIPPED[a.folder][1] if shipped else _data_of(_home(a)))
+    if name is None:
+        raise ValueError(f"{a.folder} does not say which data it was trained on: give --data")
     if a.data is None and name not in data.NAMES and not Path(name).is_dir():
         advice = "say where they are now with --data FOLDER"
         raise ValueError(f"the pictures of {a.folder} were in {name}, which is gone: {advice}")
-    if a.download and name != "mnist":
-        raise ValueError(f"--download has no effect with {name}: leave it out")
     images = _load(name, a.download, vae.shape[-2:], len(vae.shape) == 2)
     if tuple(images.train.shape[1:]) != vae.shape:
         raise ValueError(f"the model is for images {vae.shape}, not those of {name}; see --data")
     return vae, images
+
+
+def _home(a: Namespace) -> Path:
+    """The folder of a run, which may be given as the file in it."""
+    return Path(a.folder).parent if Path(a.folder).is_file() else Path(a.folder)
 
 
 def _shipped(name: str) -> Path | None:

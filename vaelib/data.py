@@ -5,7 +5,6 @@ import hashlib
 import os
 import tempfile
 import warnings
-import zipfile
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -76,17 +75,17 @@ class Data:
         if factors is not None:
             count = "F" if self.factor_names is None else len(self.factor_names)
             validation.finite(f"{part}_factors", factors, (len(x), count))
-        if labels is not None:
-            whole = isinstance(labels, Tensor) and labels.dtype in (torch.int64, torch.int32)
-            if not whole or labels.shape != (len(x),):
-                given = getattr(labels, "dtype", type(labels).__name__)
-                given = f"{part}_labels is {given}, {tuple(getattr(labels, 'shape', ()))}"
-                code = f"torch.tensor(np.array({part}_labels)).long().flatten()"
-                raise ValueError(f"{given}; expected whole numbers ({len(x)},): say {code}")
-            names = self.label_names
-            if len(x) and names and not 0 <= labels.min() <= labels.max() < len(names):
-                given = f"{part}_labels has values in [{labels.min()}, {labels.max()}]"
-                raise ValueError(f"{given}; expected one of {len(names)} label_names")
+        if labels is None:
+            return
+        kind = labels.dtype if isinstance(labels, Tensor) else type(labels).__name__
+        if kind not in (torch.int64, torch.int32) or labels.shape != (len(x),):
+            code = f"torch.tensor(np.array({part}_labels)).long().flatten()"
+            wanted = f"expected whole numbers ({len(x)},): say {code}"
+            raise ValueError(f"{part}_labels is {kind}, {tuple(np.shape(labels))}; {wanted}")
+        names = self.label_names
+        if len(x) and names and not 0 <= labels.min() <= labels.max() < len(names):
+            given = f"{part}_labels has values in [{labels.min()}, {labels.max()}]"
+            raise ValueError(f"{given}; expected one of {len(names)} label_names")
 
 
 @torch.inference_mode(False)  # in it, tensors are made that no gradient can go through later
@@ -114,11 +113,10 @@ def from_folder(path: str | Path, size: int | Sequence[int] = (64, 64), grey: bo
     """The photographs in a folder, cropped at their centre and resized to `size` (H, W).
 
     train and test: (N, 3, H, W), or (N, H, W) if `grey`. JPEG, PNG, WebP, GIF, BMP and TIFF are
-    read, upright, on white where they are transparent; those that are damaged or absurdly large
-    are skipped, and a warning names them. The first subfolder of a picture is its label ("." if
-    there is none). About a tenth is the test set, by a hash of each name in the folder, so that new
-    pictures hardly move others. The pixels are stored in `cache_folder()` and memory-mapped, so
-    they may be larger than memory. Raises DataError for fewer than two pictures or no room there.
+    read, upright, on white where they are transparent; a warning names those that are damaged or
+    absurdly large. A picture's first subfolder is its label. About a tenth is the test set, by a
+    hash of each name, so that new pictures hardly move others. The pixels are memory-mapped from
+    `cache_folder()`. Raises DataError for fewer than four pictures or no room there.
 
     >>> from_folder(shipped("faces_vae.safetensors").parent)
     Traceback (most recent call last):
@@ -136,16 +134,15 @@ def from_folder(path: str | Path, size: int | Sequence[int] = (64, 64), grey: bo
     try:
         images, facts = pictures.load(folder, (height, width), grey, cache)
     except OSError as error:
-        advice = "set VAELIB_DATA to a folder with room that you can write to"
-        raise DataError(f"cannot store pictures in {cache} ({error.strerror}): {advice}") from None
+        raise _no_room(cache, error) from None
     names = facts["names"]
-    reasons = [f"{name!r} ({reason})" for name, reason in sorted(facts["skipped"].items())]
     given = f"{folder} holds {len(names)} pictures that can be read"
+    reasons = [f"{name!r} ({reason})" for name, reason in sorted(facts["skipped"].items())]
     if reasons:
-        more = f" and {len(reasons) - 10} more" if len(reasons) > 10 else ""
-        given += f"; skipped: {', '.join(reasons[:10])}{more}"
-    if len(names) < 2:
-        raise DataError(f"{given}; expected two or more ({', '.join(pictures.FORMATS)})")
+        given += f"; skipped {len(reasons)}: {', '.join(reasons[:10])}"
+        given += ", …" if len(reasons) > 10 else ""
+    if len(names) < 4:
+        raise DataError(f"{given}; expected four or more ({', '.join(pictures.FORMATS)})")
     if reasons:
         warnings.warn(given, stacklevel=3)
     tops = [name.split("/")[0] if "/" in name else "." for name in names]
@@ -172,7 +169,8 @@ def binarise(
     validation.floats("x", x)
     validation.unit_interval("x", x)
     device = x.device if generator is None else generator.device
-    u = torch.rand(x.shape, generator=generator, dtype=x.dtype, device=device).to(x.device)
+    dtype = torch.promote_types(x.dtype, torch.float32)  # bfloat16 has but 256 values of u
+    u = torch.rand(x.shape, generator=generator, dtype=dtype, device=device).to(x.device)
     return (u < x).to(x.dtype)
 
 
@@ -187,7 +185,10 @@ def shipped(name: str) -> Path:
 
 def cache_folder() -> Path:
     """Where MNIST and pictures are stored: VAELIB_DATA, else the user's cache folder."""
-    return Path(os.environ.get("VAELIB_DATA") or pooch.os_cache("vaelib")).expanduser()
+    try:
+        return Path(os.environ.get("VAELIB_DATA") or pooch.os_cache("vaelib")).expanduser()
+    except RuntimeError as error:  # of a user without a home
+        raise DataError(f"{error}: set VAELIB_DATA to a folder that you can write to") from None
 
 
 def _faces() -> Data:
@@ -219,7 +220,7 @@ def _mnist_sample() -> Data:
         with np.load(path) as file:
             images = torch.tensor(file["images"], dtype=torch.float32) / 255
             labels = torch.tensor(file["labels"], dtype=torch.int64)
-    except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile, zlib.error) as error:
+    except Exception as error:  # a damaged archive can raise anything
         raise DataError(f"{path} is damaged ({error}): clone or install again") from None
     return Data("mnist_sample", images[:0], images, train_labels=labels[:0], test_labels=labels)
 
@@ -236,11 +237,10 @@ def _idx(name: str, download: bool) -> Tensor:
             "download=True), or --download; if you have it, set VAELIB_DATA to its folder"
         )
     raw = _read(found[0] if found else _fetch(name, folder / "mnist"), MNIST[name])
-    dims = raw[3]
-    shape = np.frombuffer(raw, ">i4", dims, offset=4)
-    pixels = np.frombuffer(raw, np.uint8, offset=4 + 4 * dims).reshape(shape)
-    values = torch.tensor(pixels, device="cpu")
-    return values.long() if dims == 1 else values.float() / 255
+    if "labels" in name:
+        return torch.tensor(np.frombuffer(raw, np.uint8, offset=8), device="cpu").long()
+    pixels = np.frombuffer(raw, np.uint8, offset=16).reshape(-1, 28, 28)
+    return torch.tensor(pixels, device="cpu").float() / 255
 
 
 def _read(path: Path, wanted: str) -> bytes:
@@ -248,29 +248,27 @@ def _read(path: Path, wanted: str) -> bytes:
     again = "delete it and download it again (load('mnist', download=True))"
     try:
         raw = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    except PermissionError as error:
-        raise DataError(f"{path} cannot be read ({error}); mend its permissions") from None
     except (OSError, EOFError, zlib.error) as error:
-        raise DataError(f"{path} is damaged ({error}): {again}") from None
+        raise DataError(f"{path} is damaged or closed to you ({error}): {again}") from None
     digest = hashlib.sha256(raw).hexdigest()
     if digest == wanted:
         return raw
-    given = f"its SHA-256, uncompressed, is {digest}, expected {wanted}"
+    what = "damaged"
     count = int.from_bytes(raw[4:8], "big")
-    labels = raw[:4] == b"\0\0\x08\x01" and len(raw) == 8 + count
-    images = raw[:4] == b"\0\0\x08\x03" and len(raw) == 16 + 28 * 28 * count
-    if labels or images:
-        others = "Fashion-MNIST, KMNIST and EMNIST use the same names: move their files elsewhere"
-        what = f"a well-formed IDX file, but not MNIST's ({given})"
-        raise DataError(f"{path} is {what}. {others}; if it should be MNIST's, {again}")
-    raise DataError(f"{path} is damaged ({given}): {again}")
+    if {b"\0\0\x08\x01": 8 + count, b"\0\0\x08\x03": 16 + 784 * count}.get(raw[:4]) == len(raw):
+        others = (
+            "Fashion-MNIST, KMNIST and EMNIST use the same names, so move their files elsewhere"
+        )
+        what = f"a well-formed IDX file, but not MNIST's ({others})"
+    given = f"its SHA-256, uncompressed, is {digest}, expected {wanted}"
+    raise DataError(f"{path} is {what}; {given}: {again}")
 
 
 def _fetch(name: str, folder: Path) -> Path:
     """Download one file from the first mirror that gives the genuine one, and store it."""
     pooch.get_logger().setLevel("WARNING")  # its advice is for people who pin a hash
     file = f"{name}.gz"
-    troubles = ""
+    troubles = []
     try:
         folder.mkdir(parents=True, exist_ok=True)
         # Only a verified file leaves the temporary folder, by a rename, which is all or nothing.
@@ -281,10 +279,14 @@ def _fetch(name: str, folder: Path) -> Path:
                     _read(Path(temporary, file), MNIST[name])
                     return Path(temporary, file).replace(folder / file)
                 except Exception as error:  # any trouble with one mirror: ask the next
-                    troubles += f"\n  {mirror}: {error}"
+                    troubles.append(f"{mirror} answered {error}")
                     Path(temporary, file).unlink(missing_ok=True)
     except OSError as error:
-        advice = "set VAELIB_DATA to a folder that you can write to"
-        raise DataError(f"cannot write to {folder} ({error.strerror}): {advice}") from None
-    question = f"is there a network, and room in {folder}? What each mirror answered:{troubles}"
-    raise DataError(f"{name} could not be downloaded; {question}")
+        raise _no_room(folder, error) from None
+    question = f"is there a network, and room in {folder}?"
+    raise DataError(f"{name} could not be downloaded; {question} {'; '.join(troubles)}")
+
+
+def _no_room(folder: Path, error: OSError) -> DataError:
+    advice = "set VAELIB_DATA to a folder with room that you can write to"
+    return DataError(f"cannot write to {folder} ({error.strerror}): {advice}")

@@ -16,12 +16,13 @@ from tqdm.auto import tqdm
 from vaelib import validation
 from vaelib.bounds import elbo
 from vaelib.data import Data
-from vaelib.distributions import normal_like
+from vaelib.distributions import DiagonalGaussian, normal_like
 from vaelib.divergences import kl_to_standard_normal_per_dim
 from vaelib.models import VAE
 
 # Numbers in the largest layer at a time: a few arrays of 8 MiB, which fit into a cache.
 CHUNK = 2**21
+BATCH = 1024  # examples that are encoded at a time
 Batch = Float[Tensor, "B ..."]
 
 
@@ -81,7 +82,10 @@ def ladder(
     Raises as `VAE.posterior`, and ValueError for B < 2, where there is no standard error.
     Source: Burda, Grosse and Salakhutdinov (2016), theorem 1.
     """
-    rungs = {"ELBO": elbo(vae, x, generator=_generator(seed)).total}
+    vae.check_data("x", x)
+    eps = normal_like((1, len(x), vae.latent_dim), x, _generator(seed))
+    parts = zip(x.split(BATCH), eps.split(BATCH, 1), strict=True)
+    rungs = {"ELBO": torch.cat([elbo(vae, x_c, eps=eps_c).total for x_c, eps_c in parts])}
     if len(x) < 2:
         raise ValueError(f"x holds {len(x)} examples; expected at least 2 for a standard error")
     rungs |= {f"IW-{k}": log_marginal(vae, x, k, seed, progress) for k in samples}
@@ -91,7 +95,7 @@ def ladder(
 
 
 @torch.no_grad()
-def encode(vae: VAE, x: Batch, batch_size: int = 1024) -> tuple[Tensor, Tensor]:
+def encode(vae: VAE, x: Batch, batch_size: int = BATCH) -> tuple[Tensor, Tensor]:
     """μ and σ of q(z|x) for a whole data set, (B, D) each, on the CPU.
 
     x: (B, *shape), on any device or memory-mapped from a file. Raises as `VAE.posterior`.
@@ -100,11 +104,16 @@ def encode(vae: VAE, x: Batch, batch_size: int = 1024) -> tuple[Tensor, Tensor]:
     >>> encode(models.dense((4,), 2), torch.zeros(3, 4))[0].shape
     torch.Size([3, 2])
     """
+    found = _posteriors(vae, x, batch_size)
+    return torch.cat([q.mu.cpu() for q in found]), torch.cat([q.sigma.cpu() for q in found])
+
+
+def _posteriors(vae: VAE, x: Batch, batch_size: int) -> list[DiagonalGaussian]:
+    """q(z|x) of a whole data set, batch by batch."""
     validation.floats("x", x, ("B", *vae.shape))
     batches = x.split(validation.count("batch_size", batch_size))
     with vae.in_mode(training=False):
-        found = [vae.posterior(batch.to(vae.device)) for batch in batches]
-    return torch.cat([q.mu.cpu() for q in found]), torch.cat([q.sigma.cpu() for q in found])
+        return [vae.posterior(batch.to(vae.device)) for batch in batches]
 
 
 @torch.no_grad()
@@ -113,9 +122,8 @@ def kl_per_dim(vae: VAE, x: Batch) -> Float[Tensor, "B D"]:
 
     Raises as `VAE.posterior`. Source: slide "Designing the q distribution".
     """
-    with vae.in_mode(training=False):
-        q = vae.posterior(x)
-    return kl_to_standard_normal_per_dim(q.mu, q.log_sigma)
+    found = _posteriors(vae, x, BATCH)
+    return torch.cat([kl_to_standard_normal_per_dim(q.mu, q.log_sigma) for q in found])
 
 
 @torch.no_grad()
@@ -124,8 +132,7 @@ def active_units(vae: VAE, x: Batch, threshold: float = 0.01) -> Bool[Tensor, " 
 
     Source: Burda, Grosse and Salakhutdinov (2016), section 5.2.
     """
-    with vae.in_mode(training=False):
-        mu = vae.posterior(x).mu
+    mu = torch.cat([q.mu for q in _posteriors(vae, x, BATCH)])
     if len(mu) < 2:
         raise ValueError(f"x holds {len(mu)} examples; expected at least 2 to vary")
     return mu.var(0) > validation.number("threshold", threshold)

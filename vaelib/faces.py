@@ -171,17 +171,13 @@ class _Heads:
 
 def _factor(name: str, value: object) -> Tensor:
     """A factor as a tensor of float64, refused unless it is numbers in [-1, 1]."""
-    if isinstance(value, Tensor):
-        value = value.detach().cpu()
-        value = value.double() if value.is_floating_point() else value  # NumPy has no bfloat16
+    if isinstance(value, Tensor) and value.is_floating_point():
+        value = value.detach().double().cpu()  # NumPy has no bfloat16
     array = np.asarray(value)
     if array.dtype.kind != "f" and not (type(value) in (int, float) or array.size == 0):
         raise TypeError(f"{name} has dtype {array.dtype}; expected a number or an array of floats")
     factor = torch.tensor(array, dtype=torch.float64, device="cpu")
-    validation.finite(name, factor)
-    if (factor.abs() > 1.0).any():
-        lo, hi = factor.aminmax()
-        raise ValueError(f"{name} has values in [{lo:.3g}, {hi:.3g}]; expected in [-1, 1]")
+    validation.unit_interval(name, factor, low=-1)
     return factor
 
 

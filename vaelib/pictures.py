@@ -8,12 +8,10 @@ import hashlib
 import json
 import os
 import shutil
-import stat
 import tempfile
 import time
 import unicodedata
 import warnings
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -28,7 +26,7 @@ ENDINGS = (".jpg", ".jpeg", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 GROUND = "white"  # behind what is transparent
 TEST = 0.1  # of the pictures
-CHUNK = 64  # pictures that are read at a time
+CHUNK = 64  # pictures that are read at a time, and so before an interruption
 DAY = 86400.0  # in seconds
 
 
@@ -40,8 +38,8 @@ def load(folder: Path, size: tuple[int, int], grey: bool, cache: Path) -> tuple[
     """
     files, skipped = find(folder)
     shape = size if grey else (3, *size)
-    stem = _digest(f"{os.path.realpath(folder)} {shape}")
-    file = cache / f"{stem}-{_digest(json.dumps(files, sort_keys=True))}.float32"
+    stem = digest(f"{os.path.realpath(folder)} {shape}")
+    file = cache / f"{stem}-{digest(json.dumps(files, sort_keys=True))}.float32"
     try:
         facts = json.loads(file.with_suffix(".json").read_text())
         whole = file.stat().st_size == 4 * len(facts["names"]) * np.prod(shape)
@@ -53,15 +51,23 @@ def load(folder: Path, size: tuple[int, int], grey: bool, cache: Path) -> tuple[
             if time.time() - old.stat().st_mtime > DAY:
                 shutil.rmtree(old, ignore_errors=True)
         with tempfile.TemporaryDirectory(dir=cache, prefix=".making-") as temporary:
+            names = sorted(files, key=digest)
             facts = {"names": [], "skipped": skipped}
-            with open(Path(temporary, "images"), "wb") as images:
-                results = _read_all(folder, sorted(files, key=place), size, grey)
-                for name, result in tqdm(results, total=len(files), unit=" pictures", delay=2):
-                    if isinstance(result, str):
-                        skipped[name] = result
-                    else:
-                        facts["names"].append(name)
-                        images.write(result.tobytes())
+            with (
+                open(Path(temporary, "images"), "wb") as images,
+                ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool,
+                warnings.catch_warnings(action="ignore"),  # of Pillow, about each doubtful file
+            ):
+                starts = range(0, len(names), CHUNK)
+                for start in tqdm(starts, unit=" pictures", unit_scale=CHUNK, delay=2):
+                    some = names[start : start + CHUNK]
+                    results = pool.map(lambda name: _attempt(folder / name, size, grey), some)
+                    for name, result in zip(some, results, strict=True):
+                        if isinstance(result, str):
+                            skipped[name] = result
+                        else:
+                            facts["names"].append(name)
+                            images.write(result.tobytes())
             Path(temporary, "facts").write_text(json.dumps(facts))
             os.replace(Path(temporary, "images"), file)
             os.replace(Path(temporary, "facts"), file.with_suffix(".json"))
@@ -69,10 +75,9 @@ def load(folder: Path, size: tuple[int, int], grey: bool, cache: Path) -> tuple[
             if old.stem != file.stem:
                 old.unlink(missing_ok=True)
     count = len(facts["names"]) * int(np.prod(shape))
-    if not count:
-        return torch.empty(0, *shape, dtype=torch.float32, device="cpu"), facts
-    options: dict[str, Any] = {"dtype": torch.float32, "device": "cpu"}
-    return torch.from_file(str(file), shared=False, size=count, **options).view(-1, *shape), facts
+    with torch.device("cpu"):
+        mapped = torch.from_file(str(file), shared=False, size=count, dtype=torch.float32)
+    return mapped.view(-1, *shape), facts
 
 
 def find(folder: Path) -> tuple[dict[str, list[int]], dict[str, str]]:
@@ -80,42 +85,37 @@ def find(folder: Path) -> tuple[dict[str, list[int]], dict[str, str]]:
     files = {}
     skipped = {}
     seen = set()
-
-    def unreadable(error: OSError) -> None:
-        skipped[os.path.relpath(error.filename, folder)] = str(error.strerror)
-
-    for top, folders, names in os.walk(folder, onerror=unreadable, followlinks=True):
+    closed: list[OSError] = []
+    for top, folders, names in os.walk(folder, onerror=closed.append, followlinks=True):
         folders[:] = sorted(f for f in folders if not f.startswith("."))
         if os.path.realpath(top) in seen:  # a link may lead in circles
             folders.clear()
             continue
         seen.add(os.path.realpath(top))
         for name in names:
-            if name.startswith(".") or not name.lower().endswith(ENDINGS):
-                continue
             path = Path(top, name)
             name = path.relative_to(folder).as_posix()
-            try:
-                facts = path.stat()
-            except OSError as error:
-                skipped[name] = str(error.strerror)
+            if path.name.startswith(".") or not name.lower().endswith(ENDINGS):
                 continue
-            if stat.S_ISREG(facts.st_mode):
+            if path.is_file():
+                facts = path.stat()
                 files[name] = [facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns]
             else:
-                skipped[name] = "not a file"
+                skipped[name] = "not a file"  # a link that leads nowhere, a pipe
+    skipped |= {os.path.relpath(e.filename, folder): str(e.strerror) for e in closed}
     return files, skipped
 
 
-def place(name: str) -> str:
-    """Where a picture stands in the order; the same for a name in either form of Unicode."""
-    return _digest(unicodedata.normalize("NFC", name))
+def digest(text: str) -> str:
+    """The hash by which pictures are put in order; the same in either form of Unicode."""
+    plain = unicodedata.normalize("NFC", text).encode("utf-8", "surrogateescape")
+    return hashlib.sha256(plain).hexdigest()[:16]
 
 
 def n_test(names: list[str]) -> int:
-    """How many of the names, in their order, are the test set: two or more of four or more."""
-    below = sum(int(place(name), 16) < TEST * 16**16 for name in names)
-    return min(max(below, 2), max(1, len(names) // 2))
+    """How many of the names, in their order, are the test set: two or more, of four or more."""
+    below = sum(int(digest(name), 16) < TEST * 16**16 for name in names)
+    return min(max(below, 2), len(names) // 2)
 
 
 def read(path: Path, size: tuple[int, int], grey: bool) -> np.ndarray:
@@ -140,27 +140,12 @@ def read(path: Path, size: tuple[int, int], grey: bool) -> np.ndarray:
     return pixels if grey else pixels.transpose(2, 0, 1)
 
 
-def _read_all(
-    folder: Path, names: list[str], size: tuple[int, int], grey: bool
-) -> Iterator[tuple[str, np.ndarray | str]]:
-    """Each name with its picture, or with the reason why there is none."""
-
-    def attempt(name: str) -> np.ndarray | str:
-        try:
-            return read(folder / name, size, grey)
-        except UnidentifiedImageError:
-            return f"damaged, or none of {', '.join(FORMATS)}"
-        except Exception as error:  # a damaged file can raise anything
-            reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-            return " ".join(reason.split())
-
-    workers = min(4, os.cpu_count() or 1)
-    with warnings.catch_warnings(), ThreadPoolExecutor(workers) as pool:
-        warnings.simplefilter("ignore")  # of Pillow, about each doubtful file
-        for start in range(0, len(names), CHUNK):
-            some = names[start : start + CHUNK]
-            yield from zip(some, pool.map(attempt, some), strict=True)
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:16]
+def _attempt(path: Path, size: tuple[int, int], grey: bool) -> np.ndarray | str:
+    """A picture, or the reason why there is none."""
+    try:
+        return read(path, size, grey)
+    except UnidentifiedImageError:
+        return f"damaged, or none of {', '.join(FORMATS)}"
+    except Exception as error:  # a damaged file can raise anything
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        return " ".join(reason.split())

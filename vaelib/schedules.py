@@ -41,18 +41,6 @@ def cyclical_annealing(step: int, period: int, ramp: float = 0.5) -> float:
     return min(1.0, step % validation.count("period", period) / (period * ramp))
 
 
-def exponential_annealing(step: int, steps: int, start: float, end: float = 1.0) -> float:
-    """start · (end/start)^min(1, step/steps): the same factor at every step; start, end > 0.
-
-    >>> [exponential_annealing(step, 2, 16.0) for step in range(4)]
-    [16.0, 4.0, 1.0, 1.0]
-    """
-    validation.number("start", start, above=0.0)
-    validation.number("end", end, above=0.0)
-    done = _progress("steps", step, steps)
-    return end if done == 1 else start ** (1 - done) * end**done
-
-
 def annealing_from_above(step: int, steps: int, start: float = 60.0, rest: float = 3.0) -> float:
     """From `start` to `rest` over the first 25 % of the steps, then `rest`, 1 for the last 30 %.
 

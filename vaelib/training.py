@@ -27,7 +27,6 @@ from vaelib.schedules import (
     constant,
     cosine_decay,
     cyclical_annealing,
-    exponential_annealing,
     linear_annealing,
 )
 from vaelib.validation import binary, count, floats, number, unit_interval
@@ -39,7 +38,6 @@ __all__ = [
     "constant",
     "cosine_decay",
     "cyclical_annealing",
-    "exponential_annealing",
     "face_vae",
     "fit",
     "fit_faces",

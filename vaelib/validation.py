@@ -1,6 +1,8 @@
 """Argument checks, written once: each error says what was given, what was expected, what to do."""
 
+import contextlib
 import math
+import operator
 from collections.abc import Sequence
 from numbers import Real
 from typing import Any
@@ -10,23 +12,8 @@ import torch
 from torch import Tensor
 
 Shape = Sequence[int | str]
-# How images of other layouts are brought to the one expected: the first line that fits is advised.
-LAYOUTS = (
-    "{}",
-    "{}.unsqueeze(1)",
-    "{}[None]",  # one image
-    "{}.squeeze(1)",
-    "{}.movedim(-1, 1)",  # channels last
-    "{}.movedim(-1, 0)[None]",
-    "{}.squeeze(-1)",
-    "{}.unflatten(1, {sizes})",
-    "{}.mean(1)",  # colour to grey
-    "{}.mean(-1)",
-    "{}.expand(-1, 3, -1, -1)",  # grey to colour
-    "{}.unsqueeze(1).expand(-1, 3, -1, -1)",
-    "{}.split([3, 1], 1)[0]",  # without an alpha channel
-    "{}.movedim(-1, 1).split([3, 1], 1)[0]",
-)
+# What brings images to another layout, tried in this order; the last one makes colour grey.
+LAYOUTS = ("", ".unsqueeze(1)", "[None]", ".squeeze(1)", ".movedim(-1, 1)", ".mean(1)")
 
 
 def floats(
@@ -52,7 +39,7 @@ def floats(
         return
     images = shape is not None and len(shape) > 2 and shape[0] in ("N", "B")
     sizes = [n for n in shape or () if images and isinstance(n, int)]
-    raise error(given + _advice(name, value, sizes, images, dtype))
+    raise error(given + _advice(name, value, tuple(sizes), images, dtype))
 
 
 def _fits(sizes: Sequence[int], shape: Shape) -> bool:
@@ -64,78 +51,61 @@ def _fits(sizes: Sequence[int], shape: Shape) -> bool:
 
 
 def _advice(
-    name: str, value: Any, sizes: Sequence[int], unit: bool, dtype: torch.dtype | None = None
+    name: str, value: Any, sizes: tuple[int, ...], unit: bool, dtype: torch.dtype | None = None
 ) -> str:
     """What to type: code that makes of `value` a tensor of (N, *sizes), with `unit` in [0, 1]."""
     try:
-        code, values = _as_tensor(name, value, sizes, dtype or torch.float32)
+        code, values = _as_tensor(name, value, dtype or torch.float32)
         if sizes:
-            code = _laid_out(code, values.shape, tuple(sizes))
+            code = _laid_out(code, values.shape, sizes)
         uint8 = "uint8" in str(values.dtype)
         if unit or uint8:
-            lo, hi = float(values.min()), float(values.max())
-            code = _in_unit_interval(code, lo, 255.0 if uint8 and hi > 1 else hi)
+            code = _in_unit_interval(code, float(values.min()), float(values.max()), uint8)
     except Exception:  # for what nobody has thought of, what is expected has to do
         return ""
-    doubt = " if these are logits; after (x - mean) / std, x * std + mean is what to undo it with"
-    return "" if code == name else f": say {code}{doubt if 'sigmoid' in code else ''}"
+    return "" if code == name else f": say {code}"
 
 
-def _as_tensor(name: str, value: Any, sizes: Sequence[int], dtype: torch.dtype) -> tuple[str, Any]:
-    """Code for a tensor of that dtype, and the values of the examples, or of the first ones."""
-    kind = str(dtype).removeprefix("torch.")
-    cast = ".float()" if kind == "float32" else f".to({dtype})"
+def _as_tensor(name: str, value: Any, dtype: torch.dtype) -> tuple[str, Any]:
+    """Code for a tensor of that dtype, and the values of the examples, or of the first one."""
+    if isinstance(value, torch.utils.data.DataLoader):
+        name, value = f"{name}.dataset", value.dataset
     if isinstance(value, Tensor):
+        cast = ".float()" if dtype == torch.float32 else f".to({dtype})"
         return name + (cast if value.dtype != dtype else ""), value
-    if isinstance(getattr(value, "train", None), Tensor):  # a whole `Data`
-        return f"{name}.train", value.train
-    mode = "RGB" if len(sizes) == 3 and sizes[0] == 3 else "L"
-    pixels = f'.convert("{mode}").resize({tuple(sizes[:-3:-1]) or (64, 64)})'
-    one = isinstance(value, np.ndarray) or hasattr(value, "convert")  # which only Pillow's have
-    loader = isinstance(value, torch.utils.data.DataLoader)
-    with torch.random.fork_rng(devices=[]):  # of a data set that draws random numbers
-        item = value if one else value.dataset[0] if loader else value[0]
-    pick = "[0]" if isinstance(item, tuple | list) and not isinstance(item[0], Real | list) else ""
-    image = item[0] if pick else item
-    if hasattr(image, "convert"):
-        pick += pixels
-        image = eval(f"image{pixels}")
-    if loader:
-        code = f"torch.cat([batch{pick} for batch in {name}])"
-        return code + (cast if image.dtype != dtype else ""), image[None]
-    code = f"{name}{pick}" if one else f"[np.asarray({name}[i]{pick}) for i in range(len({name}))]"
-    values = np.asarray(image) if one else np.asarray(image)[None]
-    if isinstance(value, list | tuple):  # which may be of different sizes
-        values = np.array(eval(code, {"np": np, name: value}))
-    return f'torch.tensor(np.array({code}, "{kind}"))', values
+    code, values = name, value
+    if not isinstance(value, np.ndarray):
+        with torch.random.fork_rng(devices=[]):  # of a data set that draws random numbers
+            item = value[0]
+        pair = isinstance(item, tuple | list) and not isinstance(item[0], Real | list)
+        code = f"[np.asarray({name}[i]{'[0]' if pair else ''}) for i in range(len({name}))]"
+        values = np.asarray(item[0] if pair else item)[None]
+    if isinstance(value, list | tuple):  # whose items may be of different sizes
+        values = np.array([np.asarray(item[0] if pair else item) for item in value])
+    return f'torch.tensor(np.array({code}, "{str(dtype).removeprefix("torch.")}"))', values
 
 
 def _laid_out(code: str, shape: Sequence[int], sizes: tuple[int, ...]) -> str:
     """The code, brought to (N, *sizes): each layout is tried on a tensor that has no memory."""
     given = torch.empty(tuple(shape), device="meta")
-    for layout in LAYOUTS:
-        try:
-            tried = eval(layout.format("given", sizes=sizes), {"given": given})
-        except (RuntimeError, ValueError, IndexError):
-            continue
-        if tried.shape[1:] == sizes:
-            return layout.format(code, sizes=sizes)
+    for layout in (*LAYOUTS, f".unflatten(1, {sizes})"):
+        with contextlib.suppress(RuntimeError, ValueError, IndexError):
+            if eval(f"given{layout}", {"given": given}).shape[1:] == sizes:
+                return code + layout
     raise ValueError("these are no such images")
 
 
-def _in_unit_interval(code: str, lo: float, hi: float) -> str:
+def _in_unit_interval(code: str, lo: float, hi: float, uint8: bool) -> str:
     """The code, brought from [lo, hi] to [0, 1]; a sharp filter leaves its range by a little."""
-    if 0 <= lo and hi <= 1:
-        return code
     if -0.1 <= lo and hi <= 1.1:
-        return f"{code}.clamp(0, 1)"
+        return code if 0 <= lo and hi <= 1 else f"{code}.clamp(0, 1)"
     if -1.2 <= lo and hi <= 1.2:
         return f"(({code} + 1) / 2).clamp(0, 1)"
-    if 0 <= lo and hi <= 100:  # not what 8 bits make: digits have 0 to 16, percents 0 to 100
-        return f"{code} / {math.ceil(hi)}"
-    if -26 <= lo and 100 < hi <= 281:
-        return f"{code} / 255" if 0 <= lo and hi <= 255 else f"({code} / 255).clamp(0, 1)"
-    return f"{code} / 65535" if 0 <= lo and hi <= 65535 else f"{code}.sigmoid()"
+    if lo < 0 or hi > 65535:
+        raise ValueError("these are no grey values")
+    # What is not as 8 or 16 bits make it may be digits from 0 to 16, or percents.
+    top = 255 if uint8 or 100 < hi <= 255 else 65535 if hi > 255 else math.ceil(hi)
+    return f"{code} / {top}"
 
 
 def same(first: str, a: Tensor, second: str, b: Tensor) -> None:
@@ -163,31 +133,30 @@ def positive(name: str, value: Tensor) -> None:
         raise ValueError(f"{name} must be > 0 everywhere; its smallest value is {value.min():.3g}")
 
 
-def unit_interval(name: str, value: Tensor) -> None:
-    """Refuse values outside [0, 1]."""
+def unit_interval(name: str, value: Tensor, low: int = 0) -> None:
+    """Refuse values outside [0, 1], or outside [−1, 1] where `low` is −1."""
     # One reading finds both, as the data may be large.
     lo, hi = value.detach().aminmax() if value.numel() else (0.0, 1.0)
-    if not (lo >= 0 and hi <= 1):
+    if not (lo >= low and hi <= 1):
         finite(name, value)
-        given = f"{name} has values in [{lo:.3g}, {hi:.3g}]; expected in [0, 1]"
-        raise ValueError(given + _advice(name, value, (), unit=True))
+        given = f"{name} has values in [{lo:.3g}, {hi:.3g}]; expected in [{low}, 1]"
+        raise ValueError(given + _advice(name, value, (), low == 0, value.dtype))
 
 
 def binary(name: str, value: Tensor) -> None:
     """Refuse anything but zeros and ones."""
     if not ((value == 0) | (value == 1)).all():
-        raise ValueError(
-            f"{name} has values in [{value.min():.3g}, {value.max():.3g}] that are not 0 or 1; a "
-            "Bernoulli decoder describes binary pixels: binarise grey images first "
-            "(vaelib.data.binarise, or fit(..., binarise=True))"
-        )
+        given = f"{name} has values in [{value.min():.3g}, {value.max():.3g}] that are not 0 or 1"
+        advice = "binarise grey images (vaelib.data.binarise, or fit(..., binarise=True))"
+        raise ValueError(f"{given}, the pixels of a Bernoulli decoder; {advice}")
 
 
 def count(name: str, value: object, at_least: int = 1) -> int:
     """Refuse what is not a whole number of at least `at_least`."""
-    if isinstance(value, bool) or not hasattr(value, "__index__"):
-        raise TypeError(f"{name} must be a whole number, not {value!r}")
-    number = int(value.__index__())
+    try:
+        number = operator.index(None if isinstance(value, bool) else value)  # type: ignore[arg-type]
+    except TypeError:
+        raise TypeError(f"{name} must be a whole number, not {value!r}") from None
     if number < at_least:
         raise ValueError(f"{name} is {number}; expected at least {at_least}")
     return number

@@ -170,7 +170,6 @@ def test_no_home(tmp_path):
     assert "Traceback" not in done.stderr and "VAELIB_DATA" in done.stderr
 
 
-@pytest.mark.xfail(strict=True, reason="data.cache_folder, HOME unset, unknown user: RuntimeError")
 def test_a_user_of_whom_the_system_knows_nothing(monkeypatch):
     """As in a container that is run with a number for its user."""
     import pwd

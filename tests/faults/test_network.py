@@ -101,7 +101,6 @@ def test_where_no_mirror_works(cache, serve, kind):
     assert files(cache) == ["mnist"], "something half-written was left"
 
 
-@pytest.mark.xfail(strict=True, reason="data._fetch: a line for each mirror")
 def test_where_no_mirror_works_one_line_says_so(cache, serve, capsys):
     serve(BAD["429"], BAD["503"])
     run = ["train", "--data", "mnist", "--download", "--epochs", "1", "--quiet"]

@@ -49,15 +49,6 @@ def test_cyclical(step, period, ramp):
     assert near(schedules.cyclical_annealing(step, period, ramp), exact, 1)
 
 
-@about("schedules.exponential_annealing")
-@given(steps, lengths, positive, positive)
-def test_exponential(step, length, start, end):
-    got = schedules.exponential_annealing(step, length, start, end)
-    share = float(done(step, length))
-    exact = (1 - share) * math.log(start) + share * math.log(end)
-    assert math.log(got) == pytest.approx(exact, rel=1e-12, abs=1e-12)
-
-
 @about("schedules.annealing_from_above")
 @given(steps, lengths, values, values)
 def test_from_above(step, length, start, rest):
@@ -89,8 +80,6 @@ BY_NAME = {
     "linear": lambda step, length, value: schedules.linear_annealing(step, length, value),
     "linear end": lambda step, length, value: schedules.linear_annealing(step, length, 0.0, value),
     "cyclical": schedules.cyclical_annealing,
-    "exponential": schedules.exponential_annealing,
-    "exponential end": lambda s, n, value: schedules.exponential_annealing(s, n, 1.0, value),
     "from above": schedules.annealing_from_above,
     "from above rest": lambda s, n, value: schedules.annealing_from_above(s, n, 60.0, value),
     "cosine": schedules.cosine_decay,

@@ -129,8 +129,5 @@ def test_a_whole_number_beyond_all_floats():
     refused(lambda: validation.number("thing", 10**400), "thing")
 
 
-@pytest.mark.xfail(
-    strict=True, reason="validation.count('thing', torch.tensor(2.5)): torch's words"
-)
 def test_a_tensor_that_is_no_count():
     refused(lambda: validation.count("thing", torch.tensor(2.5)), "thing")

@@ -1,6 +1,7 @@
 """What the explorer shows of a data set: where its images lie in z, and which dimension encodes
 which factor."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -39,7 +40,8 @@ def cloud(vae: VAE, images: Tensor | None, data: Data | None = None) -> dict[str
         for name, values in zip(names, data.test_factors[chosen].T, strict=True):
             colourings.append({"name": name, **_levels(values.double().numpy())})
     if data is not None and data.test_labels is not None:
-        colourings.append({"name": "class", **_classes(data.test_labels[chosen].numpy())})
+        labels = data.test_labels[chosen].numpy()
+        colourings.append({"name": "class", **_classes(labels, data.label_names)})
     return {
         "count": len(chosen),
         "of": len(images),
@@ -57,11 +59,11 @@ def _levels(values: np.ndarray) -> dict[str, Any]:
     return {"kind": "level", "groups": names, "group": group.astype(np.uint8).tobytes()}
 
 
-def _classes(labels: np.ndarray) -> dict[str, Any]:
+def _classes(labels: np.ndarray, words: Sequence[str] | None) -> dict[str, Any]:
     known, group = np.unique(labels, return_inverse=True)
     if len(known) > MAX_CLASSES:
         return _levels(labels.astype(float))
-    names = [str(label) for label in known.tolist()]
+    names = [words[label] if words else str(label) for label in known.tolist()]
     return {"kind": "class", "groups": names, "group": group.astype(np.uint8).tobytes()}
 
 

@@ -215,7 +215,7 @@ def likelihood(vae: VAE) -> dict[str, Any] | None:
     if isinstance(vae.decoder, BernoulliDecoder):
         return {"kind": "bernoulli"}
     if isinstance(vae.decoder, GaussianDecoder) and vae.decoder.sigma_x.numel() == 1:
-        sigma_x = float(vae.decoder.sigma_x)
+        sigma_x = vae.decoder.sigma_x.item()
         return {"kind": "gaussian", "sigma_x": sigma_x} if math.isfinite(sigma_x) else None
     return None
 
