@@ -147,6 +147,9 @@ def read(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     if header["format"] == FORMAT and header.get("sha256") != wanted:
         raise CheckpointError(f"{path} is damaged (its checksum is another one); train it again")
     try:
-        return tensors, dict(json.loads(header["json"]))
-    except (KeyError, TypeError, ValueError) as error:
+        info = json.loads(header["json"])
+    except (KeyError, ValueError) as error:
         raise CheckpointError(f"the header of {path} is damaged ({error})") from None
+    if not isinstance(info, dict):
+        raise CheckpointError(f"the header of {path} is damaged (no JSON object)")
+    return tensors, info
