@@ -21,7 +21,7 @@ FIGURES = {
         RANDOM.random((3, 3, 8, 8)), [-1.0, 0.0, 1.0], "Noise.", ("z₁", "z₂")
     ),
     "curves": lambda: plots.curves({"KL (nats)": {"a": [1, 2], "b": [3, 4]}}, "Two lines."),
-    "ladder": lambda: plots.ladder({"ELBO": -2.0, "IW-5": -1.5}, "Two rungs.", truth=-1.0),
+    "ladder": lambda: plots.ladder({"ELBO": -2.0, "IW-5": -1.5}, "Two rungs."),
     "table": lambda: plots.table([[0.1, 0.9]], "A table.", ["z₁"], ["expression", "pose"]),
     "scatter": lambda: plots.scatter(
         RANDOM.normal(size=(9, 2)), {"pose": np.arange(9)}, "Dots.", ("z₁", "z₂")

@@ -271,6 +271,7 @@ def _fetch(name: str, folder: Path) -> Path:
     troubles = []
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        pictures.sweep(folder, ".download-")
         # Only a verified file leaves the temporary folder, by a rename, which is all or nothing.
         with tempfile.TemporaryDirectory(dir=folder, prefix=".download-") as temporary:
             for mirror in MIRRORS:

@@ -17,6 +17,7 @@ from vaelib.divergences import kl_to_standard_normal_per_dim
 
 LOG_2PI = math.log(2 * math.pi)
 TINY = 1e-100  # whose square is still above zero
+NARROWEST = 0.0039  # σ_x of an arc, as its grid has steps of σ_x/40
 PerExample = Float[Tensor, " B"]
 Codes = Float[Tensor, "B D"]
 Examples = Float[Tensor, "B P"]
@@ -139,17 +140,12 @@ class Arc:
 
     log p(x) and p(z|x) come from the trapezoid rule on z in [−12, 12], in float64 for any dtype of
     x; with its step, σ_x/40, the error is below 1e-10 up to ‖x‖ = 700. Raises TypeError for a wrong
-    dtype, ValueError for a wrong shape, NaN, x too far from the origin, or σ_x < 0.004.
+    dtype, ValueError for a wrong shape, NaN, x too far from the origin, or σ_x ≤ 0.0039.
     Source: slide "Maximum Likelihood Estimation" (2), for the integral.
     """
 
     def __init__(self, sigma_x: float = 0.2) -> None:
-        self.sigma_x = validation.number("sigma_x", sigma_x, above=0.0)
-        if self.sigma_x < 0.004:
-            given = f"sigma_x is {self.sigma_x:g}"
-            raise ValueError(
-                f"{given}; expected 0.004 or more, as the grid has steps of sigma_x/40"
-            )
+        self.sigma_x = validation.number("sigma_x", sigma_x, above=NARROWEST)
         n = 2 * math.ceil(12 / min(0.25, self.sigma_x / 40)) + 1  # 0.25 resolves the prior
         self.z = torch.linspace(-12, 12, n, dtype=torch.float64)
         self.step = 24 / (n - 1)

@@ -30,6 +30,13 @@ CHUNK = 64  # pictures that are read at a time, and so before an interruption
 DAY = 86400.0  # in seconds
 
 
+def sweep(folder: Path, prefix: str) -> None:
+    """Remove what processes that were killed a day ago or earlier have left half-made."""
+    for old in folder.glob(f"{prefix}*"):
+        if time.time() - old.stat().st_mtime > DAY:
+            shutil.rmtree(old, ignore_errors=True)
+
+
 def load(folder: Path, size: tuple[int, int], grey: bool, cache: Path) -> tuple[Tensor, Any]:
     """All pictures, (N, H, W) or (N, 3, H, W), float32 in [0, 1], mapped from a file in `cache`.
 
@@ -47,9 +54,7 @@ def load(folder: Path, size: tuple[int, int], grey: bool, cache: Path) -> tuple[
         whole = False
     if not whole:
         cache.mkdir(parents=True, exist_ok=True)
-        for old in cache.glob(".making-*"):  # left behind by a process that was killed
-            if time.time() - old.stat().st_mtime > DAY:
-                shutil.rmtree(old, ignore_errors=True)
+        sweep(cache, ".making-")
         with tempfile.TemporaryDirectory(dir=cache, prefix=".making-") as temporary:
             names = sorted(files, key=digest)
             facts = {"names": [], "skipped": skipped}

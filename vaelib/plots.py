@@ -88,18 +88,15 @@ def _described(ax: Any) -> str:
     return f"{what}, with {', '.join(names)}" if any(names) else what
 
 
-def label_lines(ax: Any, apart: float = 0.09) -> None:
-    """Name each line at its right end, in its colour, in place of a legend; call it last.
-
-    The names keep a distance of `apart`, in heights of the panel.
-    """
+def label_lines(ax: Any) -> None:
+    """Name each line at its right end, in its colour, in place of a legend; call it last."""
     ax.autoscale_view()
     to_panel = ax.transData + ax.transAxes.inverted()
     lines = [line for line in ax.lines if not str(line.get_label()).startswith("_")]
     ends = [to_panel.transform(line.get_xydata()[-1])[1] for line in lines]
     at = -np.inf
     for i in np.argsort(ends):
-        at = max(at + apart, ends[i])
+        at = max(at + 0.09, ends[i])  # heights of the panel, between two names
         colour = TEXT_COLOURS.get(lines[i].get_color(), COLOURS[6])
         ax.text(1.02, at, lines[i].get_label(), c=colour, va="center", transform=ax.transAxes)
 
@@ -232,18 +229,14 @@ def curves(
 
 
 @rc_context(STYLE)
-def ladder(bounds: Mapping[str, float], alt: str = "", truth: float | None = None) -> AltFigure:
-    """Bounds of log p(x) in nats, one rung for each from the bottom; `truth` as a dashed line."""
+def ladder(bounds: Mapping[str, float], alt: str = "") -> AltFigure:
+    """Bounds of log p(x) in nats, one rung for each from the bottom."""
     values = _finite(bounds)
     n = len(values)
     figure, (ax,) = _panels(alt, (9.0, 0.7 * n + 1.2), xlabel="nats per picture", xmargin=0.12)
     ax.plot(values, range(n), "o-", color=COLOURS[0], markersize=10)
     for i, value in enumerate(values):
         ax.annotate(f"{value:.1f}", (value, i), (0, 9), textcoords="offset points", ha="center")
-    if truth is not None:
-        look: Any = {"color": COLOURS[1], "linestyle": "--", "label": r"$\log p(x)$"}
-        ax.axvline(*_finite({"truth": truth}), **look)
-        ax.legend()
     ax.set_yticks(range(n), list(bounds))
     ax.set_ylim(-0.5, n - 0.3)
     return figure
@@ -419,7 +412,6 @@ def graphical_model(encoder: bool = False, alt: str = "") -> AltFigure:
     texts += [(1.5, -0.35 - bend, r"$q_\phi(z \mid x)$", "enc")] * encoder
     for x, y, text, name in texts:
         colour = SYMBOLS[name][1] if name else COLOURS[6]
-        ax.text(
-            x, y, text, c=colour, ha="center", va="center", size=24 if text in "$x$ $z$" else 16
-        )
+        size = 24 if y == 0 and x >= 0 else 16
+        ax.text(x, y, text, c=colour, ha="center", va="center", size=size)
     return figure

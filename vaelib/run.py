@@ -88,8 +88,8 @@ class BatchSource:
 
     def __init__(self, x: Tensor, vae: VAE, generator: torch.Generator, binarise: bool) -> None:
         self.binarise = binarise
-        where = generator.device  # the noise may be drawn on another device than the model's
-        self.noise: Any = {"generator": generator, "dtype": x.dtype, "device": where}
+        # The noise may be drawn on another device than the model's.
+        self.noise: Any = {"generator": generator, "dtype": x.dtype, "device": generator.device}
         self.latent_dim = vae.latent_dim
         self.samples: tuple[int, ...] = ()  # (K,) where a step wants ε of shape (K, M, D)
         self.rank, self.world = rank_and_world()
@@ -146,13 +146,12 @@ class TrainingRun:
         self.history = History()
         self.best: dict[str, Tensor] = {}  # the weights of the best epoch
         self.snapshots: list[State] = []  # the last two states that the run can go back to
-        self.suspect = 0  # up to this step, each is looked at, to find the one that diverges
-        self.reported = 0  # epochs
+        self.suspect = 0  # up to this step the run pauses after each, to find the one that diverges
         self.after_loading: Callable[[], None] | None = None  # for an engine
         self.sums = torch.zeros(2, dtype=torch.float64, device=self.vae.device)  # log p(x|z) and KL
         self.start_of_epoch = self.generator.get_state()
         self.seconds = 0.0
-        self.clock = self.saved_at = self.paused_at = self.kept_at = time.monotonic()
+        self.clock = self.saved_at = time.monotonic()
         if self.world > 1:  # the same weights for all, and before each step one gradient
             for tensor in self.vae.state_dict().values():
                 dist.broadcast(tensor, 0)
@@ -183,7 +182,7 @@ class TrainingRun:
     def remaining_batches(self) -> Iterator[Tensor]:
         """The indices of each batch of this epoch that has not been trained on yet."""
         if not self.snapshots:
-            self._keep()
+            self.snapshots = [self._state()]
         done = self.steps_done % self.steps_per_epoch
         shuffler = self.generator
         if done:  # the order was drawn at the start of the epoch; now it is drawn again
@@ -209,38 +208,34 @@ class TrainingRun:
         self.sums += torch.stack([log_px_z.sum(), kl.sum()])
 
     def step_done(self) -> bool:
-        """Count the step. True once a minute: then a long epoch pauses for `end_epoch`."""
+        """Count the step. True where the epoch is to pause for `end_epoch`: once a minute."""
         self.history.steps += 1
-        if self.steps_done <= self.suspect:
-            self._look()
         # Several processes would have to pause at the same step.
-        return self.world == 1 and time.monotonic() - self.paused_at > PAUSE
+        long = self.world == 1 and time.monotonic() - self.clock > PAUSE
+        return long or self.steps_done <= self.suspect
 
     def end_epoch(self, steps: int) -> bool:
         """Enter the epoch's means into the history and save; False if its end is not reached.
 
-        `steps` are those of the whole run. Where a number is not finite, the run returns to the
-        last snapshot, and looks at each step until it finds the one. No epoch is reported twice.
+        `steps` are those of the whole run. Where a number is not finite, the run goes back and
+        pauses after each step, until it finds the one. No epoch is reported twice.
         """
-        if self.vae.device.type == "cuda":
-            torch.cuda.synchronize()  # what was launched is waited for once per epoch
-        self.paused_at = time.monotonic()
-        self.seconds += self.paused_at - self.clock
         for statistics in self.vae.buffers() if self.world > 1 else ():
             dist.broadcast(statistics, 0)  # each process has seen other examples
-        if self._fault():
-            self.suspect = self.steps_done
-            self._load(*self.snapshots[-1])
+        fault = self._fault()  # a GPU is waited for here, once per epoch
+        self.seconds += time.monotonic() - self.clock
+        if fault:
+            self._go_back(fault)
             return False
-        if self.steps_done % self.steps_per_epoch == 0:
+        over = self.steps_done % self.steps_per_epoch == 0
+        if over:
             self._enter_epoch()
-        careful = self.steps_done <= self.suspect
-        # A copy takes as long as a small step; several processes take it at the same step.
-        if careful or self.world > 1 or self.paused_at - self.kept_at > 1.0:
-            self._keep()
+        # A snapshot takes as long as a small step.
+        new = self.steps_done - self.snapshots[-1][1]["history"]["steps"]
+        if new >= 100 or self.steps_done <= self.suspect:
+            self.snapshots = [self.snapshots[-1], self._state()]
         self.save(every=0.0 if self.steps_done == steps else 1.0)
-        before, self.reported = self.reported, max(self.reported, len(self.history.elbo))
-        return self.reported > before
+        return over and self.steps_done >= self.suspect
 
     def _enter_epoch(self) -> None:
         """Add the means of the epoch to the history."""
@@ -290,28 +285,24 @@ class TrainingRun:
             return "the gradient"
         return ""
 
-    def _look(self) -> None:
-        """Take a snapshot; or, where the step has diverged, give back the weights before it."""
-        if not (fault := self._fault()):
-            if self.steps_done % self.steps_per_epoch:  # otherwise once the epoch is entered
-                self._keep()
+    def _go_back(self, fault: str) -> None:
+        """To the older snapshot, to find the step; once that is known, to the weights before it."""
+        step = self.steps_done
+        if step > self.suspect:
+            self.suspect = step
+            self._load(*self.snapshots[0])
             return
-        epoch = -(-self.steps_done // self.steps_per_epoch)
-        fault += f" became NaN or infinite at step {self.steps_done} (epoch {epoch})"
         # Where a term is not finite, the weights just before the step have no finite ELBO either.
         self._load(*self.snapshots[-1 if "gradient" in fault else 0])
         self.save()
         advice = "try a smaller lr"
         if "log p" in fault and isinstance(self.vae.decoder, GaussianDecoder):
             advice += " or a larger sigma_x"
+        epoch = -(-step // self.steps_per_epoch)
+        fault += f" became NaN or infinite at step {step} (epoch {epoch})"
         where = f"the model and {self.file} have" if self.file else "the model has"
         kept = f"{where} the weights of step {self.steps_done}, which are finite"
         raise ValueError(f"{fault}; {kept}; {advice}")
-
-    def _keep(self) -> None:
-        """Take a snapshot, and forget the last but one."""
-        self.snapshots = [*self.snapshots[-1:], self._state()]
-        self.kept_at = time.monotonic()
 
     def _state(self) -> State:
         """All that the run needs to continue: copies of tensors, by their names, and the rest."""
@@ -388,18 +379,19 @@ class TrainingRun:
                 best = {name.removeprefix("best."): t for name, t in self.best.items()}
                 self.vae.load_state_dict(best)
                 weights = f"those of epoch {history.best_epoch}, the best by the validation ELBO"
-            self.save()
-            if self.rank == 0:
-                after = f"Stopped after epoch {len(history.elbo)}"
-                print(f"{after}; the model's weights are {weights}.")
+            said = f"Stopped after epoch {len(history.elbo)}; the model's weights are {weights}."
         elif interrupted:
-            self.save()
             where = "in the model (with checkpoint=FILE, fit could resume from here)"
             if self.file:
                 where = f"saved in {self.file}: call fit again with the same arguments to resume"
-            done = f"{self.steps_done} steps, {len(self.history.elbo)} full epochs of {epochs}"
-            print(f"Interrupted after {done}; everything trained so far is {where}.")
-        return self.history
+            done = f"{self.steps_done} steps, {len(history.elbo)} full epochs of {epochs}"
+            said = f"Interrupted after {done}; everything trained so far is {where}."
+        else:
+            return history
+        self.save()
+        if self.rank == 0:
+            print(said)
+        return history
 
 
 class StopButton(ExitStack):
@@ -460,12 +452,11 @@ def training_mode(vae: VAE, device: torch.device) -> Iterator[None]:
 
 def refuse_single_example(vae: VAE, n: int, batch_size: int, world: int) -> None:
     """Refuse a batch of one example where BatchNorm would take its variance."""
-
-    def smallest(size: int) -> int:
-        return min(size, n, n % size or size) // world
-
-    if smallest(batch_size) < 2 and any(hasattr(m, "running_mean") for m in vae.modules()):
-        fits = next((size for size in range(batch_size, n + 1) if smallest(size) > 1), None)
+    if not any(hasattr(m, "running_mean") for m in vae.modules()):
+        return
+    sizes = range(min(batch_size, n), n + 1)
+    fits = next((size for size in sizes if (n % size or size) // world > 1), None)
+    if fits != sizes[0]:
         advice = f"batch_size={fits} works" if fits else "expected more examples"
         given = f"x holds {n} examples: batch_size={batch_size} leaves a batch of one"
         raise ValueError(f"{given}, and BatchNorm takes a variance; {advice}")

@@ -168,10 +168,14 @@ def number(name: str, value: object, above: float = -math.inf) -> float:
         value = value.item()
     if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(f"{name} must be a number, not {value!r}")
-    if not (above < float(value) < math.inf):
+    try:
+        number = float(value)
+    except OverflowError:  # a whole number beyond all floats
+        number = math.inf
+    if not (above < number < math.inf):
         bound = "" if above == -math.inf else f" above {above:g}"
-        raise ValueError(f"{name} is {float(value):g}; expected a finite number{bound}")
-    return float(value)
+        raise ValueError(f"{name} is {number:g}; expected a finite number{bound}")
+    return number
 
 
 def as_tensors(**values: Tensor | float) -> list[Tensor]:
