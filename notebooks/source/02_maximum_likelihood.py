@@ -16,13 +16,14 @@ from torch.distributions import Categorical, MixtureSameFamily, Normal
 # %%
 vae = load_vae(data.shipped("faces_vae.safetensors"))
 face = faces.render(0.5, 0.7)[None]
-generator = torch.Generator().manual_seed(1)
+generator = torch.Generator().manual_seed(0)
 codes = torch.randn(100_000, 4, generator=generator)
 
 # %% [markdown]
-# The next cell decodes them all and measures two things: how far each image is from our face, and a number
-# $\log \dec{p_\theta(x\mid z)}$ that we shall need at the end. "Looks like" shall mean that the pixels
-# differ by at most 0.02, as a root mean square, where 0 is black and 1 is white.
+# The next cell decodes them all and notes two things: how far each image is from our face, and
+# $\log \dec{p_\theta(x\mid z)}$, which says how well the code explains the face. We keep the second for the end
+# of the lesson. "Looks like" shall mean that the pixels differ by at most 0.02, as a root mean square,
+# where 0 is black and 1 is white.
 
 # %%
 distance, log_px_z = torch.zeros(2, 100_000)
@@ -39,32 +40,34 @@ Predict("look_alikes")
 hits = int((distance < 0.02).sum())
 print(f"{hits} of 100,000 images are that close: about one in {round(100_000 / hits, -2):.0f}")
 
-# %% tags=["spoiler"] alt="Six faces in a row. The first is the face itself, smiling and looking to one side. The closest of one random face and of ten are other people's expressions and poses; the closest of 1,000 and of 100,000 can hardly be told from the face."
+# %% tags=["spoiler"] alt="Six faces in a row. The first is the face itself, smiling and looking to one side. Then come the closest of 1, 10, 100, 1,000 and 100,000 random faces: the first frowns, and from 100 on they can hardly be told from the face."
 closest = [face]
 for k in (1, 10, 100, 1000, 100_000):
     with torch.no_grad():
         closest.append(vae.decoder.mean(codes[distance[:k].argmin()][None]))
+off = [f"{(image - face).square().mean().sqrt():.3f}" for image in closest[1:]]
+print("distances of the closest:", ", ".join(off))
 labels = ("the face", "best of 1", "10", "100", "1,000", "100,000")
 plots.image_grid(torch.stack(closest, 1), col_labels=labels)
 
 # %% [markdown]
-# About one in 600. In lesson 1 this face narrowed two bells to a twentieth of their width, so a hit needs
-# luck twice: $20 \times 20 = 400$. And the face is not an average one, which costs a little more.
+# About one in 600. Can you see why? In lesson 1 this face narrowed two bells to about a twentieth of their width.
+# So a hit needs luck twice, which makes $20 \times 20 = 400$. And the face is not an average one, which costs a
+# little more.
 #
 # This lesson is about that number. It begins with a plan: *find the model under which the data are most
-# likely*. The plan needs $p_\theta(x)$, and for a model with codes $p_\theta(x)$ is an integral. We can
-# estimate the integral with random codes. How many it takes is decided by one quantity, which you know
-# already: a KL divergence.
+# probable*. The plan needs $p_\theta(x)$, and for a model with codes $p_\theta(x)$ is an integral. Random codes
+# can estimate it. How many it takes depends on a quantity that you know already: a KL divergence.
 #
 # ## One look
 #
 # The lab has both halves of the lesson. Its model is $x = \dec{\theta} \code{z} + \sigma_x\eps{\varepsilon}$
 # with $\sigma_x = 0.5$; the data were made with $\dec{\theta} = 1$, and the sliders start elsewhere.
 #
-# 1. Left: find the best $\dec{\theta}$ for $N = 5$ data. Change the data set. How far does the best
+# 1. First panel: find the best $\dec{\theta}$ for $N = 5$ data. Change the data set. How far does the best
 #    $\dec{\theta}$ move? And for $N = 1000$?
-# 2. Middle: five estimates of $\log p_\theta(x)$, each from $K$ random codes. Raise the dimension $D$ until
-#    they all end below the exact value. How many more codes does one more dimension cost?
+# 2. Second panel: five estimates of $\log p_\theta(x)$, each from $K$ random codes. Raise the dimension $D$ of
+#    $\code{z}$ until all five end below the exact value. How many more codes does one more dimension cost?
 
 # %%
 LikelihoodLab()
@@ -82,13 +85,13 @@ LikelihoodLab()
 # - \mathbb{E}_{p_\theta}[\log p_\text{data}(x)].
 # \end{aligned}$$
 #
-# Now remember what we have: a model, and a pile of examples. Nobody gives us a formula for $p_\text{data}$.
+# Now remember what we have: a model, and a pile of examples, but no formula for $p_\text{data}$.
 #
-# Look at the first line. Its first term does not contain $\dec{\theta}$, so we can forget it. The second is
+# In the first line, the first term does not contain $\dec{\theta}$, so we can forget it. The second is
 # an expectation *under the data*, of something that the *model* computes. An average over the examples
-# estimates it. Look at the second line. It asks how likely an image that the model has just invented is
-# under $p_\text{data}$. The examples do not tell us that, at least not directly. (GANs learn a second
-# network to guess it; see the references.)
+# estimates it. The second line asks how probable an image that the model has just invented is under
+# $p_\text{data}$. The examples do not tell us that, at least not directly. (GANs train a second network for it;
+# see the references.)
 #
 # So we take the forward direction, not because it is the better distance, but because examples are enough
 # to estimate it. The term that is left has a name. The **cross-entropy** of $p_\theta$ under the data, and
@@ -141,7 +144,8 @@ plots.curves({"from the data to the model (nats)": curves}, x=theta, xlabel=r"$\
 # %%
 best = kl.argmin()
 print(f"entropy of the data {-expectation(log_data):.2f} nats")
-print(f"best θ = {theta[best]:.1f}: cross-entropy {cross_entropy[best]:.2f}, KL {kl[best]:.2f} nats")
+print(f"at the best θ, {theta[best]:.1f}:")
+print(f"cross-entropy {cross_entropy[best]:.2f} nats, KL {kl[best]:.2f} nats")
 
 # %% [markdown]
 # One curve, twice; the entropy of the data lies between them. Two things follow for practice.
@@ -181,8 +185,8 @@ def average_log_likelihood(x, mu, sigma):
 check.average_log_likelihood(average_log_likelihood)
 
 # %% [markdown]
-# Solved or not, the lesson goes on with PyTorch's distributions. To draw an example from the two bumps takes
-# two steps: choose a bump, then draw from it. Keep this order in mind.
+# Solved or not, the lesson goes on with PyTorch's distributions. To draw from the two bumps takes two steps:
+# choose a bump, then draw from it. Keep this order in mind.
 
 
 # %%
@@ -192,16 +196,25 @@ def examples(*shape):
     return torch.where(right, *bumps.flip(0)) + 0.6 * torch.randn(shape, generator=generator)
 
 
-# %% alt="Four curves over theta: the expected log-likelihood and its averages over 5, 50 and 5,000 examples. All are hills of the same width. The hill from 5 examples has its top furthest from the expected one's, and the one from 5,000 lies on it."
-x = examples(5000)
-hills = {"expected": -cross_entropy}
-for n in (5, 50, 5000):
-    hills[f"$N = {n}$"] = Normal(theta[:, None], 2.0).log_prob(x[:n]).mean(1)
-plots.curves({"average log-likelihood (nats)": hills}, x=theta, xlabel=r"$\theta$")
+# %% alt="Two panels over theta, with hills of the average log-likelihood: the expected one and four data sets. With 10 examples the four tops are scattered to the left and right of the expected one and at different heights; with 1,000 examples all lie on it."
+hills = {}
+for n in (10, 1000):
+    x = examples(4, n)
+    average = Normal(theta[:, None], 2.0).log_prob(x[:, None]).mean(-1)
+    lines = {f"data set {i}": line for i, line in enumerate(average, start=1)}
+    hills[f"nats per example, $N = {n}$"] = {**lines, "expected": -cross_entropy}
+plots.curves(hills, x=theta, xlabel=r"$\theta$", share="y")
+
+# %% tags=["check"]
+# The tops of the hills against the best θ: four standard errors, and half a step of the grid.
+for n, lines in zip((10, 1000), hills.values(), strict=True):
+    tops = torch.stack([theta[line.argmax()] for line in lines.values()])
+    assert (tops - p_data.mean).abs().max() < 4 * (p_data.variance / n) ** 0.5 + 0.05, n
+print("✓ the eight tops lie within four standard errors of the best θ")
 
 # %% [markdown]
-# The hills have one width, and their tops are in different places. Where is the top? Set the derivative to
-# zero. With a fixed $\sigma$,
+# The hills have the same shape, and their tops are in different places. Where is the top? Set the derivative
+# to zero. With a fixed $\sigma$,
 #
 # $$\frac{\partial}{\partial\dec{\theta}}\, \frac1N \sum_n -\frac{(x_n - \dec{\theta})^2}{2\sigma^2} =
 # \frac1N \sum_n \frac{x_n - \dec{\theta}}{\sigma^2} = 0 \quad\Longrightarrow\quad
@@ -232,8 +245,8 @@ check.gaussian_mle(gaussian_mle)
 # %% [markdown] slide="Maximum Likelihood Estimation (1)"
 # ## A likelihood flatters its own data
 #
-# A model that was fitted to ten examples is now praised for how well it explains these ten. Should you believe
-# it? Let each example have 20 dimensions, independent ones, each with the two bumps. The model has one bell
+# A model was fitted to ten examples, and now it is praised for how well it explains these ten. Should you believe
+# that? Let each example have 20 dimensions, independent ones, each with the two bumps. The model has one bell
 # per dimension, with $\sigma = 2$, and 20 means to fit.
 
 # %%
@@ -286,9 +299,13 @@ plots.against(
     ylabel="nats per example",
 )
 
+# %% tags=["check"]
+# The points of the picture against its curves.
+assert ((mean - torch.stack(predicted)).abs() < 4 * error).all()
+print("✓ the twelve points lie within four standard errors of their curves")
+
 # %% [markdown]
-# So a fit is judged on examples that it has not seen: a **test set**. This project's faces come in two sets for
-# this reason, and lesson 6 reports the likelihood of faces that the model was not trained on.
+# So a fit is judged on examples that it has not seen, a **test set**. Our faces come in two sets for this reason.
 
 # %% [markdown] slide="Maximum Likelihood Estimation (2)"
 # ## A model with a latent variable
@@ -303,12 +320,12 @@ plots.against(
 plots.graphical_model()
 
 # %% [markdown]
-# This drawing is a **graphical model**. The circle $\code{z}$ is a **latent variable**: it is part of the
-# story, but it is not in the data. The shaded $x$ is what we observe. To sample, follow the arrow. Draw
+# This drawing is a **graphical model**. The shaded $x$ is what we observe. The circle $\code{z}$ is a **latent
+# variable**: part of the story, but not in the data. To sample, follow the arrow. Draw
 # $\code{z}$ from the **prior**, let the **decoder** turn it into $\dec{\hat x} = \dec{G_\theta(z)}$, and add
 # noise. This is called **ancestral sampling**, parents first.
 #
-# The toy of the next lessons has one code and two pixels. Its decoder bends a line into an **arc**,
+# The toy of the next lessons has a code of one dimension, and two pixels. Its decoder bends a line into an **arc**,
 # $G(z) = (\sin z, \cos z)$, and the noise is $\sigma_x = 0.2$. At $\code{z} = 0$ it is at the top, $(0, 1)$, and
 # with growing $\code{z}$ it goes clockwise.
 
@@ -319,11 +336,18 @@ x_hat = torch.stack([z.sin(), z.cos()], -1)  # G(z)
 x = x_hat + arc.sigma_x * torch.randn(2000, 2, generator=generator)  # x ~ p(x|z)
 plots.scatter(x, {"$z$": z}, axes=("$x_1$", "$x_2$"))
 
+# %% tags=["check"]
+# For z ~ N(0, 1), E[sin z] = 0 and E[cos z] = e^(−1/2), and the noise has mean 0.
+expected = torch.tensor([0.0, torch.e**-0.5])
+assert ((x.mean(0) - expected).abs() < 4 * x.std(0) / 2000**0.5).all()
+assert abs((x - arc.G(z)).std() - 0.2) < 4 * 0.2 / 8000**0.5
+print("✓ the samples have the mean (0, 0.607) that they should have, and noise of 0.2")
+
 # %% [markdown] slide="Maximum Likelihood Estimation (2)"
 # ## Its likelihood is an integral
 #
-# To fit such a model we need $\log p_\theta(x)$ at each example. But the model tells us how to get $x$ from
-# $\code{z}$, and $\code{z}$ is not in the data. Each $\code{z}$ could have made this $x$, some more plausibly
+# To fit such a model we need $\log p_\theta(x)$ at each example. The model tells us how to get $x$ from
+# $\code{z}$, but we do not know $\code{z}$. Each $\code{z}$ could have made this $x$, some more plausibly
 # than others, so we add up all of them:
 #
 # $$p_\theta(x) = \int \dec{p_\theta(x\mid z)}\, \prior{p(z)}\, dz .$$
@@ -333,8 +357,8 @@ plots.scatter(x, {"$z$": z}, axes=("$x_1$", "$x_2$"))
 #
 # $$p_\theta(z\mid x) = \frac{\dec{p_\theta(x\mid z)}\, \prior{p(z)}}{p_\theta(x)} .$$
 #
-# It is a density over codes, and $p_\theta(x)$ is what makes it integrate to 1. With one code we can do
-# both on a grid.
+# It is a density over codes, and $p_\theta(x)$ is what makes it integrate to 1. In one dimension we can
+# do both on a grid.
 
 # %%
 z = torch.linspace(-6, 6, 2401)
@@ -355,15 +379,16 @@ def integrand(z):
 
 
 assert abs(quad(integrand, -6, 6, points=[0, 0.7], epsabs=1e-12)[0] - p_x) < 1e-9
-print("✓ SciPy's adaptive rule finds the same p(x), to 1e-9")
+assert abs(torch.trapezoid(posterior, z) - 1) < 1e-12
+print("✓ SciPy's adaptive rule finds the same p(x), to 1e-9; the posterior integrates to 1")
 
 # %% alt="Two curves over z: the prior, a wide bell at zero, and the posterior, a narrower and higher bump to the right of zero."
 shown = {"prior": prior, "posterior": posterior}
 plots.curves({"density, $x = (0.5, 0.6)$": shown}, x=z, xlabel="$z$")
 
 # %% [markdown]
-# The angle of $(0.5, 0.6)$ is about 0.7, and that is where the posterior is. It is narrower than the prior, but
-# not by much. Now take a point at the bottom of the circle, $(0, -1)$.
+# Seen from the centre, $(0.5, 0.6)$ is in the direction of $G(0.7)$, and the posterior is around 0.7. It is about
+# four times narrower than the prior. Now take a point at the bottom of the circle, $(0, -1)$.
 
 # %%
 Predict("bottom_of_the_arc")
@@ -372,12 +397,16 @@ Predict("bottom_of_the_arc")
 bottom = torch.tensor([0.0, -1.0])
 product = arc.log_px_z(bottom, z).exp() * prior
 shown = {"prior": prior, "posterior": product / torch.trapezoid(product, z)}
+for name, density in shown.items():
+    left, middle, right = (
+        torch.trapezoid(part) * 0.005 for part in density.split((700, 1001, 700))
+    )
+    print(f"{name:>9}: below −2.5 {left:.2f}, between {middle:.2f}, above 2.5 {right:.2f}")
 plots.curves({"density, $x = (0, -1)$": shown}, x=z, xlabel="$z$")
 
 # %% [markdown]
-# Two bumps, near $\pm\pi$. Both ends of the arc reach the bottom, and the point does not say from which side it
-# was reached. That the prior is highest at zero does not help the codes there, because $\dec{p_\theta(x\mid z)}$
-# rules them out.
+# Two bumps, near $\pm\pi$. Both ends of the arc reach the bottom, and the point does not say from which side. The
+# prior is highest at zero, but there $\dec{p_\theta(x\mid z)}$ is practically zero.
 #
 # **How many nats does $x$ tell us about $\code{z}$?** Now we can ask this without an encoder. It is the step from
 # prior to posterior, $\gap{\mathrm{KL}(p_\theta(z\mid x)\,\|\,p(z))}$. Add a third point to our two, the centre
@@ -397,21 +426,21 @@ for name, p, kl in zip(names, p_x, nats, strict=True):
 # The centre tells nothing: each code explains it equally badly, so the posterior *is* the prior. The bottom tells
 # five nats.
 #
-# And with $p_\theta(x)$ at hand, maximum likelihood works for this model too. Forget that $\sigma_x = 0.2$, and
-# find it again, from five data sets of 200 points each:
+# With $p_\theta(x)$ at hand, maximum likelihood works for this model too. Let us forget that $\sigma_x = 0.2$, and
+# find it again from 200 points, five times:
 
 # %%
-sigmas, best = torch.linspace(0.16, 0.24, 17), []
+sigmas, best = torch.linspace(0.16, 0.24, 9), []
 for seed in range(5):
     _, x = arc.sample(200, torch.Generator().manual_seed(seed))
     likelihood = torch.stack([exact.Arc(s).log_px(x).mean() for s in sigmas])
     best.append(sigmas[likelihood.argmax()])
-print("most likely σ_x:", ", ".join(f"{s:.3f}" for s in best))
+print("most likely σ_x:", ", ".join(f"{s:.2f}" for s in best))
 
 # %% [markdown] slide="Maximum Likelihood Estimation (2)"
 # ## The same integral by Monte Carlo
 #
-# A grid is fine for one code. With 100 values per dimension, ten codes would need $100^{10}$ points. But the
+# A grid is fine in one dimension. With 100 values per dimension, ten dimensions need $100^{10}$ points. But the
 # integral is an expectation under the prior, and an expectation can be estimated by a mean:
 #
 # $$p_\theta(x) = \mathbb{E}_{\prior{p(z)}}[\dec{p_\theta(x\mid z)}] \approx \frac1K \sum_{k=1}^K
@@ -432,7 +461,7 @@ for name, error in zip(names, errors, strict=True):
     print(f"{name:>15}: typical error with 1,000 codes {error:.1%} of p(x)")
 
 # %% [markdown]
-# The centre is the least probable of the three points by far, and the easiest: one code would be enough. The
+# The centre has by far the smallest density of the three, and it is the easiest: one code would be enough. The
 # bottom is the hardest. What matters is not how small $p_\theta(x)$ is, but how much the terms
 # $\dec{p_\theta(x\mid z_k)}$ *differ*. Measure them in units of $p_\theta(x)$, and call the ratio $w$. By Bayes' rule
 #
@@ -450,8 +479,9 @@ for name, error in zip(names, errors, strict=True):
 # $$\log(1 + V) \ge \mathbb{E}_{p_\theta(z\mid x)}\!\left[\log\frac{p_\theta(z\mid x)}{\prior{p(z)}}\right] =
 # \gap{\mathrm{KL}(p_\theta(z\mid x)\,\|\,p(z))}.$$
 #
-# So $1 + V \ge e^{\gap{\mathrm{KL}}}$. **The number of codes you need grows at least exponentially with the nats
-# that $x$ tells about $\code{z}$.**
+# So $1 + V \ge e^{\gap{\mathrm{KL}}}$. A relative error of $\delta$ takes $K = V/\delta^2$ codes, and that is at least
+# $(e^{\gap{\mathrm{KL}}} - 1)/\delta^2$. **The number of codes grows at least exponentially with the nats that $x$ tells
+# about $\code{z}$.**
 
 # %%
 one_plus_v = torch.trapezoid(posterior * log_ratio.exp(), z)
@@ -485,10 +515,10 @@ print("✓ the errors of 2,000 runs are as predicted, and 1 + V is at least e^KL
 # %% [markdown] slide="Maximum Likelihood Estimation (2)"
 # ## Not dimensions, not pixels: nats
 #
-# "High-dimensional integrals are intractable" is what one often reads. Is it the dimension? The linear model
-# $x = W\code{z} + \sigma_x\eps{\varepsilon}$ can tell, because its posterior is Gaussian and known, in any
-# dimension. For a Gaussian posterior with means $\mu_d$ and standard deviations $\sigma_d$, lesson 1 has the KL,
-# and the integral for $1 + V$ is as easy:
+# One often reads that the integral is intractable because $\code{z}$ has many dimensions. Is it the dimensions? The
+# linear model $x = W\code{z} + \sigma_x\eps{\varepsilon}$ can tell, because its posterior is Gaussian and known for
+# each $D$. For independent dimensions with means $\mu_d$ and standard deviations $\sigma_d \le 1$, lesson 1 has
+# the KL, and the integral for $1 + V$ is just as easy:
 #
 # $$\log(1 + V) = \sum_d \Big[\frac{\mu_d^2}{2 - \sigma_d^2} - \log\sigma_d - \tfrac12\log(2 - \sigma_d^2)\Big].$$
 
@@ -497,38 +527,39 @@ print("✓ the errors of 2,000 runs are as predicted, and 1 + V is at least e^KL
 def nats_and_log_v(W, sigma_x):
     """KL(p(z|x) ‖ p(z)) and log(1 + V) at x = W (1, …, 1), for a W with orthogonal columns."""
     x = W.sum(1)[None]
-    answer = exact.LinearGaussian(W, torch.zeros(len(W)), sigma_x).posterior(x)
-    mu, s2 = answer.mean[0], answer.covariance_matrix.diagonal()
+    model = exact.LinearGaussian(W, torch.zeros(len(W)), sigma_x)
+    mu, s2 = model.posterior(x).mean[0], model.posterior_covariance.diagonal()
     kl = (mu**2 + s2 - 1 - s2.log()).sum() / 2
     return kl, (mu**2 / (2 - s2) - s2.log() / 2 - (2 - s2).log() / 2).sum()
 
 
 # %%
 models = {
-    "1 code, 1 pixel": (torch.eye(1), 0.5),
-    "1 code, 1,024 pixels": (torch.ones(1024, 1), 0.5),
-    "1 code, 1 sharp pixel": (torch.eye(1), 0.0001),
-    "12 codes, 12 pixels": (torch.eye(12), 0.5),
-    "50 codes, 50 pixels": (torch.eye(50), 0.5),
-    "50 codes, 50 faint pixels": (0.05 * torch.eye(50), 0.5),
+    "D = 1, 1 pixel": (torch.eye(1), 0.5),
+    "D = 1, 1,024 pixels": (torch.ones(1024, 1), 0.5),
+    "D = 1, 1 sharp pixel": (torch.eye(1), 0.0001),
+    "D = 12, 12 pixels": (torch.eye(12), 0.5),
+    "D = 50, 50 pixels": (torch.eye(50), 0.5),
+    "D = 50, 50 faint pixels": (0.2 * torch.eye(50), 0.5),
 }
-print(f"{'':>25} {'nats':>5} {'1 + V':>8}   codes for an error of 10 %")
+print(f"{'':>25} {'nats':>5} {'1 + V':>8}  random codes for an error of 10 %")
 for name, (W, sigma_x) in models.items():
     kl, log_v = nats_and_log_v(W, sigma_x)
-    print(f"{name:>25} {kl:5.1f} {log_v.exp():8.1e} {log_v.expm1() / 0.1**2:9.0e}")
+    print(f"{name:>25} {kl:5.1f} {log_v.exp():8.2g} {log_v.expm1() / 0.1**2:9.2g}")
 
 # %% [markdown]
-# Fifty codes can be cheap, if $x$ says little about each of them. A single code can be expensive, if $x$ pins it
-# down to four digits. And a thousand pixels that repeat the same number add only a few nats. Dimensions and pixels
-# matter *through* the nats. In the fourth and fifth rows each dimension adds 0.72 nats and multiplies $1 + V$
-# by 2.4.
+# Compare the first row with the last: one dimension or fifty, it takes a few hundred random codes, because $x$ tells
+# 0.7 nats in both. Compare the third with the fourth: a single dimension costs about as much as twelve, if $x$
+# pins it down to four digits. And a thousand pixels that repeat the same number add a few nats. Dimensions and
+# pixels matter through the nats that they bring. In the fourth and fifth rows each dimension brings 0.72 nats and
+# multiplies $1 + V$ by 2.4, and that is how fifty of them become hopeless.
 
 # %% [markdown] slide="Maximum Likelihood Estimation (2)"
 # ## The error bar does not know
 #
 # In practice $V$ is unknown. What people report is the *estimated* standard error: the standard deviation of the $K$
 # terms, divided by $\sqrt K$. "Estimate, plus or minus two standard errors" should contain the truth 95 times out
-# of 100. Does it, in the model with 12 codes, where $1 + V$ is 33,000 and we draw 1,000?
+# of 100. Does it, in the model with $D = 12$, where $1 + V$ is 33,000 and we draw 1,000 codes?
 
 # %%
 Predict("error_bar")
@@ -543,17 +574,18 @@ for d in range(1, 13):
         estimate, error = w.mean(1), w.std(1) / 1000**0.5
         true_error = (nats_and_log_v(torch.eye(d), 0.5)[1].expm1() / 1000).sqrt()
         covered = ((estimate - 1).abs() < 2 * error).double().mean()
-        print(f"{d:2} codes: median estimate {estimate.median():.2f} p(x), truth covered {covered:.0%}")
-        print(f"{'':>9} median error bar {error.median():.2f}, true one {true_error:.2f}")
+        print(f"D = {d:2}: median estimate {estimate.median():.2f}, truth covered {covered:.0%}")
+        print(f"{'':>7} median error bar {error.median():.2f}, true one {true_error:.2f}")
 
 # %% [markdown]
-# With one code the error bar is honest. With twelve it covers the truth in about a quarter of the runs: it is some
-# sixty times too small. The estimate is still unbiased. But its mean is carried by a rare code that happens to
-# explain $x$ very well. A run that has not met such a code is far too low, and its error bar is small, because
-# the terms that it has seen do not differ much. **A Monte Carlo estimate cannot report what it has missed.**
+# The numbers are in units of the true $p(x)$. In one dimension the error bar is honest. In twelve it covers the truth
+# in about a quarter of the runs, and it is typically more than fifty times too small. The estimate is still unbiased. But its mean is
+# carried by rare codes that happen to explain $x$ very well. A run that has not met one of them is far too low. Its
+# error bar is small as well, because it is computed from the same codes. **A Monte Carlo estimate cannot report what
+# it has missed.**
 #
-# See it happen. The lab now starts with these twelve codes. Follow one of the five runs: it creeps below the
-# truth, until a lucky code lifts it.
+# See it happen. The lab now starts with these twelve dimensions. Follow one of the five runs: it sinks slowly, until
+# a lucky code lifts it with a jump.
 
 # %%
 LikelihoodLab(theta=1.0, dim=12)
@@ -600,8 +632,8 @@ for K in (1000, 10_000):
     print(f"{len(off):3} estimates with K = {K:6,}: off by {off.min():.1f} to {off.max():.1f} nats")
 
 # %% [markdown]
-# A thousand codes can be off by many nats, and mostly downwards: these samples have no good code in them. Ten
-# thousand are usually off by less than one. How many nats does the face tell us, then? Bayes' rule again, now on
+# A thousand codes can be off by many nats, and the large errors are downwards: these samples have no good code in
+# them. Ten thousand are usually off by less than one nat. How many nats does the face tell us, then? Bayes' rule again, now on
 # the pool: give each code the weight $p_k \propto \dec{p_\theta(x\mid z_k)}$, with sum 1. These weights stand for
 # the posterior, and the prior gives $1/K$ to each code.
 
@@ -609,17 +641,20 @@ for K in (1000, 10_000):
 weight = log_px_z.softmax(0)
 nats = torch.xlogy(weight, 100_000 * weight).sum()
 one_plus_v = 100_000 * (weight**2).sum()
-print(f"{nats:.1f} nats, e^nats = {nats.exp():.0f}")
-print(f"1 + V = {one_plus_v:.0f}: the error with 100,000 codes is {(one_plus_v / 1e5).sqrt():.2f} nats")
+error = (one_plus_v / 100_000).sqrt()
+rounded = [round(v.item(), -2) for v in (nats.exp(), one_plus_v)]
+print(f"{nats:.1f} nats, e^nats about {rounded[0]:.0f}, 1 + V about {rounded[1]:.0f}")
+print(f"relative error of p(x) with 100,000 codes: {error:.2f}")
 
 # %% alt="Random codes as points in the plane of z2 and z3, a round cloud. They are shaded by the distance of their image from the face: dark in a small spot near the upper right edge of the cloud, lighter around it."
-plots.scatter(codes[:3000, 1:3], {"distance from the face": distance[:3000]}, axes=("$z_2$", "$z_3$"))
+some = {"distance from the face": distance[:3000]}
+plots.scatter(codes[:3000, 1:3], some, axes=("$z_2$", "$z_3$"))
 
 # %% [markdown]
 # Seven nats, as the encoder said in lesson 1, and this time without an encoder. The codes that count are in one dark
 # spot at the edge of the cloud, and about one prior code in a thousand falls into it.
 #
-# So is the likelihood of a VAE *intractable*? For this model it is merely expensive. A pool of 100,000 codes gives
+# So is the likelihood of a VAE *intractable*, as one reads? For this model it is merely expensive. A pool of 100,000 codes gives
 # $\log p_\theta(x)$ to about a tenth of a nat, for one face and one $\dec{\theta}$, in a few seconds. Training
 # on 4,000 faces for 50 epochs would ask for it 200,000 times. And a face that tells 25 nats instead of 7 would need
 # some $e^{25} \approx 7 \cdot 10^{10}$ codes.
@@ -635,8 +670,6 @@ plots.scatter(codes[:3000, 1:3], {"distance from the face": distance[:3000]}, ax
 #   and for each scaling of the pixels. Compare models on the same data.
 # - **Densities taken for probabilities.** $p_\theta(x)$ may exceed 1, and then $\log p_\theta(x)$ is positive. For
 #   our face it is more than a thousand nats.
-# - **A sum for an average.** Summed over $N$ the best $\dec{\theta}$ is the same, but the gradient is $N$ times as
-#   long, and the numbers of two data sets cannot be compared.
 # - **Reporting the training likelihood.** It is too good. Report a test set's.
 # - **exp before log.** The likelihood of an image overflows, or underflows to zero. Stay with logarithms.
 # - **Believing the error bar.** It knows the codes that were drawn, not those that were missed.

@@ -122,6 +122,12 @@ def test_random_codes_that_look_like_the_face(printed, posterior):
     assert (codes, one_in) == (100_000, 600)
 
 
+def test_the_closest_faces(printed):
+    off = printed.numbers("closest = [face]")
+    assert off == sorted(off, reverse=True)
+    assert 0.08 < off[0] < 0.2 and off[2] < 0.06 and off[3] < 0.025 and 0.0155 < off[4] < 0.0175
+
+
 def test_look_alikes_of_five_seeds():
     for seed in range(5):
         z = np.random.default_rng(seed).standard_normal((20_000, 4))
@@ -141,7 +147,7 @@ def test_the_likelihood_of_the_face(printed, posterior):
 def test_what_the_face_tells(printed, posterior):
     nats, e_nats, _, one_plus_v, codes, error = printed.numbers("one_plus_v = 100_000")
     assert nats == pytest.approx(posterior["nats"], abs=0.3)
-    assert e_nats == pytest.approx(math.exp(nats), rel=0.06)
+    assert e_nats == pytest.approx(math.exp(nats), rel=0.1)
     assert one_plus_v == pytest.approx(1 + posterior["V"], rel=0.25)
     assert codes == 100_000
     assert error == pytest.approx(math.sqrt(posterior["V"] / 1e5), abs=0.02)
@@ -206,13 +212,19 @@ def test_the_integral_and_the_points(printed):
         pytest.approx(p_x, abs=5e-5),
         pytest.approx(math.log(p_x), abs=5e-4),
     ]
-    for line, point in zip(printed.text("nats = torch.trapezoid").splitlines(), POINTS, strict=True):
+    lines = printed.text("nats = torch.trapezoid").splitlines()
+    for line, point in zip(lines, POINTS, strict=True):
         p, nats = (float(line.split(mark)[1].split()[0].strip(",")) for mark in ("p(x) =", "tells"))
         assert p == pytest.approx(on_the_arc(point)[0], rel=0.06)
         assert nats == pytest.approx(on_the_arc(point)[1], abs=0.006)
 
 
-def test_the_posterior_at_the_bottom_has_two_equal_bumps():
+def test_the_posterior_at_the_bottom_has_two_equal_bumps(printed):
+    said = np.array(printed.numbers("bottom = torch.tensor")).reshape(2, 5)[:, [1, 2, 4]]
+    prior = stats.norm.cdf(-2.5)
+    np.testing.assert_allclose(said[0], [prior, 1 - 2 * prior, prior], atol=0.006)
+    tail = integrate.quad(lambda z: joint((0.0, -1.0), z), 2.5, 8)[0] / on_the_arc((0, -1))[0]
+    np.testing.assert_allclose(said[1], [tail, 1 - 2 * tail, tail], atol=0.006)
     z = np.linspace(-6, 6, 12001)
     density = joint((0.0, -1.0), z)
     left, right = density[z < 0], density[z > 0]
@@ -238,7 +250,7 @@ def test_sigma_is_found_again(printed):
         def average(s, error=error):
             return np.log(np.exp(-error / (2 * s * s)) @ prior / (2 * math.pi * s * s)).mean()
 
-        grid = np.linspace(0.16, 0.24, 17)
+        grid = np.linspace(0.16, 0.24, 9)
         found.append(grid[np.argmax([average(s) for s in grid])])
     assert np.mean(said) == pytest.approx(np.mean(found), abs=0.015)
     assert np.mean(said) == pytest.approx(0.2, abs=0.01)
@@ -269,30 +281,30 @@ def test_nats_and_one_plus_v(printed):
 
 
 MODELS = {
-    "1 code, 1 pixel": ([1.0], 0.5, 1),
-    "1 code, 1,024 pixels": ([1.0] * 1024, 0.5, 1),
-    "1 code, 1 sharp pixel": ([1.0], 0.0001, 1),
-    "12 codes, 12 pixels": ([1.0], 0.5, 12),
-    "50 codes, 50 pixels": ([1.0], 0.5, 50),
-    "50 codes, 50 faint pixels": ([0.05], 0.5, 50),
+    "D = 1, 1 pixel": ([1.0], 0.5, 1),
+    "D = 1, 1,024 pixels": ([1.0] * 1024, 0.5, 1),
+    "D = 1, 1 sharp pixel": ([1.0], 0.0001, 1),
+    "D = 12, 12 pixels": ([1.0], 0.5, 12),
+    "D = 50, 50 pixels": ([1.0], 0.5, 50),
+    "D = 50, 50 faint pixels": ([0.2], 0.5, 50),
 }
 
 
 def test_linear_models(printed):
-    said = dict(rows(printed.text("12 codes, 12 pixels")))
+    said = dict(rows(printed.text("D = 12, 12 pixels")))
     assert said.keys() == MODELS.keys()
     for name, (W, noise, dims) in MODELS.items():
         nats, one_plus_v = linear(*in_one_dimension(W, W, noise), dims)
         figures = [float(n) for n in said[name]]
         assert figures[0] == pytest.approx(nats, abs=0.06), name
         assert figures[1] == pytest.approx(one_plus_v, rel=0.06), name
-        assert figures[2] == pytest.approx(100 * (one_plus_v - 1), rel=0.5), name
+        assert figures[2] == pytest.approx(100 * (one_plus_v - 1), rel=0.06), name
     nats, one_plus_v = linear(*in_one_dimension([1.0], [1.0], 0.5))
     assert round(nats, 2) == 0.72 and round(one_plus_v, 1) == 2.4  # "adds", "multiplies by"
 
 
 def test_the_error_bar(printed):
-    """Other draws, with NumPy: five times as many runs."""
+    """Other draws, with NumPy: five times 400 runs."""
     said = np.array(printed.numbers("in (1, 6, 12)")).reshape(3, 5)
     assert said[:, 0].tolist() == [1, 6, 12]
     _, one_plus_v = linear(*in_one_dimension([1.0], [1.0], 0.5))
@@ -303,7 +315,7 @@ def test_the_error_bar(printed):
         part = []
         for d in range(1, 13):
             z = rng.standard_normal(w.shape)
-            w *= stats.norm.pdf(1.0, z, 0.5) / stats.norm.pdf(1.0, 0, math.sqrt(1.25))
+            w *= np.exp(0.4 - 2 * (1 - z) ** 2) * math.sqrt(1.25) / 0.5  # N(1; z, ¼)/N(1; 0, 5/4)
             if d in (1, 6, 12):
                 bar = w.std(1, ddof=1) / math.sqrt(1000)
                 covered = (abs(w.mean(1) - 1) < 2 * bar).mean()
@@ -317,4 +329,4 @@ def test_the_error_bar(printed):
         assert line[3] == pytest.approx(expected[2], abs=4 * error[2] + 0.006)
         assert line[4] == pytest.approx(math.sqrt((one_plus_v**d - 1) / 1000), abs=0.006)
     assert 0.2 < mean[2, 1] < 0.33  # "about a quarter of the runs"
-    assert 50 < said[2, 4] / said[2, 3] < 80  # "some sixty times too small"
+    assert said[2, 4] / said[2, 3] > 50  # "more than fifty times too small"
