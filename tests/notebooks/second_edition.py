@@ -9,7 +9,7 @@ LESSONS = [
     # lesson 1
     "01_kl_divergence",
     # lesson 2
-    # "02_maximum_likelihood",
+    "02_maximum_likelihood",
     # lesson 3
     # "03_jensens_bound",
     # lesson 4
