@@ -34,9 +34,9 @@ print(f"mean of the log weights: {one_by_one.item():.2f} nats")
 
 # %% [markdown]
 # Fifty codes give the number of lesson 2, with about the same error. But look at the second line. It takes the
-# logarithm of each weight first, and then the mean. The result is lower. Is that chance? By how much
-# may the two differ? And which of them can we trust? These questions are about the logarithm and the mean, so we
-# leave the face and play a game.
+# logarithm of each weight first, and then the mean, and the result is lower. Is that chance? How far apart can the two
+# be? And which of them can we trust? These are questions about the logarithm and the mean. So we leave the face for a
+# while and play a game.
 #
 # ## One look
 #
@@ -89,7 +89,7 @@ print(f"{(money > 1).double().mean():.2%} of the players have more than 1 euro")
 # %% [markdown] slide="Jensen's inequality"
 # ## Chords above, tangents below
 #
-# It cannot, and the reason is the shape of the curve. A function $f$ on an interval is **convex** if its chords lie on
+# It cannot. The reason is the shape of the curve. A function $f$ on an interval is **convex** if its chords lie on
 # or above its curve: for all $a$, $b$ in the interval and all $\lambda$ between 0 and 1,
 #
 # $$f(\lambda a+(1-\lambda)b)\;\le\;\lambda f(a)+(1-\lambda)f(b).$$
@@ -329,15 +329,15 @@ check.lower_bound(lower_bound)
 
 
 # %%
-def weights(mu, sigma, *shape):
-    """w(z) = p(x|z) p(z) / q(z) for samples z of q = N(μ, σ²): (shape)."""
+def weights(x, mu, sigma, *shape):
+    """w(z) = p(x|z) p(z) / q(z) of the arc for samples z of q = N(μ, σ²): (shape)."""
     z = mu + sigma * torch.randn(shape, generator=generator)
     q = Normal(mu, sigma)
     return arc.log_px_z(x, z).exp() * prior.log_prob(z).exp() / q.log_prob(z).exp()
 
 
 # %%
-w = {name: weights(mu, sigma, 100_000) for name, (mu, sigma) in proposals.items()}
+w = {name: weights(x, mu, sigma, 100_000) for name, (mu, sigma) in proposals.items()}
 for name, draws in w.items():
     error = draws.log().std() / 100_000**0.5
     print(f"{name}: mean of log w {draws.log().mean():.2f} ± {error:.2f}")
@@ -359,13 +359,13 @@ for name, draws in w.items():
 # above: a few of its codes have a tiny weight, and the rest must make up for it, since $w/p(x)$ has the mean 1. A mean of a few draws is no bound either. If you try ten seeds and report the
 # best, you report luck. Give a mean with its standard error.
 #
-# But a draw is seldom *far* above. The weights are positive with the mean $p(x)$. If they exceeded $e^c\,p(x)$ with a
+# But a draw is seldom *far* above $\log p(x)$. The weights are positive with the mean $p(x)$. If they exceeded $e^c\,p(x)$ with a
 # probability larger than $e^{-c}$, this alone would make the mean exceed $p(x)$. So, for each $\enc{q}$ and each $c>0$,
 #
 # $$P\big(\log w\ge\log p(x)+c\big)\;\le\;e^{-c}.$$
 #
-# This is Markov's inequality. An estimate by importance weights, also a mean of $K$ of them, is too high by 5 nats
-# less than once in 148 times. It may well be too low by hundreds. Grosse, Ghahramani and Adams (2015) call this a
+# This is Markov's inequality, and it holds for a mean of $K$ weights too. Such an estimate is 5 nats or more too high less than
+# once in 148 times. It may well be too low by hundreds. Grosse, Ghahramani and Adams (2015) call this a
 # *stochastic lower bound*.
 
 # %% alt="Four falling curves over c: Markov's bound, which begins at one, and below it the shares of draws that exceed log p(x) by c. The good q begins highest, above a half, and is at zero first; the prior begins lowest, at a quarter, and reaches furthest to the right."
@@ -430,7 +430,7 @@ for name, (mu, sigma) in proposals.items():
     ratio = posterior[0] ** 2 / Normal(mu, sigma).log_prob(z).exp()
     V = torch.trapezoid(ratio[turn], z[turn]) - 1
     predicted[f"{name}: $V/2K$"] = V / (2 * K)
-    w = weights(mu, sigma, 4000, 256) / log_px.exp()
+    w = weights(x, mu, sigma, 4000, 256) / log_px.exp()
     delta = torch.stack([w[:, :k].mean(1) for k in K]) - 1
     gap = delta - delta.log1p()
     measured[name] = gap.mean(1), gap.std(1) / 4000**0.5
@@ -518,7 +518,7 @@ bump = posterior[0] * (z > 0)
 mu = (bump * z).sum() / bump.sum()
 sigma = 1.25 * ((bump * (z - mu) ** 2).sum() / bump.sum()).sqrt()
 for K in (10, 100, 1000):
-    w = weights(mu, sigma, K, 1000) / arc.log_px(x).exp()
+    w = weights(x, mu, sigma, K, 1000) / arc.log_px(x).exp()
     ess = (effective_sample_size(w) / K).mean()
     print(f"K = {K:4}: gap {-w.mean(0).log().mean():.2f} nats, ESS {ess:.0%} of K")
 reach = torch.special.log_ndtr((-mu - mu) / sigma)
@@ -527,8 +527,8 @@ print(f"one code of q is beyond the other bump's mean with probability e^{reach:
 # %% [markdown]
 # The weights look excellent, the estimates agree with one another, and they are $\log 2=0.69$ nats too low, whatever
 # $K$ we can pay for. On its own bump, $w/p(x)$ is about $\tfrac12$ of what it would be if that bump were
-# the whole posterior. Half of the posterior is missing, and to meet it once, $\enc{q}$ would have to be asked more than $e^{300}$
-# times. When in doubt, make $\enc{q}$ wider than the posterior, and start it in several places.
+# the whole posterior. Half of the posterior is missing, and to meet it once we would need some $e^{300}$ samples of
+# $\enc{q}$. When in doubt, make $\enc{q}$ wider than the posterior, and try it in several places.
 #
 # ## Back to the face
 #
