@@ -1,521 +1,178 @@
 # %% [markdown]
 # # 3 · Jensen's bound
 #
-# [Lesson 2](02_maximum_likelihood.ipynb) ended at a wall: log p(x) is the log of an integral over z, and no grid and no number of draws from
-# the prior will compute it in many dimensions. **If log p(x) cannot be computed, can it at least be bounded
-# from below by something that can, and how tight can the bound be made?**
+# **Can fifty codes do the work of 100,000?** In lesson 2 a pool of 100,000 random codes told us $\log p(x)$ of
+# one face, to about a tenth of a nat. Most codes were wasted, because the prior $\prior{p(z)}$ proposes them without
+# looking at the face. The encoder's bells $\enc{q}$ do look. So let $\enc{q}$ propose the codes. It draws good
+# codes too often, and we make up for that: each code gets the **importance weight**
 #
-# The tool stands twice on the lecture's slides: Jensen's inequality. It lets one swap a logarithm and an
-# expectation, at a price. This lesson shows where the price comes from, how large it is, and two ways to
-# lower it.
+# $$w(\code{z}) = \frac{\dec{p_\theta(x\mid z)}\,\prior{p(z)}}{\enc{q(z)}} .$$
 #
-# **After it you will be able to**
-#
-# - prove Jensen's inequality in three lines, and say when it is an equality;
-# - predict how far the log of a Monte Carlo mean lies below the log of the true mean, before measuring it;
-# - bound log p(x) with draws from the prior (loose), from a q (tight), and from K draws of q (tighter);
-# - average tiny probabilities without underflow.
+# The mean of the weights estimates $p(x)$. Here are twenty estimates, each from fifty codes.
 
 # %%
-from vaelib import bounds, check, plots
-from vaelib.exact import Arc, LinearGaussian
-from vaelib.widgets import JensenLab
+from vaelib import bounds, check, data, evaluation, exact, faces, plots
+from vaelib.checkpoint import load_vae
+from vaelib.widgets import JensenLab, Predict
 
 import torch
-from scipy import special
-from torch.distributions import Normal
+from torch.distributions import Binomial, Normal
 
 # %%
 torch.set_default_dtype(torch.float64)
-generator = torch.Generator().manual_seed(3)
-
-# %% [markdown] slide="Jensen's inequality"
-# ## A chord over a curve
-#
-# A function f is **convex** if every chord lies on or above its curve: for all a, b and 0 ≤ λ ≤ 1,
-#
-# $$f(\lambda a + (1-\lambda) b) \;\le\; \lambda f(a) + (1-\lambda) f(b).$$
-#
-# On the left the point is mixed first and then put on the curve. On the right both points are put on the curve
-# and then mixed, along the chord. A function is **concave** if −f is convex.
-#
-# *Predict*: which of these are convex on the interval from 0.2 to 3: −log t, t², exp t, √t, sin t?
-
+vae = load_vae(data.shipped("faces_vae.safetensors")).double()
+face = faces.render(0.5, 0.7).double()[None]
+runs = [evaluation.log_marginal(vae, face, n_samples=50, seed=run) for run in range(20)]
+runs = torch.cat(runs)
+print(f"log of the mean weight: {runs.mean():.2f}, give or take {runs.std():.2f} nats")
 
 # %%
-def chords_are_above(f, lo, hi):
-    """Whether no chord of f, of all pairs on a grid of [lo, hi] and 9 values of λ, dips below f."""
-    t = torch.linspace(lo, hi, 41)
-    a, b, share = t[:, None, None], t[:, None], torch.linspace(0.1, 0.9, 9)
-    return bool((f(share * a + (1 - share) * b) <= share * f(a) + (1 - share) * f(b) + 1e-12).all())
-
-
-def curves_upwards(f, lo, hi):
-    """Whether f″ ≥ 0 on a grid of [lo, hi]; the derivatives are autograd's."""
-    t = torch.linspace(lo, hi, 41, requires_grad=True)
-    (slope,) = torch.autograd.grad(f(t).sum(), t, create_graph=True)
-    (curvature,) = torch.autograd.grad(slope.sum(), t)
-    return bool((curvature >= 0).all())
-
+generator = torch.Generator().manual_seed(3)
+with torch.no_grad():
+    one_by_one = bounds.elbo(vae, face, 1000, kl="monte_carlo", generator=generator).total
+print(f"mean of the log weights: {one_by_one.item():.2f} nats")
 
 # %% [markdown]
-# Two tests that have nothing to do with each other, chords and second derivatives, agree on all five.
-
+# Fifty codes give the number of lesson 2, with about the same error. But look at the second line. It takes the
+# logarithm of each weight first, and then the mean, and the result is lower. Is that chance? How far apart can the two
+# be? And which of them can we trust? These are questions about the logarithm and the mean. So we leave the face for a
+# while and play a game.
+#
+# ## One look
+#
+# You roll a fair die. If a six comes up, I give you three times your stake. If not, you get 60 % of it back. On
+# average you get back
+#
+# $$\tfrac16\cdot 3+\tfrac56\cdot 0.6=1$$
+#
+# times your stake, so the game is fair. The lab shows the two results $x_1 = 0.6$ and $x_2 = 3$ on the curve of
+# $-\log x$. At $K = 1$ you put all your money on one die. At larger $K$ you split it into $K$ equal
+# stakes, with a die for each, and $\bar x$ is what you get back in all.
+#
+# 1. The vertical bar is the gap between the mean of $-\log x$ and $-\log$ of the mean. Close it in three
+#    different ways: with the points, with the probability, with another curve.
+# 2. Return to the start and raise $K$. What happens to the gap? At which $K$ is it a tenth of what it was?
 
 # %%
-def minus_log(t):
-    return -t.log()
+JensenLab(x1=0.6, x2=3.0, weight=1 / 6)
 
+# %% [markdown] slide="Jensen's inequality"
+# ## A fair game that ruins you
+#
+# You have 1 euro, put all of it on one die, and do the same with what you get back, a hundred times.
 
-functions = (minus_log, torch.square, torch.exp, torch.sqrt, torch.sin)
-verdicts = {f.__name__: chords_are_above(f, 0.2, 3.0) for f in functions}
-assert list(verdicts.values()) == [curves_upwards(f, 0.2, 3.0) for f in functions]
-verdicts
+# %%
+Predict("fair_game")
+
+# %% [markdown]
+# A hundred thousand players try it.
+
+# %% tags=["spoiler"]
+six = torch.rand(100_000, 100, generator=generator) < 1 / 6
+money = torch.where(six, 3.0, 0.6).prod(1)
+print(f"the player in the middle has {money.median():.0e} euros")
+print(f"{(money > 1).double().mean():.2%} of the players have more than 1 euro")
+
+# %% [markdown]
+# Nearly all are ruined, in a fair game. Money *multiplies*, so take logarithms, as we did with the odds in
+# lesson 1. Each round adds $\log 3$ or $\log 0.6$ to the logarithm of your money, on average
+#
+# $$\mathbb E[\log x]=\tfrac16\log 3+\tfrac56\log 0.6=-0.243,\qquad\text{while}\quad
+# \log\mathbb E[x]=\log 1=0 .$$
+#
+# After a hundred rounds that is $-24.3$, and $e^{-24.3}\approx 3\cdot 10^{-11}$. The mean of the money stays 1, but it is
+# carried by rare players who are absurdly rich. You have met this number: $3$ and $0.6$ are the ratios
+# $p(x)/q(x)$ of the loaded and the fair die, and 0.243 is $\gap{\mathrm{KL}(\text{fair}\,\|\,\text{loaded})}$.
+#
+# So the mean of a logarithm can lie below the logarithm of the mean. Can it also lie above?
+
+# %% [markdown] slide="Jensen's inequality"
+# ## Chords above, tangents below
+#
+# It cannot. The reason is the shape of the curve. A function $f$ on an interval is **convex** if its chords lie on
+# or above its curve: for all $a$, $b$ in the interval and all $\lambda$ between 0 and 1,
+#
+# $$f(\lambda a+(1-\lambda)b)\;\le\;\lambda f(a)+(1-\lambda)f(b).$$
+#
+# On the left the points are mixed and put on the curve. On the right they are put on the curve and then mixed, along the
+# chord. It is **strictly convex** if "$\le$" is "$<$" whenever $a\ne b$ and $0<\lambda<1$. And $f$ is *concave*
+# if $-f$ is convex.
+
+# %% alt="The convex curve of minus log t. A chord joins its points at 0.6 and at 3 and lies above the curve; a tangent touches the curve at t = 1 and lies below it. A vertical bar at t = 1 leads from the curve up to the chord."
+t = torch.linspace(0.3, 3.4, 311)
+results, chances = torch.tensor([0.6, 3.0]), torch.tensor([5 / 6, 1 / 6])
+plots.jensen(
+    curve=(t, -t.log()),
+    points=(results, -results.log()),
+    weights=chances,
+    tangent=1 - t,
+    labels=("$t$", r"$-\log t$"),
+)
+
+# %% [markdown]
+# The picture shows a second fact: the curve lies above its tangent. We shall need a tangent, so we derive it
+# from the chords. Take $a<m<b$ in the interval. The chord from $a$ to $b$ lies on or above the curve at $m$. Put
+# $\lambda=(b-m)/(b-a)$ into the definition, and sort:
+#
+# $$\frac{f(m)-f(a)}{m-a}\;\le\;\frac{f(b)-f(m)}{b-m}.$$
+#
+# A slope on the left of $m$ is at most a slope on the right of $m$. This holds for each $a$ and each $b$. So there is
+# a number $s$ that is at least as large as each slope on the left, and at most as large as each slope on the right.
+# The line through $(m,f(m))$ with the slope $s$ then lies on or below the curve, on both sides:
+#
+# $$f(t)\;\ge\;f(m)+s\,(t-m)\qquad\text{for all } t \text{ in the interval}.$$
+#
+# It is called a **supporting line** at $m$. If $f$ has a derivative at $m$, both kinds of slope tend to it as $a$ and
+# $b$ approach $m$. Then $s=f'(m)$, and the supporting line is the tangent. If not, as for $|t|$ at 0, there
+# is still a line.
+#
+# If $f$ is strictly convex, the line touches the curve at $m$ only. Suppose that it also touched at some $t\ne m$.
+# Halfway between, the chord would lie on the line. But the curve would be strictly below the chord, so below its own
+# supporting line.
+
+# %% [markdown] tags=["aside"]
+# #### Aside: the way back, and the second derivative
+#
+# **From lines to chords.** Let $f$ have a supporting line at each point inside the interval. For $a$, $b$, $\lambda$ take the
+# one at $m=\lambda a+(1-\lambda)b$. It says $f(a)\ge f(m)+s(a-m)$ and $f(b)\ge f(m)+s(b-m)$. Add the two with the
+# weights $\lambda$ and $1-\lambda$. The terms with $s$ cancel, and the chord lies on or above the curve. So inside an
+# interval, chords above and lines below are the same property.
+#
+# **A test.** If $f''\ge0$ on an interval, then $f'$ does not decrease. By the mean value theorem a slope on the left of $m$
+# is $f'$ at some point left of $m$, and a slope on the right is $f'$ at some point right of it. So the slopes are in
+# order, and $f$ is convex. If $f''>0$, it is strictly convex. For $-\log t$ we have $f''=1/t^2>0$.
 
 # %% [markdown] slide="Jensen's inequality" exercises=["3.1"]
-# ## From two points to all
+# ## From two points to a distribution
 #
-# Two points with weights λ and 1 − λ are a random variable with two values. **Jensen's inequality** says the
-# same of any random variable g(x): if f is convex,
+# Two points with probabilities $\lambda$ and $1-\lambda$ are a random variable with two values. **Jensen's
+# inequality** says the same of other random variables. Let $f$ be convex on an interval, let $g(x)$ take
+# values in it, let $\mathbb E|g(x)|$ be finite, and $m=\mathbb E[g(x)]$. Then
 #
-# $$\mathbb{E}[f(g(x))] \;\ge\; f(\mathbb{E}[g(x)]).$$
+# $$\mathbb E[f(g(x))]\;\ge\;f(\mathbb E[g(x)]).$$
 #
-# *Proof.* Let m = E[g(x)]. A convex curve lies on or above each of its tangents, so also above the one at m:
-#
-# $$\begin{aligned}
-# f(t) &\ge f(m) + f'(m)\,(t-m) && \text{for every } t,\\
-# \mathbb{E}[f(g(x))] &\ge f(m) + f'(m)\,\big(\mathbb{E}[g(x)]-m\big) && \text{put } t = g(x),\text{ take expectations},\\
-# &= f(m) = f(\mathbb{E}[g(x)]) && \text{since } \mathbb{E}[g(x)] = m. \qquad\blacksquare
-# \end{aligned}$$
-#
-# The picture says it without letters. Points on a convex curve span a polygon, and the polygon lies above the
-# curve. Whatever weights the points have, their mean lies in the polygon. It cannot get below the curve.
-
-# %%
-x, weights = torch.tensor([0.25, 0.6, 1.2, 2.2, 3.2]), torch.tensor([0.3, 0.2, 0.2, 0.1, 0.2])
-
-# %%
-mean, t = weights @ x, torch.linspace(0.15, 3.5, 300)
-plots.jensen(
-    curve=(t, minus_log(t)),
-    points=(x, minus_log(x)),
-    weights=weights,
-    tangent=minus_log(mean) - (t - mean) / mean,
-    labels=("t", "−log t"),
-    alt="The convex curve −log t with five points on it, joined to a polygon that lies above the curve. The "
-    "weighted mean of the points is inside the polygon; a vertical bar, the gap, leads from it down to the "
-    "curve, and a tangent touches the curve at the bar's foot.",
-)
-
-# %% [markdown]
-# Now with numbers, one for each line of the proof. Let x ~ N(0, 1), and take expectations by an integral over
-# a fine grid. For each pair (f, g) the gap E f(g) − f(E g) has a closed form that has been found by other
-# means:
-#
-# - f = t², g = x: E x² − (E x)², which is the variance of x, 1;
-# - f = exp, g = x: exp(½) − 1, by the mean of the log-normal distribution;
-# - f = −log, g = exp(x/2): 0 + log exp(⅛) = ⅛, by the same;
-# - f = 3t + 1, g = x: 0. A straight line is its own tangent and its own chord.
-#
-# The columns are the three lines of the proof: E f(g), the mean of the tangent, f(E g).
-
-
-# %%
-def expectation(h):
-    """E h(x) for x ~ N(0, 1), by the trapezoid rule on [−12, 12]."""
-    x = torch.linspace(-12, 12, 2401)
-    return torch.trapezoid(Normal(0.0, 1.0).log_prob(x).exp() * h(x), x)
-
-
-# %%
-def proof(f, g):
-    """The proof's numbers: E f(g), E[the tangent at m = E g], f(m)."""
-    m = expectation(g)
-    at_m, slope = torch.func.jvp(f, (m,), (torch.ones(()),))
-    tangent = expectation(lambda x: at_m + slope * (g(x) - m))
-    return torch.stack([expectation(lambda x: f(g(x))), tangent, at_m])
-
-
-# %%
-def line(t):
-    return 3 * t + 1
-
-
-def identity(x):
-    return x
-
-
-def half_log_normal(x):
-    return (x / 2).exp()
-
-
-# %%
-cases = {torch.square: identity, torch.exp: identity, minus_log: half_log_normal, line: identity}
-known = torch.tensor([1.0, torch.tensor(0.5).expm1(), 0.125, 0.0])
-lines = torch.stack([proof(f, g) for f, g in cases.items()])
-torch.testing.assert_close(lines[:, 0] - lines[:, 2], known, atol=1e-10, rtol=0)
-for (f, g), row in zip(cases.items(), lines, strict=True):
-    print(f"{f.__name__:>9} of {g.__name__:<15}", *(f"{number:z8.4f}" for number in row))
-
-# %% [markdown]
-# **When is it an equality?** Where the curve touches its tangent at every value that g(x) takes. For a
-# strictly convex f, such as −log, that is at m only: equality if and only if g(x) is *constant*. Remember
-# this; it is how the bound at the end of this lesson becomes tight.
-#
-# **How large is the gap otherwise?** Go one term further than the tangent:
-# f(t) ≈ f(m) + f′(m)(t − m) + ½ f″(m)(t − m)². Taking expectations,
-#
-# $$\mathbb{E}[f(g)] - f(\mathbb{E}[g]) \;\approx\; \tfrac12 f''(m)\operatorname{Var}[g],
-# \qquad\text{for } f = -\log:\quad \frac{\operatorname{Var}[g]}{2m^2}.$$
-#
-# For g = exp(s x) everything is known: the gap is ½ s², and Var[g]/m² = exp(s²) − 1.
-#
-# *Predict*: up to which spread s is the approximation good?
-
-
-# %%
-def log_normal_gap(s):
-    """E[−log g] − (−log E[g]) for g = exp(s x)."""
-    return expectation(lambda x: -s * x) + expectation(lambda x: (s * x).exp()).log()
-
-
-# %%
-s = torch.linspace(0, 1.2, 25)
-gap = torch.stack([log_normal_gap(spread) for spread in s])
-torch.testing.assert_close(gap, s**2 / 2, atol=1e-9, rtol=0)
-approximation = torch.expm1(s**2) / 2
-assert ((approximation / gap)[1:6] < 1.04).all() and approximation[-1] > 2 * gap[-1]
-
-# %%
-plots.curves(
-    {"E[−log g] − (−log E[g]), nats": {"exact": gap, "½ Var[g]/m²": approximation}},
-    x=s,
-    xlabel="s, the spread of log g",
-    alt="The exact gap and its approximation by half the relative variance, over the spread s: they start "
-    "as one curve, and beyond a spread of about a half the approximation runs away upwards.",
-)
-
-# %% [markdown] slide="Jensen's inequality"
-# ## KL ≥ 0 again
-#
-# With f = −log and g = p/q the proof of lesson 1 is one line of Jensen, now for densities:
-#
-# $$\mathrm{KL}(q\,\|\,p) = \mathbb{E}_q\Big[-\log\frac{p(z)}{q(z)}\Big] \ge -\log\mathbb{E}_q\Big[\frac{p(z)}{q(z)}\Big]
-# = -\log\int_{q>0} p(z)\,dz \ge 0 .$$
-#
-# So a KL *is* a Jensen gap, and it closes where p/q is constant. The same lines in numbers, for
-# q = N(1, ½²), and for a q that is uniform on [−1, 1], both against p = N(0, 1).
-
-
-# %%
-def kl_lines(z, q):
-    """KL(q‖p), −log E_q[p/q], −log ∫_{q>0} p for p = N(0, 1); q (n,) on a grid z (n,) of q > 0."""
-    p = Normal(0.0, 1.0).log_prob(z).exp()
-    kl = torch.trapezoid(q * -(p / q).log(), z)
-    return torch.stack([kl, -torch.trapezoid(q * (p / q), z).log(), -torch.trapezoid(p, z).log()])
-
-
-# %%
-wide, short = torch.linspace(-9, 11, 20_001), torch.linspace(-1, 1, 20_001)
-normal = kl_lines(wide, Normal(1.0, 0.5).log_prob(wide).exp())
-uniform = kl_lines(short, torch.full_like(short, 0.5))
-print("Gaussian q", *(f"{number:z.4f}" for number in normal))
-print(" uniform q", *(f"{number:z.4f}" for number in uniform))
-
-# %% [markdown]
-# Independent oracles: the closed form of lesson 1 for the first. For the second, KL = −log 2 + ½ log 2π + ⅙
-# (the mean of z²/2 under q is ⅙), and the mass of N(0, 1) between −1 and 1 from the error function.
-
-# %%
-torch.testing.assert_close(
-    normal[0], torch.tensor(2.0).log() + (0.25 + 1) / 2 - 0.5, atol=1e-8, rtol=0
-)
-by_hand = -torch.tensor(2.0).log() + 0.5 * torch.tensor(2 * torch.pi).log() + 1 / 6
-torch.testing.assert_close(uniform[0], by_hand, atol=1e-8, rtol=0)
-torch.testing.assert_close(
-    uniform[2], -torch.tensor(special.erf(0.5**0.5)).log(), atol=1e-8, rtol=0
-)
-
-# %% [markdown] slide="Jensen's inequality"
-# ## The log of a mean is biased low
-#
-# The logarithm is concave, so for it the inequality turns round: **log E[w] ≥ E[log w]**. This bites whoever
-# estimates log p(x). Let p̂ = (w_1 + … + w_K)/K be a Monte Carlo mean with E[p̂] = p: unbiased. Its logarithm
-# is not: E[log p̂] ≤ log p. By how much? Write p̂ = p (1 + δ). Then E[δ] = 0, Var[δ] = V/K with
-# V = Var[w]/p², and with log(1 + δ) = δ − ½δ² + …
-#
-# $$\mathbb{E}[\log\hat p\,] - \log p = \mathbb{E}[\log(1+\delta)] \approx -\frac{V}{2K}.$$
-#
-# To test it we need weights whose V is known: log-normal ones, w = exp(s x − ½s²) with x ~ N(0, 1), have mean
-# p = 1 and V = exp(s²) − 1. At K = 1 the bias is −½s² exactly. At K = 2 it is a double integral.
-#
-# *Predict*: the bias at K = 1 and at K = 100, for s = 0.7.
-
-# %%
-s, K = torch.tensor(0.7), torch.tensor([1, 2, 4, 8, 16, 32, 64, 128, 256])
-V = torch.expm1(s**2)
-
-# %%
-x = torch.linspace(-9, 9, 721)
-density, w = Normal(0.0, 1.0).log_prob(x).exp(), (s * x - s**2 / 2).exp()
-inner = torch.trapezoid(density * ((w[:, None] + w) / 2).log(), x)
-exact = torch.stack([-(s**2) / 2, torch.trapezoid(density * inner, x)])
-{"exact": [f"{e:.4f}" for e in exact], "predicted": [f"{-V / (2 * k):.4f}" for k in K[:2]]}
-
-# %% [markdown]
-# To measure: 20,000 estimates p̂ for every K, and the mean of their logarithms. At large K the bias is much
-# smaller than the scatter of log p̂, and would drown in it. But we know that E[δ] = 0, so log(1 + δ) − δ has
-# the same mean as log(1 + δ), and hardly any scatter. It is the tangent of the proof once more: log(1 + δ) − δ
-# is never positive, not for a single draw.
-
-
-# %%
-def log_bias(w):
-    """E[log p̂] − log p and its standard error, (2,), from R rows of K weights w/p, (R, K)."""
-    p_hat = w.mean(1)  # 1 + δ
-    below = p_hat.log() - (p_hat - 1)
-    assert (below < 1e-14).all()
-    return torch.stack([below.mean(), below.std() / len(w) ** 0.5])
-
-
-# %%
-x = torch.randn(20_000, 256, generator=generator)
-w = (s * x - s**2 / 2).exp()
-measured, errors = torch.stack([log_bias(w[:, :k]) for k in K]).T
-assert ((measured[:2] - exact).abs() < 4 * errors[:2]).all()
-assert ((measured[4:] / (-V / (2 * K[4:]))) - 1).abs().max() < 0.06
-
-# %%
-plots.against(
-    K,
-    predicted={"V/2K": V / (2 * K)},
-    measured={"log p − mean of log p̂": (-measured, errors)},
-    xlabel="K, draws in each estimate",
-    ylabel="nats too low",
-    log="xy",
-    alt="How far the log of a Monte Carlo mean is too low, over K, on logarithmic axes: the measured points "
-    "lie below the predicted straight line at the smallest K, and come onto it as K grows.",
-)
-
-# %% [markdown]
-# Each doubling of K halves the bias, as predicted. The same happens to log p(x). Take the arc, our model with
-# a one-dimensional z whose log p(x) is known by quadrature, and estimate p(x) by the mean of p(x|z_k) over
-# draws z_k from the prior. The integral that V needs, E[p(x|z)²], is on the same grid.
-
-# %%
-arc, x = Arc(sigma_x=0.2), torch.tensor([[0.6, 0.9]])
-log_px = arc.log_px(x)[0]
-
-# %%
-prior = Normal(0.0, 1.0).log_prob(arc.z).exp()
-relative = (arc.log_px_z(x, arc.z) - log_px).exp()  # p(x|z)/p(x) on the grid
-torch.testing.assert_close(torch.trapezoid(prior * relative, arc.z), torch.tensor(1.0))
-V = torch.trapezoid(prior * relative**2, arc.z) - 1
-f"log p(x) = {log_px:.3f}, V = {V:.2f}; for K = 100 predicted {V / 200:.3f} nats too low"
-
-# %%
-z = torch.randn(20_000, 100, generator=generator)
-bias, error = log_bias((arc.log_px_z(x, z) - log_px).exp())
-assert abs(bias + V / 200) < 4 * error + 0.1 * V / 200
-f"measured: {-bias:.3f} nats too low"
-
-# %% [markdown] slide="Jensen's inequality" exercises=["3.2"]
-# ## A lower bound of log p(x)
-#
-# Now turn the nuisance into a tool. A bias that has a known sign is a bound. Nothing but Jensen, with log p(x)
-# written as the log of an expectation under the prior:
-#
-# $$\log p(x) = \log \mathbb{E}_{p(z)}[p(x|z)] \;\ge\; \mathbb{E}_{p(z)}[\log p(x|z)].$$
-#
-# The right-hand side needs no integral inside a logarithm: draw z, average log p(x|z). But it is loose. Most z
-# have nothing to do with x, their p(x|z) is nearly zero, and its logarithm is a large negative number.
-#
-# The remedy is to draw z where it matters, from a distribution q of our choice, and to pay for it with a
-# weight. Multiply and divide by q:
+# *Proof.* Take the supporting line at $m$, put $t=g(x)$, and take expectations:
 #
 # $$\begin{aligned}
-# \log p(x) &= \log\int p(x|z)\,p(z)\,dz = \log\int q(z)\,\frac{p(x|z)\,p(z)}{q(z)}\,dz\\
-# &= \log\mathbb{E}_q[w(z)] \qquad\text{with } w(z) = \frac{p(x|z)\,p(z)}{q(z)},\\
-# &\ge \mathbb{E}_q[\log w(z)] = \mathbb{E}_q\big[\log p(x|z) + \log p(z) - \log q(z)\big] .
+# f(g(x))&\ge f(m)+s\,(g(x)-m),\\
+# \mathbb E[f(g(x))]&\ge f(m)+s\,(\mathbb E[g(x)]-m)=f(m).\qquad\blacksquare
 # \end{aligned}$$
 #
-# This is the bound that the VAE maximises; lesson 4 is about it. With q the prior it is the loose bound again.
+# (Two details. If $m$ is an end of the interval, $g(x)=m$ with probability one, and both sides are equal. And since
+# $f(g(x))$ lies above something with a finite mean, its expectation exists; it may be $+\infty$.)
 #
-# *Predict*: which q would make it an equality? (When is Jensen's inequality one?)
-
-# %%
-mu, sigma = arc.posterior_moments(x)
-proposals = {
-    "prior": (torch.zeros(1), torch.ones(1)),
-    "poor q": (mu + sigma, 2 * sigma),
-    "good q": (mu, 1.25 * sigma),
-}
-for name, (m, s) in proposals.items():
-    print(f"{name:>7}: bound {arc.elbo(x, m, s.log()).item():8.3f}, log p(x) {log_px:.3f} nats")
-
-# %% [markdown]
-# The numbers are `vaelib`'s exact bound on the arc. The good q has the mean of the true posterior p(z|x) and is a
-# quarter too wide; the poor one is a standard deviation off and twice too wide. The same by Monte Carlo, term by
-# term as the formula stands, and for the prior also by an integral over the grid:
-
-
-# %%
-def log_weights(arc, x, mu, sigma, eps):
-    """log w(z_k) = log p(x|z_k) + log p(z_k) − log q(z_k), z_k = μ + σ ε_k ~ q; eps (...) -> (...)."""
-    z = mu + sigma * eps
-    log_px_z = arc.log_px_z(x, z)
-    log_pz = Normal(0.0, 1.0).log_prob(z)
-    log_qz = Normal(mu, sigma).log_prob(z)
-    return log_px_z + log_pz - log_qz
-
-
-# %%
-eps = torch.randn(100_000, generator=generator)
-for m, s in proposals.values():
-    log_w = log_weights(arc, x, m, s, eps)
-    assert abs(log_w.mean() - arc.elbo(x, m, s.log())) < 4 * log_w.std() / len(eps) ** 0.5
-by_integral = torch.trapezoid(prior * arc.log_px_z(x, arc.z), arc.z)
-torch.testing.assert_close(by_integral, arc.elbo(x, torch.zeros(1), torch.zeros(1))[0])
-
-# %% [markdown]
-# And the equality? It holds where w(z) is constant: p(x|z) p(z) = const · q(z), which says that q is the
-# **posterior** p(z|x), and that the constant is p(x). The linear-Gaussian model has a Gaussian posterior, so there
-# it can be tried. Not only the mean of log w, *every single draw* must then give log p(x):
-
-# %%
-model = LinearGaussian(torch.tensor([[1.0], [-0.5]]), torch.tensor([0.2, 0.1]), sigma_x=0.3)
-_, x_linear = model.sample(1, generator)
-q = model.posterior(x_linear)
-z = q.mean + q.covariance_matrix.sqrt()[..., 0] * torch.randn(5, 1, generator=generator)
-
-# %%
-log_px_z = Normal(z @ model.W.T + model.b, model.sigma_x).log_prob(x_linear).sum(-1)
-log_w = log_px_z + Normal(0.0, 1.0).log_prob(z).sum(-1) - q.log_prob(z)
-torch.testing.assert_close(log_w, model.log_px(x_linear).expand(5), atol=1e-12, rtol=0)
-{"log w": [f"{v:.2f}" for v in log_w.tolist()], "log p(x)": f"{model.log_px(x_linear).item():.2f}"}
-
-# %% [markdown] slide="Jensen's inequality" exercises=["3.3"]
-# ## K samples, a tighter bound
+# **When is it an equality?** If $\mathbb E[f(g(x))]$ is finite: when $f(g(x))$ is on the line with probability
+# one. For a strictly convex $f$ the line touches at $m$ only. So **for $-\log$, Jensen's inequality is an
+# equality if and only if $g(x)$ is constant**, with probability one.
 #
-# A better q is one way to lower the price; the other is to average *before* taking the logarithm. With K draws from q,
-#
-# $$L_K = \mathbb{E}\Big[\log\frac1K\sum_{k=1}^K w(z_k)\Big] \le \log p(x),$$
-#
-# by Jensen, since the mean inside has the expectation p(x). $L_1$ is the bound above. By the last section the gap
-# is about V/2K, where V is now the variance of w(z)/p(x) under q: more draws tighten it, and so does a better q.
-#
-# It never falls from K to K + 1. The mean of K + 1 weights is the mean of the K + 1 means that leave one weight
-# out, and log is concave, so for *every* set of weights
-#
-# $$\begin{aligned}
-# \log\frac{1}{K+1}\sum_{k} w_k &= \log\frac{1}{K+1}\sum_{j}\Big(\frac1K\sum_{k\ne j} w_k\Big)\\
-# &\ge \frac{1}{K+1}\sum_{j}\log\Big(\frac1K\sum_{k\ne j} w_k\Big);
-# \end{aligned}$$
-#
-# the expectation of the left is $L_{K+1}$, that of the right $L_K$.
-#
-# One obstacle is not mathematical: w may be exp(−800), which a double cannot hold. Take the largest log w out
-# first, $\log\sum_k e^{a_k} = a_\text{max} + \log\sum_k e^{a_k - a_\text{max}}$: the largest term is then 1.
-
-
-# %%
-def log_mean_exp(log_w):
-    """log (1/K) Σ_k exp(log w_k) over the first dimension, (K, ...) -> (...)."""
-    largest = log_w.max(0).values
-    return largest + (log_w - largest).exp().mean(0).log()
-
-
-# %%
-tiny = torch.tensor([-800.0, -801.0, -802.0])
-oracle = torch.tensor(special.logsumexp(tiny.numpy())) - torch.tensor(3.0).log()
-torch.testing.assert_close(log_mean_exp(tiny), oracle)
-f"{log_mean_exp(tiny):.3f}; without taking the largest out: {tiny.exp().mean().log():.0f}"
-
-# %%
-log_w = log_weights(arc, x, *proposals["poor q"], torch.randn(6, 1000, generator=generator))
-torch.testing.assert_close(log_mean_exp(log_w), bounds.importance_weighted_bound(log_w))
-left_out = torch.stack([log_mean_exp(torch.cat([log_w[:j], log_w[j + 1 :]])) for j in range(6)])
-assert (log_mean_exp(log_w) >= left_out.mean(0) - 1e-12).all()
-"log mean of six ≥ mean log of the means of five, 1,000 times"
-
-# %% [markdown]
-# Now the gap log p(x) − $L_K$ for all three, from K = 1 to 1024, measured with the trick of the last section, and
-# the predictions V/2K. Since w(z)/p(x) = p(z|x)/q(z), V is the integral of p(z|x)²/q(z), minus 1. It is taken here
-# over one turn of the arc, the one on which x lies; the end of this lesson says what is beyond.
-
-# %%
-log_posterior = arc.log_px_z(x, arc.z) + Normal(0.0, 1.0).log_prob(arc.z) - log_px
-turn = (arc.z - mu).abs() < torch.pi
-
-# %%
-V = {}
-for name, (m, s) in proposals.items():
-    log_ratio = 2 * log_posterior - Normal(m, s).log_prob(arc.z)
-    V[name] = torch.trapezoid(log_ratio[turn].exp(), arc.z[turn]).item() - 1
-{name: f"{value:.3g}" for name, value in V.items()}
-
-# %%
-K = torch.tensor([1, 4, 16, 64, 256, 1024])
-gaps = {}
-for name, (m, s) in proposals.items():
-    eps = torch.randn(2000, 1024, generator=generator)
-    w = (log_weights(arc, x, m, s, eps) - log_px).exp()
-    bias, error = torch.stack([log_bias(w[:, :k]) for k in K]).T
-    assert abs(log_px + bias[0] - arc.elbo(x, m, s.log())) < 4 * error[0]
-    assert (bias.diff() > 0).all() and abs(-bias[-1] * 2048 / V[name] - 1) < 0.15
-    gaps[name] = (-bias, error)
-
-# %%
-plots.against(
-    K,
-    predicted={f"{name}: V/2K": V[name] / (2 * K) for name in gaps},
-    measured={f"{name}, measured": gap for name, gap in gaps.items()},
-    xlabel="K",
-    ylabel="log p(x) − bound, nats",
-    log="xy",
-    alt="The gap between log p(x) and the bound of K samples, on logarithmic axes. The prior's gap is largest, "
-    "then the poor q's, then the good q's, far below. All three fall with K and end on straight lines, the "
-    "predicted V/2K; the prior's begins far above its line.",
-)
-
-# %% [markdown]
-# All that can be done is in this picture: a better q moves down, more samples move right. The first is what an
-# encoder is for; it learns, once, and then each x costs one draw. The second is for the end, when a trained model
-# is to be measured: lesson 6 climbs this ladder.
-
-# %% [markdown] slide="Jensen's inequality"
-# ## Lab: a chord, and a mean of K draws
-#
-# Two points on a curve, the second with a probability of your choice. At K = 1 the bar at their mean, from the curve
-# up to the chord, is Jensen's gap. Then let x̄ be the mean of K draws: it scatters less, f(x̄) gathers around f(E x),
-# and E f(x̄) sinks from the chord to the curve. Its bias is exact here (a binomial sum), beside the prediction
-# ½ f″(E x) Var x/K; for f = −log that is V/2K.
-#
-# Things to try: close the gap in three ways (points, probability, curve). For x², compare the exact bias with the
-# prediction: why do they agree at every K? For −log, find the K at which the bias is a tenth of what it was at K = 1.
-
-# %%
-lab = JensenLab()
-lab
-
-# %% [markdown]
-# The same as a picture, for a page on which nothing moves.
-
-# %%
-lab.figure()
-
-# %% [markdown]
-# ## Exercises
-#
-# Write each function in place of its `raise`, from its formula and with the cells above out of sight; run it,
-# and then the cell below it. The check there tries it on inputs drawn anew each time and says whether it is
-# right and, if it is not, which mistake it looks like.
+# The logarithm is concave, so the sign turns round: $\log\mathbb E[w]\ge\mathbb E[\log w]$. It was not chance. In a
+# fair game, *any* results that vary make the logarithm of your money fall on average.
 
 # %% [markdown] exercise="3.1 ★"
 # ### Exercise 3.1 `jensen_gap`
 #
-# *5 minutes.* E f(x) − f(E x) for a random variable with values x (N,) and weights (N,) that sum to 1; f
-# takes a tensor and answers elementwise. A scalar.
+# *5 minutes.* $\mathbb E[f(x)]-f(\mathbb E[x])$ for a random variable with the values `x`, `(N,)`, and the
+# probabilities `weights`, `(N,)`. `f` takes a tensor and answers elementwise. A scalar.
 
 
 # %%
@@ -530,16 +187,132 @@ def jensen_gap(f, x, weights):
 # %%
 check.jensen_gap(jensen_gap)
 
+# %% [markdown]
+# **Is a KL a Jensen gap?** Often one reads so. Lesson 1 wrote KL as a mean of $-\log r$ with $r=q(x)/p(x)$.
+# Add and subtract the logarithm of the mean:
+#
+# $$\gap{\mathrm{KL}(p\,\|\,q)}=\underbrace{\mathbb E_p[-\log r]-(-\log\mathbb E_p[r])}_{\text{Jensen's gap}}
+# \;\underbrace{-\log\!\!\sum_{x:\,p(x)>0}\!\!q(x)}_{\text{what } p \text{ misses}} .$$
+#
+# Here are three dice of lesson 1, each against the fair one.
+
+# %%
+fair = torch.full((6,), 1 / 6)
+dice = {
+    "loaded": torch.tensor([0.1, 0.1, 0.1, 0.1, 0.1, 0.5]),
+    "no six": torch.tensor([0.2, 0.2, 0.2, 0.2, 0.2, 0.0]),
+    "no six, uneven": torch.tensor([0.4, 0.2, 0.2, 0.1, 0.1, 0.0]),
+}
+print(f"{'':>14} {'KL':>7} {'gap':>7} {'misses':>7}")
+for name, die in dice.items():
+    p, q = die[die > 0], fair[die > 0]
+    mean_of_log, log_of_mean = (p * (q / p).log()).sum(), (p * (q / p)).sum().log()
+    kl, gap, missed = -mean_of_log, log_of_mean - mean_of_log, -q.sum().log()
+    print(f"{name:>14} {kl:7.4f} {gap:z7.4f} {missed:z7.4f}")
+
+# %% [markdown]
+# If $p>0$ wherever $q>0$, the last term is zero, and the KL *is* the gap. Otherwise it is more. The second
+# die has no gap at all: its $r$ is constant, but it misses the six. Keep this last term in mind.
+
+# %% [markdown] slide="Jensen's inequality"
+# ## The log of a mean is biased low
+#
+# Back to estimates. Let $\hat p$ be the mean of $K$ independent weights with the expectation $p$. It is unbiased,
+# $\mathbb E[\hat p]=p$. Its logarithm is not: by Jensen, $\mathbb E[\log\hat p]\le\log p$. By how much is it too low?
+#
+# Let $V$ be the variance of one weight in units of $p^2$, as in lesson 2. Write $\hat p=p\,(1+\delta)$. Then
+# $\mathbb E[\delta]=0$ and $\mathbb E[\delta^2]=V/K$. If $\delta$ is small, $\log(1+\delta)\approx\delta-\tfrac12\delta^2$, and
+#
+# $$\mathbb E[\log\hat p]-\log p\;\approx\;-\frac{V}{2K},\qquad
+# \text{while the spread of } \log\hat p \text{ is}\;\approx\sqrt{V/K}.$$
+#
+# In the game, one stake has $V=\tfrac16\cdot 3^2+\tfrac56\cdot 0.6^2-1=0.8$. And we can compute the bias
+# of $K$ stakes without chance, because the number of sixes is binomial. (The lab does it too.)
+
+
+# %%
+def log_of_pool(K):
+    """Mean and standard deviation of the log of what K stakes give back: a binomial sum."""
+    sixes = torch.arange(K + 1.0)
+    chance = Binomial(K, torch.tensor(1 / 6)).log_prob(sixes).exp()
+    log_pool = ((3 * sixes + 0.6 * (K - sixes)) / K).log()
+    mean = (chance * log_pool).sum()
+    return mean, (chance * (log_pool - mean) ** 2).sum().sqrt()
+
+
+# %%
+Predict("bias_or_noise")
+
+# %% tags=["spoiler"]
+V = 0.8
+print(f"{'K':>6} {'bias':>9} {'−V/2K':>9} {'spread':>7} {'√(V/K)':>7}")
+for K in (1, 10, 100, 1000, 10_000):
+    bias, spread = log_of_pool(K)
+    print(f"{K:6} {bias:9.5f} {-V / (2 * K):9.5f} {spread:7.4f} {(V / K) ** 0.5:7.4f}")
+
+# %% [markdown]
+# From $K=10$ on, the prediction is good. The spread falls as $1/\sqrt K$ and the bias as $1/K$. So in a *single*
+# estimate with large $K$ the bias hides behind the spread. But take the mean of a thousand such logarithms, as one does
+# over a test set: the spread averages out, and the bias stays. A thousand pools of ten stakes are 0.04 too low; one
+# pool of ten thousand is not.
+#
+# $V$ must be finite for this, and $K$ large compared with $V$. At $K=1$ the formula says 0.4 and the truth is 0.243.
+
+# %% [markdown] slide="Jensen's inequality" exercises=["3.2"]
+# ## A lower bound of log p(x)
+#
+# A bias with a known sign is a tool. We cannot compute $\log p(x)$, but we can compute something that is below it. For a
+# latent-variable model, Jensen gives
+#
+# $$\log p(x)=\log\mathbb E_{\prior{p(z)}}[\dec{p_\theta(x\mid z)}]\;\ge\;
+# \mathbb E_{\prior{p(z)}}[\log\dec{p_\theta(x\mid z)}].$$
+#
+# No integral is inside a logarithm any more: draw codes, average. But is it any good? For most codes
+# $\dec{p_\theta(x\mid z)}$ is tiny, and its logarithm is a large negative number. So draw the codes where they explain $x$, from
+# a density $\enc{q}$ of our choice. Let $\enc{q(z)}>0$ wherever $\dec{p_\theta(x\mid z)}\,\prior{p(z)}>0$, and
+# multiply and divide by it:
+#
+# $$\begin{aligned}
+# \log p(x)&=\log\int\enc{q(z)}\,\frac{\dec{p_\theta(x\mid z)}\,\prior{p(z)}}{\enc{q(z)}}\,dz
+# =\log\mathbb E_{\enc{q}}[w(z)]\\
+# &\ge\mathbb E_{\enc{q}}[\log w(z)].
+# \end{aligned}$$
+#
+# (If $\enc{q}$ is zero somewhere it should not be, $\mathbb E_{\enc{q}}[w]$ is smaller than $p(x)$. It is still a bound,
+# but of a smaller number: the last term of the KL table again.)
+#
+# The arc of lesson 2 shows what $\enc{q}$ is worth. Take its point $x=(0.5,0.6)$, where $\log p(x)$ is known. The good
+# $\enc{q}$ has the mean of the posterior and 1.25 times its standard deviation. The poor one is a
+# standard deviation off and twice as wide as the posterior.
+
+# %%
+arc, x, prior = exact.Arc(sigma_x=0.2), torch.tensor([[0.5, 0.6]]), Normal(0.0, 1.0)
+log_px = arc.log_px(x)[0]
+mean, deviation = arc.posterior_moments(x)
+proposals = {
+    "prior": (torch.zeros(1), torch.ones(1)),
+    "poor q": (mean + deviation, 2 * deviation),
+    "good q": (mean, 1.25 * deviation),
+}
+print(f"log p(x) = {log_px:.2f} nats")
+for name, (mu, sigma) in proposals.items():
+    print(f"{name}: bound {arc.elbo(x, mu, sigma.log()).item():.2f} nats")
+
+# %% [markdown]
+# The prior's bound is almost nine nats too low, the good $\enc{q}$'s less than a tenth. (`arc.elbo` is this bound in closed
+# form; lesson 4 derives it.) It would be an equality if $w(z)$ had the same value for each code that $\enc{q}$ draws.
+# Which $\enc{q}$ does that? Lesson 4 begins there.
+
 # %% [markdown] exercise="3.2 ★★"
 # ### Exercise 3.2 `lower_bound`
 #
-# *10 minutes.* From K draws of q for each of B examples, (K, B) each: the estimate of the bound with one draw
-# inside the logarithm, (B,).
+# *10 minutes.* The Monte Carlo estimate of $\mathbb E_{\enc{q}}[\log w(z)]$ from $K$ samples of $\enc{q}$ for each of $B$ examples.
+# Given are $\log p(x\mid z)$, $\log p(z)$ and $\log q(z)$, each `(K, B)`. The result is `(B,)`.
 
 
 # %%
 def lower_bound(log_px_z, log_pz, log_qz):
-    """The mean over K draws from q of log w, (K, B) each -> (B,)."""
+    """The mean over K samples from q of log w, (K, B) each -> (B,)."""
     ### BEGIN SOLUTION
     return (log_px_z + log_pz - log_qz).mean(0)
     ### END SOLUTION
@@ -548,10 +321,89 @@ def lower_bound(log_px_z, log_pz, log_qz):
 # %%
 check.lower_bound(lower_bound)
 
+# %% [markdown] slide="Jensen's inequality"
+# ## A draw of a bound is not a bound
+#
+# Solved or not, the lesson goes on. On the arc the weights are numbers of ordinary size, so we take them as they are,
+# without logarithms.
+
+
+# %%
+def weights(x, mu, sigma, *shape):
+    """w(z) = p(x|z) p(z) / q(z) of the arc for samples z of q = N(μ, σ²): (shape)."""
+    z = mu + sigma * torch.randn(shape, generator=generator)
+    q = Normal(mu, sigma)
+    return arc.log_px_z(x, z).exp() * prior.log_prob(z).exp() / q.log_prob(z).exp()
+
+
+# %%
+w = {name: weights(x, mu, sigma, 100_000) for name, (mu, sigma) in proposals.items()}
+for name, draws in w.items():
+    error = draws.log().std() / 100_000**0.5
+    print(f"{name}: mean of log w {draws.log().mean():.2f} ± {error:.2f}")
+
+# %% [markdown]
+# The means are the bounds, up to their standard errors. Now look at single draws, such as a VAE uses in training: one
+# code, one $\log w$.
+
+# %%
+Predict("single_draws")
+
+# %% tags=["spoiler"]
+for name, draws in w.items():
+    above = (draws.log() > log_px).double().mean()
+    print(f"{name}: log w is above log p(x) in {above:.0%} of the draws")
+
+# %% [markdown]
+# The *expectation* of $\log w$ is a bound. A single $\log w$ is not. Among our three, the best $\enc{q}$ has the most draws
+# above: a few of its codes have a tiny weight, and the rest must make up for it, since $w/p(x)$ has the mean 1. A mean of a few draws is no bound either. If you try ten seeds and report the
+# best, you report luck. Give a mean with its standard error.
+#
+# But a draw is seldom *far* above $\log p(x)$. The weights are positive with the mean $p(x)$. If they exceeded $e^c\,p(x)$ with a
+# probability larger than $e^{-c}$, this alone would make the mean exceed $p(x)$. So, for each $\enc{q}$ and each $c>0$,
+#
+# $$P\big(\log w\ge\log p(x)+c\big)\;\le\;e^{-c}.$$
+#
+# This is Markov's inequality, and it holds for a mean of $K$ weights too. Such an estimate is 5 nats or more too high less than
+# once in 148 times. It may well be too low by hundreds. Grosse, Ghahramani and Adams (2015) call this a
+# *stochastic lower bound*.
+
+# %% alt="Four falling curves over c: Markov's bound, which begins at one, and below it the shares of draws that exceed log p(x) by c. The good q begins highest, above a half, and is at zero first; the prior begins lowest, at a quarter, and reaches furthest to the right."
+c = torch.linspace(0, 2, 81)
+lines = {"$e^{-c}$": (-c).exp()}
+for name, draws in w.items():
+    lines[name] = (draws.log() > log_px + c[:, None]).double().mean(1)
+plots.curves({r"share of draws above $\log p(x) + c$": lines}, x=c, xlabel="$c$")
+
+# %% [markdown] slide="Jensen's inequality" exercises=["3.3"]
+# ## K draws, a tighter bound
+#
+# A better $\enc{q}$ makes the bound tighter. The game suggests a second way: split the stake. Take the mean of $K$ weights *before* the
+# logarithm:
+#
+# $$L_K=\mathbb E\Big[\log\frac1K\sum_{k=1}^K w(z_k)\Big],\qquad z_1,\dots,z_K\sim\enc{q}\ \text{ independent.}$$
+#
+# The mean inside has the expectation $p(x)$, so $L_K\le\log p(x)$, by Jensen again. $L_1$ is the bound that we
+# had. This is the **importance-weighted bound** of Burda, Grosse and Salakhutdinov (2016), the IWAE.
+#
+# **It does not fall with $K$.** Take $K+1$ weights, and leave out one of them in turn. The mean of all is the mean of the
+# $K+1$ means that remain, and the logarithm is concave:
+#
+# $$\log\frac1{K+1}\sum_k w_k=\log\frac1{K+1}\sum_j\Big(\frac1K\sum_{k\ne j}w_k\Big)\;\ge\;
+# \frac1{K+1}\sum_j\log\Big(\frac1K\sum_{k\ne j}w_k\Big).$$
+#
+# The left side has the expectation $L_{K+1}$. On the right, each term has the expectation $L_K$.
+#
+# **How fast does the gap close?** We know: if $V$, the variance of $w/p(x)$ under $\enc{q}$, is finite, the gap is about
+# $V/2K$ for large $K$. Since $w(z)/p(x)=p_\theta(z\mid x)/q(z)$ by Bayes' rule,
+#
+# $$1+V=\mathbb E_{\enc{q}}\Big[\Big(\frac{p_\theta(z\mid x)}{\enc{q(z)}}\Big)^2\Big]=\int\frac{p_\theta(z\mid x)^2}{\enc{q(z)}}\,dz .$$
+
 # %% [markdown] exercise="3.3 ★★"
 # ### Exercise 3.3 `importance_weighted_bound`
 #
-# *15 minutes.* log (1/K) Σ_k w_k from log w, (K, B) → (B,), also where w underflows.
+# *15 minutes.* One estimate of $L_K$ per example, from the logarithms of the weights, `(K, B)`, to `(B,)`. It has to
+# survive weights that underflow.
 
 
 # %%
@@ -566,44 +418,165 @@ def importance_weighted_bound(log_w):
 check.importance_weighted_bound(importance_weighted_bound)
 
 # %% [markdown]
-# ## What goes wrong in practice
-#
-# - **The mean of the logs for the log of the mean.** Both are numbers, one is the bound with one sample, and the
-#   other the bound with K. Ask where the logarithm stands.
-# - **Underflow.** `log_w.exp().mean().log()` is −∞ where every weight is too small for a double, and ∞ where one
-#   is too large; for pictures, which have many pixels, either is the rule. Use `log_mean_exp`; PyTorch's `logsumexp` needs − log K beside it.
-# - **A test log-likelihood that is really a bound.** Estimates of log p(x) by sampling are too low on average,
-#   and two models are only comparable with the same K and equally good q's.
-# - **The wrong sign in front of log q.** E_q[log p(x|z) + log p(z) + log q(z)] is also computable, and bounds
-#   nothing.
-# - **A q that misses a part of the posterior.** The prediction V/2K supposes that V is finite, and that the draws
-#   see what makes it large. The arc goes on around the circle: z and z ± 2π explain x equally well, up to the
-#   prior. A narrow q never goes there, and beyond its own turn its V is absurd, although nothing in the measured
-#   curve warns of it. Far out p(z|x)² falls like exp(−z²) and q like exp(−z²/2σ²), so that for σ² < ½ the integral
-#   over the whole line is infinite. On the grid, which ends at ±12:
+# Now we measure the gaps, from 4,000 estimates for each $K$. One trick makes the small ones visible. Since $\delta$ has
+# the mean zero, $\delta-\log(1+\delta)$ has the same mean as $-\log(1+\delta)$, and varies much less.
 
 # %%
-log_ratio = 2 * log_posterior - Normal(*proposals["good q"]).log_prob(arc.z)
-log_V = log_ratio.logsumexp(0) + torch.tensor(arc.step).log()
-missed = torch.trapezoid(log_posterior.exp() * ~turn, arc.z)
-torch.testing.assert_close(log_posterior.exp(), arc.grid(x)[1][0], atol=1e-10, rtol=0)
-f"posterior mass on the other turns {missed:.1e}; log V over the grid {log_V:.0f}"
+z, posterior = arc.grid(x)
+turn = (z - mean).abs() < torch.pi  # one turn of the arc; the aside below says why
+K = 2 ** torch.arange(9)
+predicted, measured = {}, {}
+for name, (mu, sigma) in proposals.items():
+    ratio = posterior[0] ** 2 / Normal(mu, sigma).log_prob(z).exp()
+    V = torch.trapezoid(ratio[turn], z[turn]) - 1
+    predicted[f"{name}: $V/2K$"] = V / (2 * K)
+    w = weights(x, mu, sigma, 4000, 256) / log_px.exp()
+    delta = torch.stack([w[:, :k].mean(1) for k in K]) - 1
+    gap = delta - delta.log1p()
+    measured[name] = gap.mean(1), gap.std(1) / 4000**0.5
+    row = ", ".join(f"{gap[i].mean():.2g}" for i in (0, 3, 8))
+    print(f"{name}: V = {V:.3g}, gap at K = 1, 8, 256: {row} nats")
+
+# %% alt="Gaps over K, both on logarithmic axes. The prior's gap is largest, then the poor q's, then the good q's, far below. All three fall, and end on straight lines, the predicted V/2K. The prior's begins far above its line."
+plots.against(K, predicted, measured, xlabel="$K$", ylabel=r"$\log p(x) - L_K$ (nats)", log="xy")
 
 # %% [markdown]
-# The estimate settles at log p(x) + log(1 − that mass), and would need of the order of V draws to get on. Here that
-# is harmless. Where a q misses half of the posterior it is log 2 nats for good, and the measured standard error
-# does not say so. When in doubt, make q wider than the posterior.
+# A better $\enc{q}$ moves down, more samples move right. With the prior, one draw costs almost nine nats,
+# and it takes 256 to come down to a few thousandths. The good $\enc{q}$ is there with eight. In a VAE the encoder learns a good $\enc{q}$ once, and then one
+# code per image is enough to train with. The large $K$ comes at the end, when a trained model is measured (lesson 6).
+
+# %% [markdown] tags=["aside"]
+# #### Aside: is a tighter bound better to train with?
+#
+# For the decoder, usually. For the encoder, not necessarily. As $K$ grows, $L_K$ depends less and less on $q$. The
+# gradient with respect to $\phi$ shrinks faster than its noise, so that the signal drowns (Rainforth et al. 2018, *Tighter
+# variational bounds are not necessarily better*). There is a cure, the doubly reparameterised gradient (Tucker et
+# al. 2019).
+
+# %% [markdown] tags=["aside"]
+# #### Aside: why the integral stops after one turn
+#
+# The arc goes round the circle again and again: $z$ and $z\pm2\pi$ explain $x$ equally well, up to the prior. Far out, the square of
+# the posterior falls like $e^{-z^2}$, times a periodic factor, and $q$ like $e^{-(z-\mu)^2/2\sigma^2}$. For
+# $\sigma^2<\tfrac12$ the integral over the whole line is infinite. So strictly speaking, $V=\infty$ for our good $q$. But
+# the other turns hold less than a millionth of the posterior, and a sample of $q$ practically never gets there. What we measure
+# is the bound for the first turn, and it differs from $\log p(x)$ by less than $10^{-6}$ nats. The next section shows what
+# happens when it is not so small.
+
+# %% [markdown] slide="Jensen's inequality"
+# ## How many samples is a weighted sample worth?
+#
+# If all weights are equal, $K$ samples of $\enc{q}$ are worth $K$ samples of the posterior. If one weight is much larger
+# than the others, they are worth one. The **effective sample size** (Kong, Liu and Wong 1994) is a number in between:
+#
+# $$\mathrm{ESS}=\frac{\big(\sum_k w_k\big)^2}{\sum_k w_k^2}\;\approx\;\frac{K}{1+V}.$$
+#
+# It is $K$ for equal weights and 1 for a single positive one, and by the Cauchy–Schwarz inequality it is between
+# them. Divide both sums by $K$, and they tend to $p(x)^2$ and $p(x)^2(1+V)$: this is the approximation on the right.
+
+
+# %%
+def effective_sample_size(w):
+    """(Σ_k w_k)² / Σ_k w_k², weights w (K, ...) -> (...)."""
+    return w.sum(0) ** 2 / (w**2).sum(0)
+
 
 # %% [markdown]
+# For the face, we compare fifty codes of $\enc{q}$ with 20,000 codes of the prior. (The logarithms of the weights are
+# near 1,213, so we subtract that before we take the exponential. A common factor does not change the ESS.)
+
+# %%
+Predict("worth")
+
+# %% tags=["spoiler"]
+q = vae.posterior(face)
+z = q.mu + q.sigma * torch.randn(20, 50, 4, generator=generator)  # 20 times 50 codes
+prior_z = torch.randn(20_000, 1, 4, generator=generator)
+with torch.no_grad():
+    log_joint = vae.likelihood(z).log_prob(face) + vae.prior.log_prob(z)
+    from_q = (log_joint - q.log_prob(z) - 1213).exp()
+    parts = [vae.likelihood(part).log_prob(face) for part in prior_z.split(1000)]
+    from_prior = (torch.cat(parts) - 1213).exp()
+print(f"50 codes of q: ESS {effective_sample_size(from_q.T).mean():.0f} on average")
+print(f"20,000 codes of the prior: ESS {effective_sample_size(from_prior).item():.0f}")
+
+# %% [markdown]
+# Fifty codes of $\enc{q}$ are worth more than 20,000 of the prior. That is the answer to our first question, and
+# this number is the usual way to say how well $\enc{q}$ fits.
+#
+# But it is computed from the samples themselves, and lesson 2 has a warning about this: *an estimate cannot report what
+# it has missed*. Take the bottom of the arc, $x=(0,-1)$. Its posterior has two equal bumps, near $-\pi$ and near $\pi$. Let
+# $\enc{q}$ sit on the right one, with the mean of this bump and 1.25 times its standard deviation.
+
+# %%
+Predict("missed_bump")
+
+# %% tags=["spoiler"]
+x = torch.tensor([[0.0, -1.0]])
+z, posterior = arc.grid(x)
+bump = posterior[0] * (z > 0)
+mu = (bump * z).sum() / bump.sum()
+sigma = 1.25 * ((bump * (z - mu) ** 2).sum() / bump.sum()).sqrt()
+for K in (10, 100, 1000):
+    w = weights(x, mu, sigma, K, 1000) / arc.log_px(x).exp()
+    ess = (effective_sample_size(w) / K).mean()
+    print(f"K = {K:4}: gap {-w.mean(0).log().mean():.2f} nats, ESS {ess:.0%} of K")
+reach = torch.special.log_ndtr((-mu - mu) / sigma)
+print(f"one code of q is beyond the other bump's mean with probability e^{reach:.0f}")
+
+# %% [markdown]
+# The weights look excellent, the estimates agree with one another, and they are $\log 2=0.69$ nats too low, whatever
+# $K$ we can pay for. On its own bump, $w/p(x)$ is about $\tfrac12$ of what it would be if that bump were
+# the whole posterior. Half of the posterior is missing, and to meet it once we would need some $e^{300}$ samples of
+# $\enc{q}$. When in doubt, make $\enc{q}$ wider than the posterior, and try it in several places.
+#
+# ## Back to the face
+#
+# Is the number of our face right, then? Two facts speak for it. The prior, which proposes codes everywhere, found
+# the same number in lesson 2. And both are stochastic lower bounds, so neither is likely to be much too high. What remains is
+# the gap that we saw at the beginning:
+
+# %%
+tight = evaluation.log_marginal(vae, face, n_samples=5000, progress=False)
+with torch.no_grad():
+    loose = bounds.elbo(vae, face, 5000, generator=generator).total
+print(f"from 5,000 codes: log of the mean {tight.item():.2f}, mean of the logs {loose.item():.2f}")
+
+# %% [markdown]
+# With one code per logarithm the bound is about 0.2 nats too low. This number is Jensen's gap for our face. A VAE is trained
+# with exactly this bound, so we want to know it well: **what does the bound of this face consist of, and what is its gap made
+# of?** This is where lesson 4 begins.
+
+# %% [markdown]
+# ## What goes wrong in practice
+#
+# - **The mean of the logs for the log of the mean.** Both are bounds in expectation, but of different tightness. Ask
+#   where the logarithm is.
+# - **Comparing models at different $K$.** A model with $L_{5000}$ looks better than the same model with $L_{50}$.
+#   Compare with the same $K$, and with equally good $\enc{q}$.
+# - **The best of ten seeds.** A draw of a bound is not a bound, and the largest of ten is biased upwards.
+# - **A $\enc{q}$ that is too narrow.** In its tails the weights explode. Too wide is cheap, too narrow is dangerous.
+# - **The wrong sign of $\log q$.** $\log p(x\mid z)+\log p(z)+\log q(z)$ can be computed too. Its mean is not this bound.
+# - **`log_w.exp().mean().log()`.** It overflows for our face. `bounds.log_mean_exp` does not.
+#
 # ## Symbols and code
 #
-# | symbol | code | shape |
-# |---|---|---|
-# | E f(g) − f(E g) | `weights @ f(x) - f(weights @ x)` | scalar |
-# | log p(x) on the arc, by quadrature | `Arc(sigma_x).log_px(x)` | `(B, 2)` → `(B,)` |
-# | log w = log p(x given z) + log p(z) − log q(z) | `log_w` | `(K, B)` |
-# | E_q[log w] | `log_w.mean(0)`; exact on the arc: `arc.elbo(x, mu, log_sigma)` | `(B,)` |
-# | log (1/K) Σ_k w_k | `bounds.importance_weighted_bound(log_w)`, `bounds.log_mean_exp(log_w)` | `(K, B)` → `(B,)` |
-# | V, the variance of w/p(x) | `(log_w - log_px).exp().var(0)` | `(B,)` |
+# | symbol | code |
+# |---|---|
+# | $\log p(x)$ on the arc | `arc.log_px(x)` |
+# | $\mathbb E_q[\log w]$ on the arc | `arc.elbo(x, mu, log_sigma)` |
+# | $\log\frac1K\sum_k w_k$ | `bounds.importance_weighted_bound(log_w)`, `bounds.log_mean_exp(log_w)` |
+# | the same, for a VAE | `evaluation.log_marginal(vae, x, n_samples)` |
+# | $(\sum_k w_k)^2/\sum_k w_k^2$ | `effective_sample_size(w)` |
 #
-# Back to the [map](00_start_here.ipynb#The-map); on to [lesson 4](04_the_elbo.ipynb), which takes the bound apart.
+# ## References
+#
+# - Jensen, *Sur les fonctions convexes et les inégalités entre les valeurs moyennes*, 1906: the inequality.
+# - Kelly, *A new interpretation of information rate*, 1956: why a gambler should look at the mean of the logarithm.
+# - Kong, Liu and Wong, *Sequential imputations and Bayesian missing data problems*, 1994: the effective sample size.
+# - Grosse, Ghahramani and Adams, *Sandwiching the marginal likelihood using bidirectional Monte Carlo*, 2015:
+#   stochastic lower bounds.
+# - Burda, Grosse and Salakhutdinov, *Importance weighted autoencoders*, 2016: $L_K$, and why it does not fall.
+# - Nowozin, *Debiasing evidence approximations*, 2018: the bias $-V/2K$, its further terms, and how to remove it.
+#
+# Back to the [map](00_start_here.ipynb#The-map), or on to [lesson 4](04_the_elbo.ipynb).

@@ -11,7 +11,7 @@ LESSONS = [
     # lesson 2
     "02_maximum_likelihood",
     # lesson 3
-    # "03_jensens_bound",
+    "03_jensens_bound",
     # lesson 4
     # "04_the_elbo",
     # lesson 5
