@@ -12,7 +12,7 @@ import pytest
 import torch
 from inputs import HOME
 from safetensors.numpy import load_file
-from scipy.integrate import quad
+from scipy.integrate import fixed_quad
 from scipy.optimize import minimize
 from scipy.stats import norm
 
@@ -31,7 +31,7 @@ def joint(z, x, sigma_x=0.2):
 
 def integral(f, low=-7.0, high=7.0):
     edges = np.linspace(low, high, 57)
-    return sum(quad(f, a, b, epsabs=1e-13)[0] for a, b in zip(edges, edges[1:], strict=False))
+    return sum(fixed_quad(f, a, b, n=12)[0] for a, b in zip(edges, edges[1:], strict=False))
 
 
 @cache
@@ -92,8 +92,8 @@ def test_the_best_bell_for_two_bumps(printed):
     found = printed.numbers("right_bump = density")
     n, mu, sigma, gap, share, surprise = found
     log_px = evidence(TWO_X)
-    starts = [(2.8, -1.3), (-2.8, -1.3), (0.0, 0.5), (0.0, 1.0)]
-    fits = [minimize(lambda p: -bound(TWO_X, p[0], math.exp(p[1])), s, tol=1e-6) for s in starts]
+    starts = [(2.8, -1.3), (-2.8, -1.3), (0.0, 0.5)]
+    fits = [minimize(lambda p: -bound(TWO_X, p[0], math.exp(p[1])), s, tol=1e-4) for s in starts]
     best = min(fits, key=lambda fit: fit.fun)
     right = integral(lambda z: joint(z, TWO_X), 0, 7) / math.exp(log_px)
     assert n == 161 * 91
