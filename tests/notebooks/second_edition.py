@@ -13,7 +13,7 @@ LESSONS = [
     # lesson 3
     "03_jensens_bound",
     # lesson 4
-    # "04_the_elbo",
+    "04_the_elbo",
     # lesson 5
     # "05_reparameterisation",
     # lesson 6
