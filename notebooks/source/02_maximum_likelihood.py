@@ -19,6 +19,9 @@ face = faces.render(0.5, 0.7)[None]
 generator = torch.Generator().manual_seed(0)
 codes = torch.randn(100_000, 4, generator=generator)
 
+# %% alt="One grey face of 32 by 32 pixels: it smiles and looks to one side."
+plots.image_grid(face[None])
+
 # %% [markdown]
 # The next cell decodes them all and notes two things: how far each image is from our face, and
 # $\log \dec{p_\theta(x\mid z)}$, which says how well the code explains the face. We keep the second for the end
@@ -53,7 +56,7 @@ plots.image_grid(torch.stack(closest, 1), col_labels=labels)
 # %% [markdown]
 # About one in 600. Can you see why? In lesson 1 this face narrowed two bells to about a twentieth of their width.
 # So a hit needs luck twice, which makes $20 \times 20 = 400$. And the face is not an average one, which costs a
-# little more.
+# little more. (With a less strict eye it goes faster: the best of ten already smiles.)
 #
 # This lesson is about that number. It begins with a plan: *find the model under which the data are most
 # probable*. The plan needs $p_\theta(x)$, and for a model with codes $p_\theta(x)$ is an integral. Random codes
@@ -329,7 +332,7 @@ plots.graphical_model()
 # $G(z) = (\sin z, \cos z)$, and the noise is $\sigma_x = 0.2$. At $\code{z} = 0$ it is at the top, $(0, 1)$, and
 # with growing $\code{z}$ it goes clockwise.
 
-# %% alt="Two thousand points along a circle with some noise, dense at the top and thin at the bottom. Shaded by z, they go from dark on the left over the top to light on the right; at the bottom dark and light meet."
+# %% alt="Two thousand points along a circle with some noise, dense at the top and thin at the bottom. Their shade follows z along the circle, from the left end over the top to the right end; at the bottom the two ends of the scale meet."
 arc = exact.Arc(sigma_x=0.2)
 z = torch.randn(2000, generator=generator)  # z ~ p(z)
 x_hat = torch.stack([z.sin(), z.cos()], -1)  # G(z)
@@ -646,13 +649,13 @@ rounded = [round(v.item(), -2) for v in (nats.exp(), one_plus_v)]
 print(f"{nats:.1f} nats, e^nats about {rounded[0]:.0f}, 1 + V about {rounded[1]:.0f}")
 print(f"relative error of p(x) with 100,000 codes: {error:.2f}")
 
-# %% alt="Random codes as points in the plane of z2 and z3, a round cloud. They are shaded by the distance of their image from the face: dark in a small spot near the upper right edge of the cloud, lighter around it."
+# %% alt="Random codes as points in the plane of z2 and z3, a round cloud. They are shaded by the distance of their image from the face, which is small in one spot near the upper right edge of the cloud and large elsewhere."
 some = {"distance from the face": distance[:3000]}
 plots.scatter(codes[:3000, 1:3], some, axes=("$z_2$", "$z_3$"))
 
 # %% [markdown]
-# Seven nats, as the encoder said in lesson 1, and this time without an encoder. The codes that count are in one dark
-# spot at the edge of the cloud, and about one prior code in a thousand falls into it.
+# Seven nats, as the encoder said in lesson 1, and this time without an encoder. The codes that count are in one
+# spot near the edge of the cloud, and about one prior code in a thousand falls into it.
 #
 # So is the likelihood of a VAE *intractable*, as one reads? For this model it is merely expensive. A pool of 100,000 codes gives
 # $\log p_\theta(x)$ to about a tenth of a nat, for one face and one $\dec{\theta}$, in a few seconds. Training
