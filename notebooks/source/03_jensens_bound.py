@@ -356,16 +356,18 @@ for name, draws in w.items():
 
 # %% [markdown]
 # The *expectation* of $\log w$ is a bound. A single $\log w$ is not. Among our three, the best $\enc{q}$ has the most draws
-# above: a few of its codes have a tiny weight, and the rest must make up for it, since $w/p(x)$ has the mean 1. A mean of a few draws is no bound either. If you try ten seeds and report the
-# best, you report luck. Give a mean with its standard error.
+# above. A few of its codes have a tiny weight, and the rest must make up for it, since $w/p(x)$ has the mean 1.
+#
+# A mean of a few draws is no bound either. If you try ten seeds and report the best, you report luck. Give a mean
+# with its standard error.
 #
 # But a draw is seldom *far* above $\log p(x)$. The weights are positive with the mean $p(x)$. If they exceeded $e^c\,p(x)$ with a
 # probability larger than $e^{-c}$, this alone would make the mean exceed $p(x)$. So, for each $\enc{q}$ and each $c>0$,
 #
 # $$P\big(\log w\ge\log p(x)+c\big)\;\le\;e^{-c}.$$
 #
-# This is Markov's inequality, and it holds for a mean of $K$ weights too. Such an estimate is 5 nats or more too high less than
-# once in 148 times. It may well be too low by hundreds. Grosse, Ghahramani and Adams (2015) call this a
+# This is Markov's inequality, and it holds for a mean of $K$ weights too. Such an estimate is 5 nats or more too high
+# less than once in 148 times. It may well be too low by hundreds. Grosse, Ghahramani and Adams (2015) call this a
 # *stochastic lower bound*.
 
 # %% alt="Four falling curves over c: Markov's bound, which begins at one, and below it the shares of draws that exceed log p(x) by c. The good q begins highest, above a half, and is at zero first; the prior begins lowest, at a quarter, and reaches furthest to the right."
