@@ -2,7 +2,7 @@
 
 import nbformat.v4 as v4
 import pytest
-from lesson_output import Printed, numbers, outputs
+from lesson_output import Printed, SoFar, numbers, outputs
 
 from notebooks.conventions import VEIL
 
@@ -30,3 +30,12 @@ def test_a_cell_is_found_by_a_word_that_only_it_has():
         printed.text("kl")
     with pytest.raises(LookupError, match="0 cells"):
         printed.text("nothing")
+
+
+def test_of_a_lesson_that_is_still_running_only_the_cells_so_far_can_be_asked_for():
+    so_far = SoFar([("kl = 1", "1"), ("x", "-3")])
+    assert so_far.numbers("kl") == [1]
+    with pytest.raises(LookupError):
+        so_far.text("elbo")
+    with pytest.raises(LookupError):
+        _ = so_far.texts
