@@ -24,8 +24,8 @@ def main(argv: list[str] | None = None) -> int:
     """Run one command. Exit code: 0 well, 1 something is amiss, 2 bad input, 130 interrupted."""
     arguments = parser().parse_args(argv)
 
-    def say(text: object, *_: object, **__: object) -> None:
-        print(f"vaelib {arguments.command}: {text}", file=sys.stderr)
+    def say(message: object, *_: object, **__: object) -> None:
+        print(f"vaelib {arguments.command}: {message}", file=sys.stderr)
 
     try:
         if arguments.command == "doctor":

@@ -57,7 +57,7 @@ def _train_here(a: Namespace) -> int:
     if a.data not in data.NAMES:
         batches = math.ceil(len(images.train) / 32)
         options |= {"batch_size": 32, "epochs": max(5, STEPS // batches)}
-        # Full steps at once would throw the weights far off, and Adam would remember it for long.
+        # Full steps at once throw the weights far off, and Adam remembers such gradients for long.
         options["lr"] = lambda step: linear_annealing(step + 1, 100, end=2e-3)
         path = str(Path(a.data).expanduser().resolve())
         facts = {"data": path, "size": vae.shape[-2:], "grey": a.grey}
