@@ -409,7 +409,7 @@ check.gaussian_log_likelihood(gaussian_log_likelihood)
 perfect_pixel = Normal(0.0, 0.12).log_prob(torch.tensor(0.0))
 C = face.numel() * perfect_pixel
 error_term = terms.reconstruction.item() - C
-print(f"C = {C:.1f}, error {error_term:.1f}, minus KL {-terms.kl.item():.1f} nats")
+print(f"C = {C:.1f}, error term = {error_term:.1f}, -KL = {-terms.kl.item():.1f} nats")
 
 # %% [markdown]
 # The large positive number is $C$. It is positive because a density is not a probability: a narrow density
@@ -574,8 +574,9 @@ plots.against(
 # %%
 small = torch.tensor([run["new"] for run in study["one layer, new points at each step"]])
 large = torch.tensor([run["new"] for run in study["two layers, new points at each step"]])
-print(f"a million points: two hidden layers {large.mean():.3f} ± {large.std():.3f} nats,", end="")
-print(f" one hidden layer {small.mean():.3f} ± {small.std():.3f} (five seeds, ± their spread)")
+print("a million points, mean gap in nats ± spread over five seeds:")
+print(f"two hidden layers {large.mean():.3f} ± {large.std():.3f}")
+print(f"one hidden layer  {small.mean():.3f} ± {small.std():.3f}")
 
 # %% [markdown]
 # The same network leaves far less on new points when it has seen more. With 400 points, most of the loss was a

@@ -340,7 +340,7 @@ def test_what_the_lesson_says_of_the_study(printed):
         assert all(run["median"] < 0.01 < run["new"] for run in runs)
         assert all(run["training"] < run["new"] for run in runs)
     assert study["shape"] < min(fresh)
-    said = printed.numbers("a million points: two hidden layers")
+    said = printed.numbers("a million points, mean gap")
     spreads = [np.std(runs, ddof=1) for runs in (fresh, small)]
     wanted = [np.mean(fresh), spreads[0], np.mean(small), spreads[1]]
     assert said == pytest.approx(wanted, abs=6e-4)
