@@ -133,20 +133,20 @@ x, theta = torch.linspace(-12, 12, 2401), torch.linspace(-3, 3, 61)
 log_data, log_model = p_data.log_prob(x), Normal(theta[:, None], 2.0).log_prob(x)
 
 
-def expectation(f):
-    """E[f(x)] under the data, by the trapezoid rule on the grid x (n,); f (..., n) -> (...)."""
-    return torch.trapezoid(log_data.exp() * f, x)
+def expectation(f, log_p, x):
+    """E[f(x)] under p, by the trapezoid rule on the grid x (n,); f (..., n) -> (...)."""
+    return torch.trapezoid(log_p.exp() * f, x)
 
 
 # %% alt="Two curves over theta, the cross-entropy above the KL. They have the same shape, with their lowest points at the same theta, a little left of zero."
-kl = expectation(log_data - log_model)
-cross_entropy = -expectation(log_model)
+kl = expectation(log_data - log_model, log_data, x)
+cross_entropy = -expectation(log_model, log_data, x)
 curves = {"cross-entropy": cross_entropy, "KL": kl}
 plots.curves({"from the data to the model (nats)": curves}, x=theta, xlabel=r"$\theta$")
 
 # %%
 best = kl.argmin()
-print(f"entropy of the data {-expectation(log_data):.2f} nats")
+print(f"entropy of the data {-expectation(log_data, log_data, x):.2f} nats")
 print(f"at the best θ, {theta[best]:.1f}:")
 print(f"cross-entropy {cross_entropy[best]:.2f} nats, KL {kl[best]:.2f} nats")
 

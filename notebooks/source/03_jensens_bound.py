@@ -329,15 +329,17 @@ check.lower_bound(lower_bound)
 
 
 # %%
-def weights(x, mu, sigma, *shape):
-    """w(z) = p(x|z) p(z) / q(z) of the arc for samples z of q = N(μ, σ²): (shape)."""
-    z = mu + sigma * torch.randn(shape, generator=generator)
+def weights(arc, x, mu, sigma, eps):
+    """w(z) = p(x|z) p(z) / q(z) of the arc at z = μ + σ ε, q = N(μ, σ²)."""
+    z = mu + sigma * eps
     q = Normal(mu, sigma)
-    return arc.log_px_z(x, z).exp() * prior.log_prob(z).exp() / q.log_prob(z).exp()
+    return arc.log_px_z(x, z).exp() * Normal(0.0, 1.0).log_prob(z).exp() / q.log_prob(z).exp()
 
 
 # %%
-w = {name: weights(x, mu, sigma, 100_000) for name, (mu, sigma) in proposals.items()}
+w = {}
+for name, (mu, sigma) in proposals.items():
+    w[name] = weights(arc, x, mu, sigma, torch.randn(100_000, generator=generator))
 for name, draws in w.items():
     error = draws.log().std() / 100_000**0.5
     print(f"{name}: mean of log w {draws.log().mean():.2f} ± {error:.2f}")
@@ -432,7 +434,8 @@ for name, (mu, sigma) in proposals.items():
     ratio = posterior[0] ** 2 / Normal(mu, sigma).log_prob(z).exp()
     V = torch.trapezoid(ratio[turn], z[turn]) - 1
     predicted[f"{name}: $V/2K$"] = V / (2 * K)
-    w = weights(x, mu, sigma, 4000, 256) / log_px.exp()
+    eps = torch.randn(4000, 256, generator=generator)
+    w = weights(arc, x, mu, sigma, eps) / log_px.exp()
     delta = torch.stack([w[:, :k].mean(1) for k in K]) - 1
     gap = delta - delta.log1p()
     measured[name] = gap.mean(1), gap.std(1) / 4000**0.5
@@ -520,7 +523,8 @@ bump = posterior[0] * (z > 0)
 mu = (bump * z).sum() / bump.sum()
 sigma = 1.25 * ((bump * (z - mu) ** 2).sum() / bump.sum()).sqrt()
 for K in (10, 100, 1000):
-    w = weights(x, mu, sigma, K, 1000) / arc.log_px(x).exp()
+    eps = torch.randn(K, 1000, generator=generator)
+    w = weights(arc, x, mu, sigma, eps) / arc.log_px(x).exp()
     ess = (effective_sample_size(w) / K).mean()
     print(f"K = {K:4}: gap {-w.mean(0).log().mean():.2f} nats, ESS {ess:.0%} of K")
 reach = torch.special.log_ndtr((-mu - mu) / sigma)

@@ -218,7 +218,7 @@ print("✓ L + KL is log p(x) to 1e-10 for 200 random x and q, each part compute
 
 
 # %%
-def ascend(x, phi, steps=300, rate=0.005):
+def ascend(arc, x, phi, steps=300, rate=0.005):
     """Gradient ascent of L in φ = (μ, log σ) for one x; the path of φ, (steps, 2)."""
     path = []
     for _ in range(steps):
@@ -230,7 +230,7 @@ def ascend(x, phi, steps=300, rate=0.005):
 
 
 # %% alt="Three curves over the first 100 steps of gradient ascent. L rises from far below to just under a horizontal line, the gap falls to almost zero as its mirror image, and their sum is the horizontal line."
-path = ascend(x, torch.tensor([-0.5, 0.0]))
+path = ascend(arc, x, torch.tensor([-0.5, 0.0]))
 along = x.expand(len(path), 2), path[:, 0], path[:, 1]
 L, gap = arc.elbo(*along), kl_to_posterior(*along)
 first = slice(0, 100)
@@ -281,11 +281,11 @@ plots.curves(
 #
 # $$\begin{aligned}
 # L &= \mathbb{E}_{\enc{q}}[\log \dec{p_\theta(x \mid z)}] - \gap{\mathrm{KL}(q\,\|\,p(z))}
-# && \text{explain } x \text{, at a low price} \\
+# && \text{explain } x \text{, cheaply} \\
 # &= \log p_\theta(x) - \gap{\mathrm{KL}(q\,\|\,p_\theta(z \mid x))}
 # && \text{be the posterior} \\
 # &= \mathbb{E}_{\enc{q}}[\log p_\theta(x, z)] + H(\enc{q})
-# && \text{sit where the joint is high, and stay wide}
+# && \text{sit high, stay wide}
 # \end{aligned}$$
 #
 # $H(\enc{q}) = -\mathbb E_{\enc{q}}[\log \enc{q(z)}]$ is the entropy of $\enc{q}$,
