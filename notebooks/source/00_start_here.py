@@ -50,7 +50,7 @@ for d, (mu, sigma) in enumerate(zip(q.mu[0], q.sigma[0], strict=True), start=1):
 
 # %% [markdown]
 # Two of the four numbers are known precisely. The other two stay close to $0 \pm 1$, which means "this face
-# tells me nothing about it". Six faces, and what comes back from their codes:
+# tells me almost nothing about it". Six faces, and what comes back from their codes:
 
 # %% alt="Two rows of six faces. Above, six faces from the test set with different expressions and poses. Below, what the decoder makes of their codes: nearly the same faces, a little smoother."
 plots.image_grid(torch.stack([x, x_hat]), row_labels=("$x$", r"$\hat x$"))
@@ -58,8 +58,7 @@ plots.image_grid(torch.stack([x, x_hat]), row_labels=("$x$", r"$\hat x$"))
 # %% [markdown]
 # The pictures have 1,024 pixels each, and two numbers are enough to draw them again. How can a network find
 # such numbers, when nobody tells it which? That is what this course is about. It builds this VAE from first
-# principles, with every step proved, computed and tried. Lesson 6 trains it. Lesson 7 takes its codes apart,
-# and does the same with handwritten digits and with your own pictures.
+# principles: each formula is derived, computed and tried. Lesson 6 trains it. Lesson 7 takes its codes apart.
 
 # %% [markdown]
 # ## How a lesson goes
@@ -74,7 +73,7 @@ plots.image_grid(torch.stack([x, x_hat]), row_labels=("$x$", r"$\hat x$"))
 #
 # ## Symbols
 #
-# The notation follows the slides. Each symbol keeps its colour in formulas and pictures.
+# The notation follows the slides. Each symbol keeps its colour in formulas.
 #
 # | symbol | in words | in code |
 # |---|---|---|

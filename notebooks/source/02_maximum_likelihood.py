@@ -193,7 +193,7 @@ check.average_log_likelihood(average_log_likelihood)
 
 
 # %%
-def examples(*shape):
+def examples(bumps, weights, generator, *shape):
     """Samples from the two bumps: first which bump, then x given the bump; (shape)."""
     right = torch.rand(shape, generator=generator) < weights[1]
     return torch.where(right, *bumps.flip(0)) + 0.6 * torch.randn(shape, generator=generator)
@@ -202,7 +202,7 @@ def examples(*shape):
 # %% alt="Two panels over theta, with hills of the average log-likelihood: the expected one and four data sets. With 10 examples the four tops are scattered to the left and right of the expected one and at different heights; with 1,000 examples all lie on it."
 hills = {}
 for n in (10, 1000):
-    x = examples(4, n)
+    x = examples(bumps, weights, generator, 4, n)
     average = Normal(theta[:, None], 2.0).log_prob(x[:, None]).mean(-1)
     lines = {f"data set {i}": line for i, line in enumerate(average, start=1)}
     hills[f"nats per example, $N = {n}$"] = {**lines, "expected": -cross_entropy}
@@ -261,16 +261,16 @@ Predict("optimism")
 
 
 # %%
-def fitted_and_new(n, runs=500, dims=20):
+def fitted_and_new(x, new):
     """Average log-likelihood of the fitted examples and of new ones, for each run: (2, runs)."""
-    x, new = examples(2, runs, n, dims)
     model = Normal(x.mean(1, keepdim=True), 2.0)
     return torch.stack([model.log_prob(y).sum(-1).mean(1) for y in (x, new)])
 
 
 # %% tags=["spoiler"]
 N = torch.tensor([5, 10, 20, 50, 100, 200])
-measured = torch.stack([fitted_and_new(n) for n in N.tolist()], 1)  # (2, 6, runs)
+data_sets = [examples(bumps, weights, generator, 2, 500, n, 20) for n in N.tolist()]
+measured = torch.stack([fitted_and_new(*pair) for pair in data_sets], 1)  # (2, 6, runs)
 mean, error = measured.mean(-1), measured.std(-1) / 500**0.5
 gap = mean[0] - mean[1]
 for n, nats in zip(N.tolist(), gap, strict=True):
@@ -377,11 +377,11 @@ print(f"p(x) = {p_x:.4f}, log p(x) = {p_x.log():.3f} nats")
 from scipy.integrate import quad
 
 
-def integrand(z):
+def integrand(z, arc, x):
     return (arc.log_px_z(x, torch.tensor(z)) + Normal(0.0, 1.0).log_prob(torch.tensor(z))).exp()
 
 
-assert abs(quad(integrand, -6, 6, points=[0, 0.7], epsabs=1e-12)[0] - p_x) < 1e-9
+assert abs(quad(integrand, -6, 6, (arc, x), points=[0, 0.7], epsabs=1e-12)[0] - p_x) < 1e-9
 assert abs(torch.trapezoid(posterior, z) - 1) < 1e-12
 print("✓ SciPy's adaptive rule finds the same p(x), to 1e-9; the posterior integrates to 1")
 

@@ -503,7 +503,7 @@ plots.graphical_model(encoder=True)
 
 
 # %%
-def train_encoder(x, steps=2000, rate=0.005):
+def train_encoder(arc, x, steps=2000, rate=0.005):
     """Adam on the mean ELBO over x; the decoder is the arc's."""
     torch.manual_seed(0)
     tanh = torch.nn.Tanh()
@@ -523,7 +523,7 @@ def train_encoder(x, steps=2000, rate=0.005):
 # %%
 x_train = arc.sample(400, torch.Generator().manual_seed(1000))[1]
 x_new = arc.sample(5000, torch.Generator().manual_seed(7))[1]
-encoder = train_encoder(x_train)
+encoder = train_encoder(arc, x_train)
 with torch.no_grad():
     q_train, q_new = encoder(x_train), encoder(x_new)
 gap_train = arc.kl_to_posterior(x_train, q_train.mu[:, 0], q_train.log_sigma[:, 0])
@@ -555,7 +555,7 @@ study = json.loads(data.shipped("evidence/amortisation.json").read_text(encoding
 runs = [*study["two layers"].values(), study["two layers, new points at each step"]]
 
 
-def mean_and_error(name):
+def mean_and_error(runs, name):
     values = torch.tensor([[run.get(name, run["new"]) for run in seeds] for seeds in runs])
     return values.mean(1), values.std(1) / 5**0.5
 
@@ -565,7 +565,10 @@ sizes = torch.tensor([100, 400, 2000, 1_000_000])
 plots.against(
     sizes,
     {"best bells (shape)": torch.full((4,), study["shape"])},
-    {"new points": mean_and_error("new"), "training points": mean_and_error("training")},
+    {
+        "new points": mean_and_error(runs, "new"),
+        "training points": mean_and_error(runs, "training"),
+    },
     xlabel="training points",
     ylabel="mean gap (nats)",
     log="xy",
@@ -673,7 +676,7 @@ print("ELBO below the best log p(x), five seeds:", ", ".join(below), "nats")
 
 
 # %%
-def log_weights(mu, log_sigma, eps):
+def log_weights(vae, face, mu, log_sigma, eps):
     """log w = log p(x|z) + log p(z) − log q(z) of the face at z = μ + σ ε; eps (K, 1, D) -> (K,)."""
     z = mu + log_sigma.exp() * eps
     log_qz = Normal(mu, log_sigma.exp()).log_prob(z).sum(-1)
@@ -691,7 +694,7 @@ def say_gap(name, log_w):
 generator = torch.Generator().manual_seed(9)
 eps = torch.randn(20_000, 1, 4, generator=generator)
 q = vae.posterior(face)
-say_gap("the encoder's q", log_weights(q.mu, q.log_sigma, eps))
+say_gap("the encoder's q", log_weights(vae, face, q.mu, q.log_sigma, eps))
 
 # %% [markdown]
 # The gap is a fifth of a nat, out of 1,213. Whose fault is it? Give this face a bell of its own, and let
@@ -702,14 +705,15 @@ mu, log_sigma = q.mu.clone().requires_grad_(), q.log_sigma.clone().requires_grad
 optimiser = torch.optim.Adam([mu, log_sigma], lr=0.01)
 for step in range(300):
     optimiser.param_groups[0]["lr"] = schedules.cosine_decay(step, 300, start=0.01)
-    loss = -log_weights(mu, log_sigma, torch.randn(64, 1, 4, generator=generator)).mean()
+    draws = torch.randn(64, 1, 4, generator=generator)
+    loss = -log_weights(vae, face, mu, log_sigma, draws).mean()
     optimiser.zero_grad()
     loss.backward()
     optimiser.step()
 
 # %%
 with torch.no_grad():
-    say_gap("this face's own q", log_weights(mu, log_sigma, eps))
+    say_gap("this face's own q", log_weights(vae, face, mu, log_sigma, eps))
     print("μ has moved by", [round(v, 2) for v in ((mu - q.mu) / q.sigma)[0].tolist()], "σ")
 
 # %% [markdown]

@@ -185,7 +185,7 @@ def test_the_best_bell_for_two_bumps(printed):
 
 
 def test_a_likelihood_is_too_good(printed):
-    said = np.array(printed.numbers("fitted_and_new(n) for")).reshape(-1, 2)
+    said = np.array(printed.numbers("fitted_and_new(*pair) for")).reshape(-1, 2)
     assert said[:, 0].tolist() == [5, 10, 20, 50, 100, 200]
     exact = 20 * VARIANCE / 4 / said[:, 0]
     # The gap of one run: the fourth moments of 20 · N terms, twice.
