@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 
 SET_UP = "make setup, or pip install -c requirements.lock -e .[lab,test]"
+MODULES = {"pillow": "PIL", "scikit-learn": "sklearn"}  # what is imported under another name
 Fact = tuple[bool, str, str]  # whether it is well, what was found, and what to do if it is not
 
 
@@ -28,8 +29,7 @@ def packages() -> Iterator[Fact]:
             what = f"{name} {version} (wanted {wanted.specifier})"
             well = wanted.specifier.contains(version, prereleases=True)
             if well and for_students:
-                module = "sklearn" if name == "scikit-learn" else name.replace("-", "_")
-                importlib.import_module(module)
+                importlib.import_module(MODULES.get(name, name.replace("-", "_")))
             yield well, what, SET_UP
         except importlib.metadata.PackageNotFoundError:
             if for_students:
