@@ -86,6 +86,8 @@ class Speed:
             before = torch.get_float32_matmul_precision()
             stack.callback(torch.set_float32_matmul_precision, before)
             torch.set_float32_matmul_precision("high" if self.precision == "tf32" else before)
+            if self.compiled and self.precision == "float32" and self.device.type == "cpu":
+                use_onednn()
             stack.enter_context(matrix_products(self.precision, self.device))
             stack.enter_context(memory_explained(run, batch_size))
             compiles = self.compiled and run.steps_done < steps
@@ -301,6 +303,18 @@ def matrix_products(precision: Precision, device: torch.device) -> torch.autocas
     # No cache: it would hold rounded weights from before the last step.
     rounded = precision == "bfloat16"
     return torch.autocast(device.type, torch.bfloat16, rounded, cache_enabled=False)
+
+
+def use_onednn() -> None:
+    """Let oneDNN do float32 products, twice as fast as MKL on AMD, where it does not round them.
+
+    The setting, "medium", permits it to round to bfloat16: it does so on processors with AMX.
+    """
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("medium")
+    x = torch.full((128, 128), 1 + 2**-12)  # bfloat16 and TF32 make it 1
+    if not torch.equal(x @ torch.eye(128), x):
+        torch.set_float32_matmul_precision(before)
 
 
 def fastest_threads(most: int) -> Iterator[int]:
