@@ -36,7 +36,7 @@ Precision = Literal["float32", "bfloat16", "tf32", "auto"]
 # then saves about a millisecond for each 5e8 of them.
 WORTH_COMPILING = 1e13
 SMALL = 3e8  # floating-point operations of a step that one thread does as fast as two
-TRIAL = 5  # steps that a number of threads is tried for
+TRIAL = 3  # steps that a number of threads is tried for
 REST = 20  # times as long as the trials took, until the next ones
 WARM_UPS = 3  # ordinary steps before one is captured, as PyTorch's notes on CUDA graphs ask for
 BETA1, BETA2, TINY = 0.9, 0.999, 1e-8  # of torch.optim.Adam
@@ -318,16 +318,15 @@ def use_onednn() -> None:
 
 
 def fastest_threads(most: int) -> Iterator[int]:
-    """The number of threads for each next step: the fastest of 1, 2, 4, … up to `most`.
+    """The number of threads for each next step: the fastest of `most`, its half, … and 1.
 
     They are tried again and again, as other work comes and goes: two threads that wait for each
     other on a busy machine take up to ten times as long as one.
     """
-    numbers = [*(2**i for i in range(most.bit_length()) if 2**i < most), most]
     while True:
         began = time.perf_counter()
         seconds = {}
-        for number in numbers:
+        for number in (most >> i for i in range(most.bit_length())):
             yield number  # not counted: the first step with other threads has to start them
             times = [time.perf_counter()]
             for _ in range(TRIAL):
