@@ -199,9 +199,10 @@ def test_what_is_wide_scrolls_in_itself_by_keyboard(page, site):
     open_page(page, site / "04_the_elbo.html")
     wide = page.locator(".wide.formula[tabindex='0']").first
     assert wide.get_attribute("aria-label") == "Formula, wider than the page"
-    handle = wide.element_handle()
     wide.focus()
     page.keyboard.press("ArrowRight")
     page.wait_for_function("document.activeElement.scrollLeft > 0")
     page.set_viewport_size({"width": 1280, "height": 640})
-    page.wait_for_function("(formula) => !formula.hasAttribute('tabindex')", arg=handle)
+    # What is folded is measured when it is opened.
+    page.evaluate("document.querySelectorAll('details').forEach((aside) => (aside.open = true))")
+    page.wait_for_function("!document.querySelector('.wide.formula[tabindex]')")
