@@ -7,6 +7,7 @@ from lab_states import LABS
 
 pytestmark = pytest.mark.browser
 
+
 def notebook(path, *cells):
     code = [
         {"cell_type": "code", "id": f"cell{i}", "source": source, "metadata": {}, "outputs": []}
