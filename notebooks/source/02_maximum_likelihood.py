@@ -508,7 +508,7 @@ print("✓ the errors of 2,000 runs are as predicted, and 1 + V is at least e^KL
 # %% [markdown] tags=["aside"]
 # #### Aside: when is the bound close, and what else is known?
 #
-# Jensen loses nothing if $w$ is constant where the posterior is, and loses much if the posterior has heavy tails. For
+# Jensen loses nothing if $w$ is constant where the posterior is, and loses much if $w$ varies a lot there. For
 # a Gaussian posterior that is much narrower than the prior, $1 + V$ exceeds $e^{\mathrm{KL}}$ by a factor of about
 # $\sqrt{e/2} \approx 1.17$ per dimension. $V$ is called the $\chi^2$ divergence from $p_\theta(z\mid x)$ to
 # $\prior{p(z)}$.
