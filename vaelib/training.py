@@ -230,7 +230,7 @@ def choose_device(device: str | torch.device) -> torch.device:
         chosen = torch.device(device)
         torch.zeros(1, dtype=torch.float64, device=chosen).item()  # in which `fit` sums
     except (RuntimeError, AssertionError, NotImplementedError, TypeError) as error:
-        reason = str(error).splitlines()[0]
+        reason = str(error).splitlines()[0].split(". ")[0]
         raise ValueError(f'device "{device}" cannot be used here ({reason}); try "auto"') from None
     return chosen
 
