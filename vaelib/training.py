@@ -1,7 +1,7 @@
 """Training a VAE: the loop of lesson 6, with a progress bar, a device, a stop button, checkpoints.
 
 `train_step` is lines 4 to 8 of the lecture's pseudo-code; `fit` is lines 2 and 3 around it. Line 1
-is the model that `fit` is given. What a long run needs besides (its state on disk, the stop button,
+is the model that `fit` is given. `Float[Tensor, "M D"]` says a shape. What a long run needs besides (its state on disk, the stop button,
 several processes) is in `vaelib.run`, and the same step made faster is in `vaelib.engine`.
 Source: slides "Combining all the ingredients", "Practical implementation" and "KL annealing".
 """
@@ -150,7 +150,7 @@ def fit(
             log_px_z, kl = speed.step(vae, optimiser, x_m, eps, beta_now)  # 4 to 8: train_step
             run.record(log_px_z, kl)
 
-        step_on = speed.captured(draw_and_step, run)
+        step_on = speed.captured(draw_and_step, run)  # as it is, unless CUDA replays a graph of it
         stop = stack.enter_context(StopButton(run.history.stopped))
         bar = tqdm(total=steps, initial=run.steps_done, unit="step", disable=silent)
         stack.enter_context(bar)
@@ -159,7 +159,7 @@ def fit(
                 set_lr(optimiser, lr_at(run.steps_done))
                 beta_now.fill_(beta_at(run.steps_done))
                 step_on(index)
-                pause = run.step_done()
+                pause = run.step_done()  # a long epoch pauses, to be looked at and saved
                 bar.update(run.steps_done - bar.n)
                 if pause or stop.pressed:
                     break
