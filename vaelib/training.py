@@ -1,8 +1,9 @@
 """Training a VAE: the loop of lesson 6, with a progress bar, a device, a stop button, checkpoints.
 
 `train_step` is lines 4 to 8 of the lecture's pseudo-code; `fit` is lines 2 and 3 around it. Line 1
-is the model that `fit` is given. `Float[Tensor, "M D"]` says a shape. What a long run needs besides (its state on disk, the stop button,
-several processes) is in `vaelib.run`, and the same step made faster is in `vaelib.engine`.
+is the model that `fit` is given. What a long run needs besides (its state on disk, the stop button,
+several processes) is in `vaelib.run`, and the same step made faster is in `vaelib.engine`. An
+annotation such as `Float[Tensor, "M D"]` says the shape.
 Source: slides "Combining all the ingredients", "Practical implementation" and "KL annealing".
 """
 
@@ -22,28 +23,10 @@ from vaelib.divergences import kl_to_standard_normal_per_dim
 from vaelib.engine import Engine, Precision, Speed
 from vaelib.models import VAE, BernoulliDecoder
 from vaelib.run import EarlyStopping, History, StopButton, TrainingRun, chunks, training_mode
-from vaelib.schedules import (
-    annealing_from_above,
-    constant,
-    cosine_decay,
-    cyclical_annealing,
-    linear_annealing,
-)
+from vaelib.schedules import annealing_from_above, cosine_decay
 from vaelib.validation import binary, count, floats, number, unit_interval
 
-__all__ = [
-    "EarlyStopping",
-    "History",
-    "annealing_from_above",
-    "constant",
-    "cosine_decay",
-    "cyclical_annealing",
-    "face_vae",
-    "fit",
-    "fit_faces",
-    "linear_annealing",
-    "train_step",
-]
+__all__ = ["EarlyStopping", "History", "face_vae", "fit", "fit_faces", "train_step"]
 
 Schedule = float | Callable[[int], float]
 FACE_MODEL: dict[str, Any] = {
