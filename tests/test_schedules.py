@@ -4,7 +4,6 @@ import math
 
 import pytest
 
-from vaelib import training
 from vaelib.schedules import (
     constant,
     cosine_decay,
@@ -65,8 +64,3 @@ def test_schedules_depend_on_the_step_alone():
         forward = [schedule(step) for step in range(20)]
         assert [schedule(step) for step in reversed(range(20))] == forward[::-1]
         assert all(isinstance(value, float) for value in forward)
-
-
-def test_training_offers_them():
-    for function in (constant, linear_annealing, cyclical_annealing, cosine_decay):
-        assert getattr(training, function.__name__) is function
