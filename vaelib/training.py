@@ -22,22 +22,14 @@ from vaelib.divergences import kl_to_standard_normal_per_dim
 from vaelib.engine import Engine, Precision, Speed
 from vaelib.models import VAE, BernoulliDecoder
 from vaelib.run import EarlyStopping, History, StopButton, TrainingRun, chunks, training_mode
-from vaelib.schedules import (
-    annealing_from_above,
-    constant,
-    cosine_decay,
-    cyclical_annealing,
-    linear_annealing,
-)
+from vaelib.schedules import annealing_from_above, cosine_decay, linear_annealing
 from vaelib.validation import binary, count, floats, number, unit_interval
 
 __all__ = [
     "EarlyStopping",
     "History",
     "annealing_from_above",
-    "constant",
     "cosine_decay",
-    "cyclical_annealing",
     "face_vae",
     "fit",
     "fit_faces",
