@@ -79,9 +79,9 @@ def kl_gaussian(
 def kl_quadrature(log_q: LogDensity, log_p: LogDensity, lo: float, hi: float) -> Float[Tensor, ""]:
     """KL(q ‖ p) = ∫ q(z) (log q(z) − log p(z)) dz over [lo, hi], by adaptive quadrature, in nats.
 
-    `log_q` and `log_p` map z (K,) in float64 to log-densities (K,); −∞ is a density of zero (0 log 0
-    = 0; q > 0 where p = 0 gives ∞). Raises ValueError for an interval that does not hold practically
-    all of q, for NaN, or if the integral does not converge. Source: slide "KL divergence".
+    `log_q` and `log_p` map z (K,) in float64 to log-densities (K,), −∞ where the density is zero;
+    the KL is ∞ if q > 0 where p = 0. Raises ValueError for an interval that does not hold q, for
+    NaN, or if the integral does not converge. Source: slide "KL divergence".
 
     >>> normal = torch.distributions.Normal(0.0, 1.0)
     >>> kl_quadrature(normal.log_prob, normal.log_prob, -9, 9)
@@ -123,9 +123,9 @@ def kl_quadrature(log_q: LogDensity, log_p: LogDensity, lo: float, hi: float) ->
 def kl_monte_carlo(log_q: LogDensity, log_p: LogDensity, z: Float[Tensor, "K ..."]) -> Estimate:
     """KL(q ‖ p) ≈ (1/K) Σ_k [log q(z_k) − log p(z_k)], z_k ~ q, and its standard error, in nats.
 
-    z has K ≥ 2 draws from q along its first dimension; `log_q` and `log_p` map it to (K,). The error
-    is the sample standard deviation over √K; both are ∞ where p is zero at a draw. Raises ValueError
-    for K < 2, NaN, a draw where q is zero, or another shape. Source: slide "KL divergence".
+    z has K ≥ 2 draws from q along its first dimension; `log_q` and `log_p` map it to (K,). The
+    error is the sample standard deviation over √K; both are ∞ where p is zero at a draw. Raises
+    ValueError for K < 2, NaN, a draw where q is zero, another shape. Source: slide "KL divergence".
 
     >>> normal = torch.distributions.Normal(0.0, 1.0)
     >>> kl_monte_carlo(normal.log_prob, normal.log_prob, torch.randn(9)).standard_error
