@@ -35,10 +35,6 @@ FIGURES = {
     "histograms": lambda: plots.histograms(
         {"a": RANDOM.normal(size=99)}, "A histogram.", 0.0, "estimate", (-4.0, 4.0)
     ),
-    "plane": lambda: plots.plane(
-        (-2.0, 2.0, -3.0, 3.0), np.eye(4), np.eye(2), "A plane.", RANDOM.random((5, 2))
-    ),
-    "bars": lambda: plots.bars({"first": 0.123, "second": 2.0}, "Two bars.", "nats"),
     "graphical_model": lambda: plots.graphical_model(True, "Two circles, an arrow each way."),
 }
 
@@ -154,31 +150,6 @@ def test_panels_that_are_compared_share_a_scale():
     alone, shared = (plots.curves(panels, "Two.", share=s).axes for s in ("", "y"))
     assert alone[0].get_ylim() != alone[1].get_ylim()
     assert shared[0].get_ylim() == shared[1].get_ylim()
-
-
-def test_plane_draws_density_curve_and_points_where_they_are():
-    density, curve, points = np.arange(12.0).reshape(3, 4), np.eye(2), np.array([[0.5, -1.0]])
-    figure = plots.plane((-2.0, 2.0, -3.0, 3.0), density, curve, "A shaded plane.", points)
-    ax = figure.axes[0]
-    assert np.array_equal(ax.images[0].get_array(), density)
-    assert ax.images[0].get_extent() == [-2, 2, -3, 3] and ax.images[0].origin == "lower"
-    assert np.array_equal(ax.lines[0].get_xydata(), curve)
-    assert np.array_equal(ax.collections[0].get_offsets(), points)
-    assert figure.alt == "A shaded plane."
-
-
-def test_plane_refuses_a_curve_of_the_wrong_shape():
-    with pytest.raises(ValueError, match="curve has 1 dimensions"):
-        plots.plane((0.0, 1.0, 0.0, 1.0), np.zeros((2, 2)), np.zeros(4), "A plane.")
-
-
-def test_bars_have_the_lengths_given_from_the_top_with_their_numbers():
-    figure = plots.bars({"first": 0.123, "second": 2.0}, "Two bars.", "nats")
-    ax = figure.axes[0]
-    assert [bar.get_width() for bar in ax.patches] == [0.123, 2.0]
-    assert [text.get_text() for text in ax.texts] == ["0.12", "2"]
-    assert [label.get_text() for label in ax.get_yticklabels()] == ["first", "second"]
-    assert ax.yaxis_inverted()
 
 
 def test_against_draws_predictions_as_lines_and_measurements_as_points_with_two_errors():

@@ -77,13 +77,12 @@ def test_curves(data, n_panels, lines, n, own_places):
     refused(lambda: plots.curves({"p": {"line": [0.0] * n}}, "alt", x=[0.0] * (n + 1)), "line")
 
 
-@about("plots.ladder", "plots.bars")
+@about("plots.ladder")
 @few(2)
 @given(st.dictionaries(st.sampled_from("abcdefghij"), locations, min_size=1))
-def test_ladder_and_bars(values):
+def test_ladder(values):
     shown(plots.ladder(values, "alt"))
-    shown(plots.bars(values, "alt", "x"))
-    shown(plots.bars({name: torch.tensor(v).double() for name, v in values.items()}, "alt", "x"))
+    shown(plots.ladder({name: torch.tensor(v).double() for name, v in values.items()}, "alt"))
 
 
 @about("plots.table")
@@ -137,15 +136,6 @@ def test_histograms(data, n, panels):
     refused(lambda: plots.histograms({"h": [math.nan]}, "alt", 0.0, "x", (-4, 4)), "h ")
 
 
-@about("plots.plane")
-@few(2)
-@given(st.data(), sizes, sizes)
-def test_plane(data, n, m):
-    density, curve, points = (data.draw(arrays(shape)) for shape in ((n, m), (n, 2), (m, 2)))
-    shown(plots.plane((-2, 2, -1, 1), density, curve, "alt", points))
-    refused(lambda: plots.plane((-2, 2, -1, 1), density, np.zeros((n, 3)), "alt"), "curve")
-
-
 EMPTY = {
     "images": lambda e: plots.image_grid(np.zeros((0, 0, 3, 3)), "alt"),
     "images of nothing": lambda e: plots.image_grid(np.zeros((1, 1, 0, 0)), "alt"),
@@ -153,7 +143,6 @@ EMPTY = {
     "no panels": lambda e: plots.curves({}, "alt"),
     "no values": lambda e: plots.curves({"p": {"line": e}}, "alt"),
     "ladder": lambda e: plots.ladder({}, "alt"),
-    "bars": lambda e: plots.bars({}, "alt", "x"),
     "table": lambda e: plots.table(np.zeros((0, 2)), "alt", [], ["a", "b"]),
     "scatter": lambda e: plots.scatter(np.zeros((0, 2)), {"f": e}, "alt", ("", "")),
     "no factors": lambda e: plots.scatter(np.zeros((1, 2)), {}, "alt", ("", "")),
@@ -161,13 +150,12 @@ EMPTY = {
     "jensen": lambda e: plots.jensen(([0.0], [0.0]), (e, e), e, "alt"),
     "histograms": lambda e: plots.histograms({}, "alt", 0.0, "", (0, 1)),
     "a histogram of nothing": lambda e: plots.histograms({"h": e}, "alt", 0.0, "", (0, 1)),
-    "plane": lambda e: plots.plane((0, 1, 0, 1), np.zeros((0, 0)), [[0, 0]], "alt"),
 }
 
 
 @pytest.mark.parametrize("name", EMPTY)
 def test_figures_of_nothing_are_refused(name):
-    refused(lambda: EMPTY[name](np.zeros(0)), "empty", "the values are {}")
+    refused(lambda: EMPTY[name](np.zeros(0)), "empty")
 
 
 @pytest.mark.parametrize("bad", ["text", [1j], [None], ["a"]], ids=str)
@@ -179,4 +167,3 @@ def test_what_is_no_array_of_numbers_is_refused(bad):
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
 def test_numbers_that_have_no_place_are_refused(bad):
     refused(lambda: plots.ladder({"IW-5": 1.0, "ELBO": bad}, "alt"), "ELBO")
-    refused(lambda: plots.bars({"IW-5": 1.0, "ELBO": bad}, "alt", ""), "ELBO")
