@@ -320,7 +320,7 @@ MODELS = {
     "sample 0": (lambda: VAE.sample(0), V, "n is 0.*1"),
     "sample 1.5": (lambda: VAE.sample(1.5), T, "n must.*1.5"),
     "not modules": (lambda: models.VAE(lambda x: x, VAE.decoder), T, "modules.*function"),
-    "latent mismatch": (lambda: models.VAE(ENCODER, VAE.decoder), V, "3 latent"),
+    "latent mismatch": (lambda: models.VAE(ENCODER, VAE.decoder), V, "1x3 and 2x"),
     "data mismatch": (lambda: models.VAE(FLAT.encoder, VAE.decoder), V, r"\(4, 4\)"),
     "sigma 0": (lambda: models.dense((4, 4), 2, sigma_x=0.0), V, "sigma_x is 0.*above 0"),
     "sigma -1": (lambda: models.conv((4, 4), 2, sigma_x=-1.0), V, "sigma_x is -1.*above 0"),
