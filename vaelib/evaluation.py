@@ -98,10 +98,6 @@ def encode(vae: VAE, x: Batch, batch_size: int = BATCH) -> tuple[Tensor, Tensor]
     """μ and σ of q(z|x) for a whole data set, (B, D) each, on the CPU.
 
     x: (B, *shape), on any device or memory-mapped from a file.
-
-    >>> from vaelib import models
-    >>> encode(models.dense((4,), 2), torch.zeros(3, 4))[0].shape
-    torch.Size([3, 2])
     """
     q = _posterior(vae, x, batch_size)
     return q.mu.cpu(), q.sigma.cpu()
@@ -116,10 +112,7 @@ def kl_per_dim(vae: VAE, x: Batch) -> Float[Tensor, "B D"]:
 
 @torch.no_grad()
 def active_units(vae: VAE, x: Batch, threshold: float = 0.01) -> Bool[Tensor, " D"]:
-    """Which dimensions depend on x: Var_x(μ_d(x)) > threshold, (D,), B ≥ 2.
-
-    Source: Burda, Grosse and Salakhutdinov (2016), section 5.2.
-    """
+    """Which dimensions depend on x: Var_x(μ_d(x)) > threshold, (D,), B ≥ 2 (Burda et al. 2016)."""
     mu = _posterior(vae, x, BATCH).mu
     if len(mu) < 2:
         raise ValueError(f"x holds {len(mu)} examples; expected at least 2 to vary")

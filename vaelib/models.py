@@ -94,9 +94,8 @@ class BernoulliDecoder(_Decoder):
 class VAE(nn.Module):
     """The pair (encoder, decoder) with prior p(z) = N(0, I) in `latent_dim` dimensions.
 
-    `posterior` and `likelihood` check their argument; `encoder(x)` and `decoder(z)` do not.
-    `config` says how `build` makes the same architecture again (None: only by hand). Raises
-    ValueError for an encoder and a decoder that do not go together.
+    `posterior` and `likelihood` check their argument; `encoder(x)` and `decoder(z)` do not. From
+    `config`, `build` makes the same again. Raises ValueError for networks that do not fit together.
     """
 
     def __init__(
@@ -119,8 +118,8 @@ class VAE(nn.Module):
                 mu = encoder(torch.zeros(1, *self.shape, dtype=self.dtype, device=self.device)).mu
                 x_hat = decoder.mean(torch.zeros_like(mu))
         except RuntimeError as error:
-            given = f"encoder and decoder of data of shape {self.shape}"
-            raise ValueError(f"{given} do not go together: {error}") from None
+            given = f"data of shape {self.shape}"
+            raise ValueError(f"encoder or decoder is not for {given}: {error}") from None
         self.latent_dim: int = latent_dim or mu.shape[-1]
         found = (tuple(mu.shape), tuple(x_hat.shape))
         wanted = ((1, self.latent_dim), (1, *self.shape))
@@ -156,12 +155,9 @@ class VAE(nn.Module):
         return self.decoder(z)
 
     def sample(self, n: int, generator: Generator | None = None, mean: bool = False) -> Batch:
-        """n draws from p_θ(x): z ~ p(z), then x ~ p_θ(x|z), or (`mean=True`) x̂ = G_θ(z).
+        """n draws (n, *shape) of p_θ(x): z ~ p(z), then x ~ p_θ(x|z), or (`mean=True`) x̂ = G_θ(z).
 
-        (n, *shape). Source: slide "Generating data from the VAE".
-
-        >>> dense((8, 8), 2).sample(3).shape
-        torch.Size([3, 8, 8])
+        Source: slide "Generating data from the VAE".
         """
         with torch.no_grad(), self.in_mode(training=False):
             z = self.prior.sample((validation.count("n", n),), generator)
@@ -173,10 +169,7 @@ class VAE(nn.Module):
 
     @contextmanager
     def in_mode(self, training: bool) -> Iterator[None]:
-        """While it lasts, every module trains or evaluates; then each has its own mode again.
-
-        Raises ValueError for weights that are not finite.
-        """
+        """While it lasts, all modules train or evaluate. Refuses weights that are not finite."""
         check_weights(self.state_dict())
         modes = {module: module.training for module in self.modules()}
         self.train(training)
@@ -238,9 +231,6 @@ def conv(
     """A VAE of 4 × 4 convolutions of stride 2, one for each of `channels`, and one dense layer.
 
     `shape` is (H, W) or (C, H, W), and each convolution halves H and W. Raises as `dense`.
-
-    >>> conv((8, 8), 2).likelihood(torch.zeros(5, 2)).mean.shape
-    torch.Size([5, 8, 8])
     """
     hidden = validation.count("hidden", hidden)
     config = _config("conv", locals(), sizes=("shape", "channels"))

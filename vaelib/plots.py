@@ -275,6 +275,7 @@ def against(
 
     `predicted` gives values (n,) under each name, `measured` a pair (values, standard errors),
     drawn with bars of two standard errors. `log` names the logarithmic axes: "", "x", "y", "xy".
+    Raises ValueError where a length differs from x's.
     """
     x = _array("x", x, 1)
     figure, (ax,) = _axes(alt, (9.0, 4.4), xlabel=xlabel, ylabel=ylabel)
