@@ -99,11 +99,11 @@ def label_lines(ax: Any) -> None:
         ax.text(1.02, at, lines[i].get_label(), c=colour, va="center", transform=ax.transAxes)
 
 
-def _axes(alt: str, size: XY, n: int = 1, share: str = "", kind: str = "A plot", **ax: Any) -> Any:
+def _axes(size: XY, n: int = 1, share: str = "", kind: str = "A plot", **ax: Any) -> Any:
     """A figure of a size in inches, and its n axes from left to right, all with these settings."""
     if n == 0:
         raise ValueError("panels is empty; expected one or more")
-    figure = AltFigure(alt, size, kind)
+    figure = AltFigure("", size, kind)
     shared: Any = {"sharex": "x" in share, "sharey": "y" in share}
     return figure, figure.subplots(1, n, squeeze=False, subplot_kw=ax, **shared)[0]
 
@@ -132,16 +132,14 @@ def _labels(name: str, labels: Names, n: int) -> Sequence[str]:
 
 
 @rc_context(STYLE)
-def image_grid(
-    images: Any, alt: str = "", row_labels: Names = None, col_labels: Names = None
-) -> AltFigure:
+def image_grid(images: Any, row_labels: Names = None, col_labels: Names = None) -> AltFigure:
     """Rows of grey pictures (R, C, H, W) in [0, 1], labelled on the left and above."""
     images = _array("images", images, 4)
     rows, cols = images.shape[:2]
     side = min(1.1, 8.5 / cols)
     width = side * cols + 1.6 * bool(row_labels)
     height = side * rows + 0.2 + 0.3 * bool(col_labels)
-    figure = AltFigure(alt, (width, height), f"Pictures in a grid, {rows} × {cols}")
+    figure = AltFigure("", (width, height), f"Pictures in a grid, {rows} × {cols}")
     bare = {"xticks": [], "yticks": [], "frame_on": False}
     axes = figure.subplots(rows, cols, squeeze=False, subplot_kw=bare)
     for place, ax in np.ndenumerate(axes):
@@ -154,7 +152,7 @@ def image_grid(
 
 
 @rc_context(STYLE)
-def manifold(images: Any, quantiles: Any, alt: str = "", labels: XY = Z) -> AltFigure:
+def manifold(images: Any, quantiles: Any, labels: XY = Z) -> AltFigure:
     """A square of pictures (n, n, H, W), decoded at z = (rows, columns), side by side.
 
     `quantiles` (n,) are the values of z along both axes, `labels` the names of the two.
@@ -166,7 +164,7 @@ def manifold(images: Any, quantiles: Any, alt: str = "", labels: XY = Z) -> AltF
         raise ValueError(f"{n} × {cols} pictures and {len(quantiles)} quantiles: not a square")
     mosaic = images.transpose(0, 2, 1, 3).reshape(n * height, n * width)
     kind = f"Pictures in a square, {n} × {n}"
-    figure, (ax,) = _axes(alt, (7.4, 7.0), kind=kind, ylabel=labels[0], xlabel=labels[1])
+    figure, (ax,) = _axes((7.4, 7.0), kind=kind, ylabel=labels[0], xlabel=labels[1])
     ax.imshow(mosaic, cmap="gray", vmin=0, vmax=1)
     ax.grid(visible=False)
     ticks = [f"{z:+.1f}" for z in quantiles]
@@ -177,11 +175,7 @@ def manifold(images: Any, quantiles: Any, alt: str = "", labels: XY = Z) -> AltF
 
 @rc_context(STYLE)
 def curves(
-    panels: Mapping[str, Lines],
-    alt: str = "",
-    xlabel: str = "epoch",
-    x: Any = None,
-    share: str = "",
+    panels: Mapping[str, Lines], xlabel: str = "epoch", x: Any = None, share: str = ""
 ) -> AltFigure:
     """One panel per quantity, `{"KL (nats)": {"β = 1": values, …}, …}`, one line per name.
 
@@ -189,7 +183,7 @@ def curves(
     or "xy", that have the same scale in all panels.
     """
     n = len(panels)
-    figure, axes = _axes(alt, (9.0 if n < 3 else 4.0 * n, 4.2), n, share, xlabel=xlabel)
+    figure, axes = _axes((9.0 if n < 3 else 4.0 * n, 4.2), n, share, xlabel=xlabel)
     for ax, (quantity, lines) in zip(axes, panels.items(), strict=True):
         for i, (name, values) in enumerate(lines.items()):
             values = _array(name, values, 1, x)
@@ -207,25 +201,8 @@ def curves(
 
 
 @rc_context(STYLE)
-def ladder(bounds: Mapping[str, float], alt: str = "") -> AltFigure:
-    """Bounds of log p(x) in nats, one rung for each from the bottom."""
-    values = _array("bounds", [float(value) for value in bounds.values()], 1)
-    if not np.isfinite(values).all():
-        raise ValueError(f"the values are {dict(bounds)}; expected finite numbers")
-    n = len(values)
-    figure, (ax,) = _axes(alt, (9.0, 0.7 * n + 1.2), xlabel="nats per picture", xmargin=0.12)
-    ax.plot(values, range(n), "o-", color=COLOURS[0], markersize=10)
-    for i, value in enumerate(values):
-        ax.annotate(f"{value:.1f}", (value, i), (0, 9), textcoords="offset points", ha="center")
-    ax.set_yticks(range(n), list(bounds))
-    ax.set_ylim(-0.5, n - 0.3)
-    return figure
-
-
-@rc_context(STYLE)
 def table(
     values: Any,
-    alt: str = "",
     row_labels: Names = None,
     col_labels: Names = None,
     title: str = "",
@@ -235,7 +212,7 @@ def table(
     values = _array("values", values, 2)
     rows, cols = values.shape
     kind = f"A table of {', '.join([*(row_labels or []), *(col_labels or [])])}"
-    figure, (ax,) = _axes(alt, (1.7 * cols + 2.2, 0.62 * rows + 1.2), kind=kind, title=title)
+    figure, (ax,) = _axes((1.7 * cols + 2.2, 0.62 * rows + 1.2), kind=kind, title=title)
     shades = ax.imshow(values, "Blues", vmin=limits[0], vmax=limits[1], aspect="auto")
     ax.grid(visible=False)
     for (r, c), value in np.ndenumerate(values):
@@ -247,13 +224,13 @@ def table(
 
 
 @rc_context(STYLE)
-def scatter(points: Any, factors: Lines, alt: str = "", axes: XY = Z) -> AltFigure:
+def scatter(points: Any, factors: Lines, axes: XY = Z) -> AltFigure:
     """Points (N, 2) in one panel per factor (N,), which shades them from dark (low) to light."""
     points = _array("points", points, 2)
     if points.shape[1] != 2:
         raise ValueError(f"points has shape {points.shape}; expected (N, 2)")
     n = len(factors)
-    figure, panels = _axes(alt, (4.5 * n, 4.2), n, share="xy")
+    figure, panels = _axes((4.5 * n, 4.2), n, share="xy")
     for ax, (name, values) in zip(panels, factors.items(), strict=True):
         dots = ax.scatter(*points.T, c=_array(name, values, 1, points), cmap="cividis", s=9)
         ax.set(title=name, xlabel=axes[0], ylabel=axes[1], aspect="equal")
@@ -263,13 +240,7 @@ def scatter(points: Any, factors: Lines, alt: str = "", axes: XY = Z) -> AltFigu
 
 @rc_context(STYLE)
 def against(
-    x: Any,
-    predicted: Lines,
-    measured: Lines,
-    alt: str = "",
-    xlabel: str = "",
-    ylabel: str = "",
-    log: str = "x",
+    x: Any, predicted: Lines, measured: Lines, xlabel: str = "", ylabel: str = "", log: str = "x"
 ) -> AltFigure:
     """What is predicted at x (n,) as lines and what was measured there as points.
 
@@ -278,7 +249,7 @@ def against(
     Raises ValueError where a length differs from x's.
     """
     x = _array("x", x, 1)
-    figure, (ax,) = _axes(alt, (9.0, 4.4), xlabel=xlabel, ylabel=ylabel)
+    figure, (ax,) = _axes((9.0, 4.4), xlabel=xlabel, ylabel=ylabel)
     for i, (name, values) in enumerate(predicted.items()):
         line: Any = {"color": COLOURS[i % 7], "linestyle": LINES[i % 7], "label": name}
         ax.plot(x, _array(name, values, 1, x), **line)
@@ -294,7 +265,7 @@ def against(
 
 @rc_context(STYLE)
 def jensen(
-    curve: XY, points: XY, weights: Any, alt: str = "", tangent: Any = None, labels: XY = ("t", "f")
+    curve: XY, points: XY, weights: Any, tangent: Any = None, labels: XY = ("t", "f")
 ) -> AltFigure:
     """Weighted points on a curve, their mean, and the gap from it down to the curve.
 
@@ -306,7 +277,7 @@ def jensen(
     mean = weights @ at
     height = weights @ heights
     around = np.append(np.argsort(at), np.argmin(at))  # and back to the first
-    figure, (ax,) = _axes(alt, (9.0, 4.4), xlabel=labels[0], ylabel=labels[1])
+    figure, (ax,) = _axes((9.0, 4.4), xlabel=labels[0], ylabel=labels[1])
     ax.plot(*curve, color=COLOURS[6], label=labels[1])
     if tangent is not None:
         ax.plot(curve[0], tangent, color=COLOURS[2], linestyle="--", label="tangent")
@@ -321,32 +292,11 @@ def jensen(
 
 
 @rc_context(STYLE)
-def histograms(
-    panels: Lines, alt: str = "", truth: float = 0.0, xlabel: str = "", limits: XY = (-1, 1)
-) -> AltFigure:
-    """One panel per name: a histogram of its values (n,) within `limits`, the truth as a line.
-
-    Values beyond the limits are counted in the outermost bars.
-    """
-    n = len(panels)
-    figure, axes = _axes(alt, (max(9.0, 3.0 * n), 4.2), n, "x", xlabel=xlabel)
-    for i, (ax, (name, values)) in enumerate(zip(axes, panels.items(), strict=True)):
-        inside = np.clip(_array(name, values, 1), *limits)
-        if np.isnan(inside).any():
-            raise ValueError(f"{name} holds NaN, which no bar can count; expected numbers")
-        ax.hist(inside, np.linspace(*limits, 81), density=True, color=COLOURS[i % 7])
-        ax.axvline(truth, color=COLOURS[6], linestyle="--", label="exact gradient")
-        ax.set(title=name, yticks=[])
-        ax.legend(loc="upper right")
-    return figure
-
-
-@rc_context(STYLE)
-def graphical_model(encoder: bool = False, alt: str = "") -> AltFigure:
+def graphical_model(encoder: bool = False) -> AltFigure:
     """The model z → x, x shaded because it is observed; with `encoder`, q from x back to z."""
     kind = "An arrow from the latent z to the observed x, which is shaded"
     kind += ", and a dashed arrow, the encoder, back from x to z" * encoder
-    figure, (ax,) = _axes(alt, (6.0, 2.6), kind=kind, xlim=(-1.1, 4.1), ylim=(-1, 1), aspect=1)
+    figure, (ax,) = _axes((6.0, 2.6), kind=kind, xlim=(-1.1, 4.1), ylim=(-1, 1), aspect=1)
     ax.axis("off")
     bend = 0.3 * encoder
     look: Any = {"shrinkA": 41, "shrinkB": 41, "connectionstyle": f"arc3,rad=-{bend}", "lw": 2.4}
