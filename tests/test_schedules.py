@@ -4,17 +4,7 @@ import math
 
 import pytest
 
-from vaelib.schedules import (
-    constant,
-    cosine_decay,
-    cyclical_annealing,
-    linear_annealing,
-)
-
-
-def test_constant():
-    assert [constant(step, 0.25) for step in (0, 1, 10**9)] == [0.25] * 3
-    assert constant(3) == 1.0
+from vaelib.schedules import cosine_decay, linear_annealing
 
 
 @pytest.mark.parametrize("warmup", [1, 3, 500])
@@ -30,16 +20,6 @@ def test_linear_annealing_is_step_over_warmup(warmup):
 def test_linear_annealing_without_warmup_is_at_its_end():
     assert [linear_annealing(step, 0) for step in (0, 1, 7)] == [1.0] * 3
     assert linear_annealing(0, 0, start=9.0, end=2.0) == 2.0
-
-
-@pytest.mark.parametrize(("period", "ramp"), [(10, 0.5), (7, 0.3), (4, 1.0), (1, 0.5)])
-def test_cyclical_annealing_repeats(period, ramp):
-    values = [cyclical_annealing(step, period, ramp) for step in range(4 * period)]
-    for step, value in enumerate(values):
-        assert value == pytest.approx(min(1.0, (step % period) / (ramp * period)))
-        assert 0 <= value <= 1
-    assert values[:period] * 4 == values
-    assert values[0] == 0.0
 
 
 def test_cosine_decay_holds_then_falls():
@@ -58,7 +38,6 @@ def test_cosine_decay_holds_then_falls():
 def test_schedules_depend_on_the_step_alone():
     for schedule in (
         lambda step: linear_annealing(step, 7),
-        lambda step: cyclical_annealing(step, 7),
         lambda step: cosine_decay(step, 7, 1.0),
     ):
         forward = [schedule(step) for step in range(20)]

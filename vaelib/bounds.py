@@ -1,7 +1,6 @@
 """Lower bounds of log p(x): the ELBO in its forms and the importance-weighted bound.
 
-Sign convention: a bound is to be *maximised*, is per example, and is in nats; KL is never negative
-and is subtracted. Only the training loop turns the bound into a loss, −ELBO.mean().
+A bound is to be *maximised*, per example, in nats; only the training loop turns it into a loss.
 """
 
 import math
@@ -40,8 +39,7 @@ def elbo(
     reconstruction: the mean over K of log p(x|z_k), z_k = μ + σ ⊙ ε_k. kl: in closed form, or
     (`kl="monte_carlo"`) the mean of log q(z_k|x) − log p(z_k) over the same draws. x: (B, *shape) →
     (B,) each, nats. The noise may be given as `eps`, (K, B, D). The model is in eval mode
-    meanwhile. Raises TypeError for a wrong dtype, ValueError for a wrong shape, NaN, grey values
-    under a Bernoulli decoder, or weights that are not finite.
+    meanwhile. Raises as `VAE.posterior`, and ValueError for grey values under a Bernoulli decoder.
     Source: slides "Variational Auto-Encoders" (1) and (3).
 
     >>> from vaelib import models
@@ -55,18 +53,13 @@ def elbo(
         if eps is None:
             n_samples = validation.count("n_samples", n_samples)
             eps = normal_like((n_samples, *q.mu.shape), q.mu, generator)
-        else:
-            validation.finite("eps", eps, ("K", *q.mu.shape))
-            if eps.dtype != q.mu.dtype:
-                raise TypeError(
-                    f"eps has dtype {eps.dtype}, the model {q.mu.dtype}; expected the same"
-                )
-            validation.count("K, the first size of eps,", len(eps))
+        validation.floats("eps", eps, ("K", *q.mu.shape), q.mu.dtype)
+        validation.finite("eps", eps)
+        validation.count("K, the first size of eps,", len(eps))
         z = q.mu + q.sigma * eps
         reconstruction = vae.likelihood(z).log_prob(x).mean(0)
-        if kl == "analytic":
-            divergence = kl_to_standard_normal_per_dim(q.mu, q.log_sigma).sum(-1)
-        else:
+        divergence = kl_to_standard_normal_per_dim(q.mu, q.log_sigma).sum(-1)
+        if kl == "monte_carlo":
             divergence = (q.log_prob(z) - vae.prior.log_prob(z)).mean(0)
     return Elbo(reconstruction, divergence, reconstruction - divergence)
 
@@ -96,8 +89,8 @@ def log_mean_exp(log_w: Float[Tensor, "..."], dim: int = 0) -> Float[Tensor, "..
     if not -log_w.ndim <= dim < log_w.ndim or log_w.shape[dim] == 0:
         given = f"log_w has shape {tuple(log_w.shape)}"
         raise ValueError(f"{given}; expected at least one sample along dimension {dim}")
-    if log_w.isnan().any():
-        raise ValueError(f"log_w holds {int(log_w.isnan().sum())} NaN; expected none")
+    if bad := int(log_w.isnan().sum()):
+        raise ValueError(f"log_w holds {bad} NaN; expected none")
     return log_w.logsumexp(dim) - math.log(log_w.shape[dim])
 
 

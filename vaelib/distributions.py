@@ -1,7 +1,6 @@
 """The two distributions that the networks return: torch's own, with a generator of one's choice.
 
-Both are `torch.distributions.Independent`: `log_prob` sums over the event's dimensions and keeps
-every constant, and `torch.distributions.kl_divergence` knows them.
+`log_prob` sums over the event's dimensions, and `torch.distributions.kl_divergence` knows both.
 """
 
 import math
@@ -88,8 +87,8 @@ class Bernoulli(td.Independent):
 
     def sample(self, sample_shape: Shape = (), generator: Generator | None = None) -> Tensor:
         """Zeros and ones, (sample_shape, …, event), drawn with `generator`."""
-        probabilities = self.mean.detach().expand((*sample_shape, *self.logits.shape))
-        pixels = probabilities.to(_device(generator, self.logits)).bernoulli(generator=generator)
+        pixels = self.mean.detach().expand((*sample_shape, *self.logits.shape))
+        pixels = pixels.to(_device(generator, self.logits)).bernoulli(generator=generator)
         return pixels.to(self.logits.device)
 
     def log_prob(self, x: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
@@ -115,8 +114,7 @@ def normal_like(shape: Shape, like: Tensor, generator: Generator | None) -> Tens
 
 
 def _device(generator: Generator | None, like: Tensor) -> torch.device:
-    # The numbers are drawn where the generator is and then moved to where the parameters are, so
-    # that one seed gives the same noise on every device.
+    # Where the generator is: one seed gives the same noise for parameters on any device.
     return like.device if generator is None else generator.device
 
 

@@ -1,7 +1,7 @@
 """How good a trained VAE is: the ladder of bounds, KL per dimension, the factor that each encodes.
 
-All in nats. Functions that sample take a seed; large data is evaluated in chunks. The model is in
-eval mode meanwhile, and then as it was; weights that are not finite are refused.
+In nats. Large data is evaluated in chunks, the model in eval mode and then as it was. All but
+`spearman_table` raise as `VAE.posterior`, and for weights that are not finite.
 """
 
 import math
@@ -40,7 +40,7 @@ def log_marginal(
     """log p(x) ≈ log (1/K) Σ_k p(x|z_k) p(z_k) / q(z_k|x), z_k ~ q(z|x), K = `n_samples`, in nats.
 
     x: (B, *shape) → (B,). A lower bound in expectation, exact if q is the posterior. Memory does
-    not grow with B · K; after two seconds a bar appears. Raises as `VAE.posterior`.
+    not grow with B · K; after two seconds a bar appears.
     Source: Burda, Grosse and Salakhutdinov (2016), eq. 8.
 
     >>> from vaelib import models
@@ -78,9 +78,8 @@ def ladder(
 ) -> dict[str, Mean]:
     """The means over x of the ELBO and of the importance-weighted bounds of K samples, in nats.
 
-    {"ELBO": …, "IW-5": …, …}, which rise towards log p(x), up to their standard errors.
-    Raises as `VAE.posterior`, and ValueError for B < 2, where there is no standard error.
-    Source: Burda, Grosse and Salakhutdinov (2016), theorem 1.
+    {"ELBO": …, "IW-5": …, …}, which rise towards log p(x), up to their standard errors. Raises
+    ValueError for B < 2. Source: Burda, Grosse and Salakhutdinov (2016), theorem 1.
     """
     vae.check_data("x", x)
     eps = normal_like((1, len(x), vae.latent_dim), x, _generator(seed))
@@ -98,44 +97,36 @@ def ladder(
 def encode(vae: VAE, x: Batch, batch_size: int = BATCH) -> tuple[Tensor, Tensor]:
     """μ and σ of q(z|x) for a whole data set, (B, D) each, on the CPU.
 
-    x: (B, *shape), on any device or memory-mapped from a file. Raises as `VAE.posterior`.
-
-    >>> from vaelib import models
-    >>> encode(models.dense((4,), 2), torch.zeros(3, 4))[0].shape
-    torch.Size([3, 2])
+    x: (B, *shape), on any device or memory-mapped from a file.
     """
-    found = _posteriors(vae, x, batch_size)
-    return torch.cat([q.mu.cpu() for q in found]), torch.cat([q.sigma.cpu() for q in found])
-
-
-def _posteriors(vae: VAE, x: Batch, batch_size: int) -> list[DiagonalGaussian]:
-    """q(z|x) of a whole data set, batch by batch."""
-    validation.floats("x", x, ("B", *vae.shape))
-    batches = x.split(validation.count("batch_size", batch_size))
-    with vae.in_mode(training=False):
-        return [vae.posterior(batch.to(vae.device)) for batch in batches]
+    q = _posterior(vae, x, batch_size)
+    return q.mu.cpu(), q.sigma.cpu()
 
 
 @torch.no_grad()
 def kl_per_dim(vae: VAE, x: Batch) -> Float[Tensor, "B D"]:
-    """KL(q(z_d|x) ‖ p(z_d)) of each example and latent dimension, (B, D), in nats, always ≥ 0.
-
-    Raises as `VAE.posterior`. Source: slide "Designing the q distribution".
-    """
-    found = _posteriors(vae, x, BATCH)
-    return torch.cat([kl_to_standard_normal_per_dim(q.mu, q.log_sigma) for q in found])
+    """KL(q(z_d|x) ‖ p(z_d)) of each example and latent dimension, (B, D), in nats, always ≥ 0."""
+    q = _posterior(vae, x, BATCH)
+    return kl_to_standard_normal_per_dim(q.mu, q.log_sigma)
 
 
 @torch.no_grad()
 def active_units(vae: VAE, x: Batch, threshold: float = 0.01) -> Bool[Tensor, " D"]:
-    """Which dimensions depend on x: Var_x(μ_d(x)) > threshold, (D,), B ≥ 2.
-
-    Source: Burda, Grosse and Salakhutdinov (2016), section 5.2.
-    """
-    mu = torch.cat([q.mu for q in _posteriors(vae, x, BATCH)])
+    """Which dimensions depend on x: Var_x(μ_d(x)) > threshold, (D,), B ≥ 2 (Burda et al. 2016)."""
+    mu = _posterior(vae, x, BATCH).mu
     if len(mu) < 2:
         raise ValueError(f"x holds {len(mu)} examples; expected at least 2 to vary")
     return mu.var(0) > validation.number("threshold", threshold)
+
+
+def _posterior(vae: VAE, x: Batch, batch_size: int) -> DiagonalGaussian:
+    """q(z|x) of a whole data set, computed batch by batch."""
+    validation.floats("x", x, ("B", *vae.shape))
+    batches = x.split(validation.count("batch_size", batch_size))
+    with vae.in_mode(training=False):
+        found = [vae.posterior(batch.to(vae.device)) for batch in batches]
+    mu = torch.cat([q.mu for q in found])
+    return DiagonalGaussian(mu, torch.cat([q.log_sigma for q in found]))
 
 
 def spearman_table(mu: Float[Tensor, "N D"], factors: Float[Tensor, "N F"]) -> Float[Tensor, "D F"]:
@@ -167,11 +158,10 @@ def factor_alignment(vae: VAE, data: Data) -> Float[Tensor, "D F"]:
     """
     if data.test_factors is None:
         raise ValueError(f'the factors of "{data.name}" are not known; expected "faces"')
-    mu = encode(vae, data.test.to(vae.dtype))[0]
+    mu, _ = encode(vae, data.test.to(vae.dtype))
     return spearman_table(mu, data.test_factors.to(mu.dtype)).abs()
 
 
 def _generator(seed: int) -> torch.Generator:
-    # Not the seed itself: if the data was drawn with the same seed, the noise would be the very
-    # numbers that made the data, and the bounds would be wrong.
+    # Not the seed itself, which may have drawn the data: the noise would not be independent of it.
     return torch.Generator().manual_seed(validation.count("seed", seed, at_least=0) + 1_000_003)

@@ -1,7 +1,6 @@
 """Two models whose log p(x) and p(z|x) are known, so that estimates can be compared with the truth.
 
-`LinearGaussian` has them in closed form, in any number of dimensions; `Arc` has one-dimensional z
-and a curved decoder, and needs quadrature. In both z ~ N(0, I) and x = G(z) + σ_x ε. In nats.
+`LinearGaussian` has them in closed form; `Arc` has a curved decoder and needs quadrature. In nats.
 """
 
 import math
@@ -16,8 +15,6 @@ from vaelib.distributions import normal_like
 from vaelib.divergences import kl_to_standard_normal_per_dim
 
 LOG_2PI = math.log(2 * math.pi)
-TINY = 1e-100  # whose square is still above zero
-NARROWEST = 0.0039  # σ_x of an arc, as its grid has steps of σ_x/40
 PerExample = Float[Tensor, " B"]
 Codes = Float[Tensor, "B D"]
 Examples = Float[Tensor, "B P"]
@@ -28,10 +25,10 @@ LogSigma = Float[Tensor, "... D"]
 class LinearGaussian:
     """z ~ N(0, I), x = W z + b + σ_x ε: probabilistic PCA, where everything has a closed form.
 
-    W: (P, D), b: (P,), x: (B, P), all of one dtype; D may exceed P. Computed in float64 for any
-    dtype. Raises TypeError for a wrong dtype, ValueError for a wrong shape, NaN, σ_x ≤ 0, or a σ_x
-    so small that W Wᵀ + σ_x² I is singular in float64.
-    Source: Tipping and Bishop (1999), "Probabilistic principal component analysis".
+    W: (P, D), b: (P,), x: (B, P), all of one dtype; D may exceed P. Computed in float64. Raises
+    TypeError for a wrong dtype, ValueError for a wrong shape, NaN, σ_x ≤ 0, or a σ_x so small that
+    W Wᵀ + σ_x² I is singular. Source: Tipping and Bishop (1999), "Probabilistic principal component
+    analysis".
 
     >>> LinearGaussian(torch.zeros(2, 1), torch.zeros(2), 1.0).log_px(torch.zeros(1, 2))
     tensor([-1.8379])
@@ -39,14 +36,14 @@ class LinearGaussian:
 
     def __init__(self, W: Float[Tensor, "P D"], b: Float[Tensor, " P"], sigma_x: float) -> None:
         validation.finite("W", W, ("P", "D"))
-        validation.finite("b", b, (len(W),))
-        if W.dtype != b.dtype:
-            raise TypeError(f"W has dtype {W.dtype} and b {b.dtype}; expected the same")
+        validation.floats("b", b, (len(W),), W.dtype)
+        validation.finite("b", b)
         self.W = W
         self.b = b
-        self.sigma_x = validation.number("sigma_x", sigma_x, above=TINY)
+        self.sigma_x = validation.number("sigma_x", sigma_x, above=1e-100)  # its square is above 0
         self.P, self.D = W.shape
-        self._W, self._b = W.double(), b.double()
+        self._W = W.double()
+        self._b = b.double()
         length = self._W.norm().item()
         if length > 1e5 * self.sigma_x:
             given = f"sigma_x is {self.sigma_x:.3g}, the norm of W {length:.3g}"
@@ -57,46 +54,34 @@ class LinearGaussian:
 
     def log_px(self, x: Examples) -> PerExample:
         """log p(x) = log N(x; b, W Wᵀ + σ_x² I), (B, P) → (B,), nats."""
-        self._check(x)
+        shift = self._shift(x)
         noise = self.sigma_x**2 * torch.eye(self.P).to(self._W)
-        p = MultivariateNormal(self._b, self._W @ self._W.T + noise, validate_args=False)
-        return p.log_prob(x.double()).to(x.dtype)
+        p = MultivariateNormal(0 * self._b, self._W @ self._W.T + noise, validate_args=False)
+        return p.log_prob(shift).to(x.dtype)
 
     def posterior(self, x: Examples) -> MultivariateNormal:
         """p(z|x) = N(Λ⁻¹Wᵀ(x − b)/σ_x², Λ⁻¹), Λ = I + WᵀW/σ_x²: mean (B, D), covariance (D, D)."""
-        self._check(x)
+        mean = self._mean(x).to(x.dtype)
         root = torch.linalg.cholesky(self.posterior_covariance).to(x.dtype)
-        return MultivariateNormal(self._mean(x).to(x.dtype), scale_tril=root, validate_args=False)
-
-    def _mean(self, x: Tensor) -> Tensor:
-        """The posterior's mean in float64."""
-        return (x.double() - self._b) @ self._W @ self.posterior_covariance / self.sigma_x**2
-
-    def optimal_q(self, x: Examples) -> tuple[Tensor, Float[Tensor, " D"]]:
-        """(μ, log σ) of the diagonal Gaussian nearest to p(z|x) in KL(q ‖ p(z|x)): (B, D), (D,).
-
-        μ is the posterior's mean, σ_d² = 1/Λ_dd the variance of z_d given the other dimensions.
-        """
-        self._check(x)
-        return self._mean(x).to(x.dtype), -0.5 * self.precision.diagonal().log().to(x.dtype)
+        return MultivariateNormal(mean, scale_tril=root, validate_args=False)
 
     def elbo(self, x: Examples, mu: Codes, log_sigma: LogSigma) -> PerExample:
         """E_q[log p(x|z)] − KL(q ‖ p(z)) for q = N(μ, diag σ²), in closed form, (B,), nats.
 
         E_q‖x − b − Wz‖² = ‖x − b − Wμ‖² + Σ_d σ_d²‖w_d‖². log σ: (B, D), or (D,) for all x.
         """
-        self._check(x)
+        shift = self._shift(x)
         mu, log_sigma = _check_q(mu, log_sigma, (len(x), self.D))
         spread = (log_sigma.exp() * self._W.norm(dim=0)).square().sum(-1)
-        error = (x.double() - self._b - mu @ self._W.T).square().sum(-1) + spread
+        error = (shift - mu @ self._W.T).square().sum(-1) + spread
         kl = kl_to_standard_normal_per_dim(mu, log_sigma).sum(-1)
         return (_log_normal(error, self.sigma_x, self.P) - kl).to(x.dtype)
 
     def kl_to_posterior(self, x: Examples, mu: Codes, log_sigma: LogSigma) -> PerExample:
         """KL(q ‖ p(z|x)) = ½[Σ_d Λ_dd σ_d² + (μ − m)ᵀΛ(μ − m) − D − log|Λ| − 2 Σ_d log σ_d]."""
-        self._check(x)
-        mu, log_sigma = _check_q(mu, log_sigma, (len(x), self.D))
-        shift = mu - self._mean(x)
+        mean = self._mean(x)
+        mu, log_sigma = _check_q(mu, log_sigma, mean.shape)
+        shift = mu - mean
         trace = ((2 * log_sigma).exp() * self.precision.diagonal()).sum(-1)
         distance = ((shift @ self.precision) * shift).sum(-1)
         kl = 0.5 * (trace + distance - self.D - self.precision.logdet()) - log_sigma.sum(-1)
@@ -112,8 +97,8 @@ class LinearGaussian:
     def fit(cls, x: Float[Tensor, "N P"], latent_dim: int) -> "LinearGaussian":
         """The maximum-likelihood model with D = `latent_dim`: W = U (Λ − σ_x² I)^½, b = mean of x.
 
-        Λ and U are the D largest eigenvalues of the covariance of x and their eigenvectors, σ_x² is
-        the mean of the others; columns of W beyond P − 1 are zero. ValueError if σ_x would be 0.
+        Λ and U: the D largest eigenvalues of the covariance of x, and their eigenvectors. σ_x²: the
+        mean of the others. Columns of W beyond P − 1 are zero. ValueError if σ_x would be 0.
         """
         validation.finite("x", x, ("N", "P"))
         n, p = x.shape
@@ -129,23 +114,27 @@ class LinearGaussian:
         W[:, :kept] = vectors.flip(1)[:, :kept] * (values[:kept] - variance).clamp(min=0).sqrt()
         return cls(W, b.to(x.dtype), variance.sqrt().item())
 
-    def _check(self, x: Tensor) -> None:
-        validation.finite("x", x, ("B", self.P))
-        if x.dtype != self.W.dtype:
-            raise TypeError(f"x has dtype {x.dtype} and W {self.W.dtype}; expected the same")
+    def _shift(self, x: Tensor) -> Tensor:
+        """x − b in float64, for an x that is checked."""
+        validation.floats("x", x, ("B", self.P), self.W.dtype)
+        validation.finite("x", x)
+        return x.double() - self._b
+
+    def _mean(self, x: Tensor) -> Tensor:
+        """The posterior's mean in float64."""
+        return self._shift(x) @ self._W @ self.posterior_covariance / self.sigma_x**2
 
 
 class Arc:
     """z ~ N(0, 1), x = G(z) + σ_x ε in the plane, with G(z) = (sin z, cos z): a bent line.
 
-    log p(x) and p(z|x) come from the trapezoid rule on z in [−12, 12], in float64 for any dtype of
-    x; with its step, σ_x/40, the error is below 1e-10 up to ‖x‖ = 700. Raises TypeError for a wrong
-    dtype, ValueError for a wrong shape, NaN, x too far from the origin, or σ_x ≤ 0.0039.
-    Source: slide "Maximum Likelihood Estimation" (2), for the integral.
+    log p(x) and p(z|x) come from the trapezoid rule on z in [−12, 12], in float64; with its step,
+    σ_x/40, the error is below 1e-10 up to ‖x‖ = 700. Raises TypeError for a wrong dtype, ValueError
+    for a wrong shape, NaN, x too far from the origin, or σ_x ≤ 0.0039 (the grid would be too long).
     """
 
     def __init__(self, sigma_x: float = 0.2) -> None:
-        self.sigma_x = validation.number("sigma_x", sigma_x, above=NARROWEST)
+        self.sigma_x = validation.number("sigma_x", sigma_x, above=0.0039)
         n = 2 * math.ceil(12 / min(0.25, self.sigma_x / 40)) + 1  # 0.25 resolves the prior
         self.z = torch.linspace(-12, 12, n, dtype=torch.float64)
         self.step = 24 / (n - 1)
@@ -188,16 +177,13 @@ class Arc:
         return _log_normal(error, self.sigma_x, 2) - kl_to_standard_normal_per_dim(mu, log_sigma)
 
     def kl_to_posterior(self, x: Points, mu: PerExample, log_sigma: PerExample) -> PerExample:
-        """KL(q ‖ p(z|x)) = ∫ q(z) (log q(z) − log p(z|x)) dz for q = N(μ, σ²), by quadrature.
-
-        The nodes are z = μ + σ ε on a grid of ε, so that they resolve a narrow q too.
-        """
+        """KL(q ‖ p(z|x)) = ∫ q(z) (log q(z) − log p(z|x)) dz for q = N(μ, σ²), by quadrature."""
         x = self._checked(x)
         mu, log_sigma = _check_q(mu, log_sigma, (len(x),))
         if (log_sigma > 4).any():
             given = f"log_sigma reaches {log_sigma.max():.3g}"
             raise ValueError(f"{given}; expected at most 4: the nodes are too far apart for G(z)")
-        eps = torch.linspace(-12, 12, 481, dtype=torch.float64)
+        eps = torch.linspace(-12, 12, 481, dtype=torch.float64)  # resolves a narrow q too
         z = mu[:, None] + log_sigma.exp()[:, None] * eps
         log_weight = -0.5 * (eps**2 + LOG_2PI)
         log_joint = self.log_px_z(x[:, None], z) - 0.5 * (z**2 + LOG_2PI)

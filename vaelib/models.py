@@ -94,8 +94,8 @@ class BernoulliDecoder(_Decoder):
 class VAE(nn.Module):
     """The pair (encoder, decoder) with prior p(z) = N(0, I) in `latent_dim` dimensions.
 
-    `posterior` and `likelihood` check their argument; `encoder(x)` and `decoder(z)` do not.
-    `config` says how `build` makes the same architecture again (None: only by hand).
+    `posterior` and `likelihood` check their argument; `encoder(x)` and `decoder(z)` do not. From
+    `config`, `build` makes the same again. Raises ValueError for networks that do not fit together.
     """
 
     def __init__(
@@ -109,16 +109,22 @@ class VAE(nn.Module):
         if not isinstance(encoder, nn.Module) or not isinstance(decoder, nn.Module):
             given = f"{type(encoder).__name__} and {type(decoder).__name__}"
             raise TypeError(f"encoder and decoder must be torch modules, not {given}")
-        if latent_dim is None:
-            if not isinstance(encoder, GaussianEncoder):
-                raise ValueError("give latent_dim: only a GaussianEncoder tells it by itself")
-            latent_dim = encoder.mu.out_features
         self.encoder = encoder
         self.decoder = decoder
         self.config = config
-        self.latent_dim: int = validation.count("latent_dim", latent_dim)
         self.shape: tuple[int, ...] = decoder.shape
-        self._check_pair()
+        try:
+            with torch.no_grad(), self.in_mode(training=False):
+                mu = encoder(torch.zeros(1, *self.shape, dtype=self.dtype, device=self.device)).mu
+                x_hat = decoder.mean(torch.zeros_like(mu))
+        except RuntimeError as error:
+            given = f"data of shape {self.shape}"
+            raise ValueError(f"encoder or decoder is not for {given}: {error}") from None
+        self.latent_dim: int = latent_dim or mu.shape[-1]
+        found = (tuple(mu.shape), tuple(x_hat.shape))
+        wanted = ((1, self.latent_dim), (1, *self.shape))
+        if found != wanted:
+            raise ValueError(f"mu and x_hat have shapes {found}; expected {wanted}")
 
     @property
     def dtype(self) -> torch.dtype:
@@ -145,18 +151,13 @@ class VAE(nn.Module):
 
     def likelihood(self, z: Float[Tensor, "*K B D"]) -> DiagonalGaussian | Bernoulli:
         """p_θ(x|z), (…, *shape), for z of shape (…, D). Raises for a wrong dtype or shape, NaN."""
-        self._check("z", z, ("...", self.latent_dim))
-        if z.ndim == 1:
-            raise ValueError(f"z has shape {tuple(z.shape)}; expected (B, D): say z.unsqueeze(0)")
+        self._check("z", z, ("...", "B", self.latent_dim))
         return self.decoder(z)
 
     def sample(self, n: int, generator: Generator | None = None, mean: bool = False) -> Batch:
-        """n draws from p_θ(x): z ~ p(z), then x ~ p_θ(x|z), or (`mean=True`) x̂ = G_θ(z).
+        """n draws (n, *shape) of p_θ(x): z ~ p(z), then x ~ p_θ(x|z), or (`mean=True`) x̂ = G_θ(z).
 
-        (n, *shape). Source: slide "Generating data from the VAE".
-
-        >>> dense((8, 8), 2).sample(3).shape
-        torch.Size([3, 8, 8])
+        Source: slide "Generating data from the VAE".
         """
         with torch.no_grad(), self.in_mode(training=False):
             z = self.prior.sample((validation.count("n", n),), generator)
@@ -168,11 +169,7 @@ class VAE(nn.Module):
 
     @contextmanager
     def in_mode(self, training: bool) -> Iterator[None]:
-        """While it lasts, every module trains or evaluates; then each has its own mode again.
-
-        In evaluation dropout draws nothing, and BatchNorm's statistics stay as they are. Raises
-        ValueError for weights that are not finite.
-        """
+        """While it lasts, all modules train or evaluate. Refuses weights that are not finite."""
         check_weights(self.state_dict())
         modes = {module: module.training for module in self.modules()}
         self.train(training)
@@ -181,20 +178,6 @@ class VAE(nn.Module):
         finally:
             for module, own in modes.items():
                 module.training = own
-
-    def _check_pair(self) -> None:
-        """Refuse an encoder and a decoder that do not go together."""
-        try:
-            with torch.no_grad(), self.in_mode(training=False):
-                mu = self.encoder(self.prior.mu.new_zeros(1, *self.shape)).mu
-                x_hat = self.decoder.mean(self.prior.mu[None])
-        except RuntimeError as error:
-            given = f"data of shape {self.shape} and {self.latent_dim} latent dimensions"
-            raise ValueError(f"encoder or decoder is not for {given}: {error}") from None
-        wanted = ((1, self.latent_dim), (1, *self.shape))
-        if (mu.shape, x_hat.shape) != wanted:
-            given = f"mu of shape {tuple(mu.shape)}, x_hat of shape {tuple(x_hat.shape)}"
-            raise ValueError(f"encoder and decoder give {given}; expected {wanted}")
 
     def _check(self, name: str, value: Any, shape: Sequence[int | str], unit: bool = False) -> None:
         validation.floats(name, value, shape, self.dtype)
@@ -248,20 +231,13 @@ def conv(
     """A VAE of 4 × 4 convolutions of stride 2, one for each of `channels`, and one dense layer.
 
     `shape` is (H, W) or (C, H, W), and each convolution halves H and W. Raises as `dense`.
-
-    >>> conv((8, 8), 2).likelihood(torch.zeros(5, 2)).mean.shape
-    torch.Size([5, 8, 8])
     """
     hidden = validation.count("hidden", hidden)
     config = _config("conv", locals(), sizes=("shape", "channels"))
-    if not config["channels"]:
-        raise ValueError("channels is (); expected the sizes of one or more convolutions")
     factor = 2 ** len(channels)
     if len(config["shape"]) not in (2, 3) or any(n % factor for n in shape[-2:]):
-        raise ValueError(
-            f"shape is {tuple(shape)}; expected (H, W) or (C, H, W) with H and W divisible by "
-            f"{factor} ({len(channels)} convolutions of stride 2)"
-        )
+        given = f"shape is {tuple(shape)}"
+        raise ValueError(f"{given}; expected (H, W) or (C, H, W), H and W divisible by {factor}")
     image = (1, *shape) if len(shape) == 2 else tuple(shape)
     maps = [image[0], *config["channels"]]
     small = (maps[-1], *(n // factor for n in image[1:]))
@@ -298,14 +274,13 @@ def build(config: dict[str, Any]) -> VAE:
 def check_weights(weights: dict[str, Tensor]) -> None:
     """Refuse weights that are NaN or infinite, as after a training that diverged, by their name."""
     floats = {name: t.detach() for name, t in weights.items() if t.is_floating_point()}
-    # What is not finite is not finite in a sum either, and a device is waited for once.
+    # The sums show it too, and a device is waited for only once.
     if not floats or torch.stack([t.sum().float() for t in floats.values()]).isfinite().all():
         return
     for name, t in floats.items():
         if bad := int((~t.isfinite()).sum()):
-            fault = f"{name} holds {bad} weights that are NaN or infinite"
-            advice = "make or load the model again, and train it with a smaller lr"
-            raise ValueError(f"the model cannot be used: {fault}; {advice}")
+            fault = f"the model cannot be used: {name} holds {bad} weights that are NaN or infinite"
+            raise ValueError(f"{fault}; make or load it again, and train it with a smaller lr")
 
 
 def _layers(sizes: Shape, activation: str, layer: Any = nn.Linear) -> list[nn.Module]:
@@ -326,8 +301,8 @@ def _config(maker: str, options: dict[str, Any], sizes: Sequence[str]) -> dict[s
         if not isinstance(config[name], Sequence) or isinstance(config[name], str):
             raise TypeError(f"{name} is {config[name]!r}; expected a tuple of whole numbers")
         config[name] = [validation.count(f"each size in {name}", n) for n in config[name]]
-    if not config["shape"]:
-        raise ValueError("shape is (); expected the shape of one example, such as (28, 28)")
+        if not config[name] and name != "hidden":
+            raise ValueError(f"{name} is (); expected one or more sizes, such as (28, 28)")
     config["latent_dim"] = validation.count("latent_dim", config["latent_dim"])
     config["seed"] = validation.count("seed", config["seed"], at_least=0)
     config["learn_sigma_x"] = bool(config["learn_sigma_x"])

@@ -1,13 +1,12 @@
 """Figures of the lessons: arrays in, a figure with alternative text out; no model and no torch.
 
-A figure is the value of its cell. Screen readers speak its alternative text and strict notebook
-tests compare it, so it describes the figure without digits that differ between processors. A
-lesson gives it in the cell's metadata; without one, the figure says what is drawn in it.
+Screen readers speak the alternative text and strict notebook tests compare it, so it has no digits
+that differ between processors. A lesson gives it in the cell's metadata; without one, the figure
+says what is drawn in it.
 """
 
 import base64
 import io
-import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -40,7 +39,6 @@ STYLE |= dict.fromkeys(("axes.spines.top", "axes.spines.right", "legend.frameon"
 Names = Sequence[str] | None
 Lines = Mapping[str, Any]  # name: values (n,)
 XY = tuple[Any, Any]
-X = ("$x_1$", "$x_2$")
 Z = ("$z_1$", "$z_2$")
 
 
@@ -101,22 +99,17 @@ def label_lines(ax: Any) -> None:
         ax.text(1.02, at, lines[i].get_label(), c=colour, va="center", transform=ax.transAxes)
 
 
-def _panels(
-    alt: str, size: XY, n: int = 1, share: str = "", kind: str = "A plot", **axes: Any
-) -> Any:
+def _axes(size: XY, n: int = 1, share: str = "", kind: str = "A plot", **ax: Any) -> Any:
     """A figure of a size in inches, and its n axes from left to right, all with these settings."""
     if n == 0:
         raise ValueError("panels is empty; expected one or more")
-    figure = AltFigure(alt, size, kind)
+    figure = AltFigure("", size, kind)
     shared: Any = {"sharex": "x" in share, "sharey": "y" in share}
-    return figure, figure.subplots(1, n, squeeze=False, subplot_kw=axes, **shared)[0]
+    return figure, figure.subplots(1, n, squeeze=False, subplot_kw=ax, **shared)[0]
 
 
-def _array(name: str, values: Any, dims: int, x: Any = None, width: int = 0) -> np.ndarray:
-    """The values as an array of `dims` dimensions; x are the places that they belong to.
-
-    Points of the plane have the `width` 2.
-    """
+def _array(name: str, values: Any, dims: int, x: Any = None) -> np.ndarray:
+    """The values as an array of `dims` dimensions; x are the places that they belong to."""
     if hasattr(values, "detach"):  # a tensor, which NumPy takes without gradient, and no bfloat16
         values = values.detach().cpu().double()
     array = np.asarray(values)
@@ -124,21 +117,11 @@ def _array(name: str, values: Any, dims: int, x: Any = None, width: int = 0) -> 
         raise TypeError(f"{name} holds {array.dtype}; expected numbers")
     if array.ndim != dims:
         raise ValueError(f"{name} has {array.ndim} dimensions {array.shape}; it must have {dims}")
-    if width and array.shape[1] != width:
-        raise ValueError(f"{name} has shape {array.shape}; expected (N, {width})")
     if array.size == 0:
         raise ValueError(f"{name} is empty, {array.shape}; expected one number or more")
     if x is not None and len(array) != len(x):
         raise ValueError(f"{name}: {len(array)} values for {len(x)} places x")
     return array
-
-
-def _finite(values: Mapping[str, float]) -> list[float]:
-    """The values as numbers that have a place on an axis."""
-    numbers = [float(value) for value in values.values()]
-    if not numbers or not all(map(math.isfinite, numbers)):
-        raise ValueError(f"the values are {dict(values)}; expected finite numbers, one or more")
-    return numbers
 
 
 def _labels(name: str, labels: Names, n: int) -> Sequence[str]:
@@ -149,19 +132,14 @@ def _labels(name: str, labels: Names, n: int) -> Sequence[str]:
 
 
 @rc_context(STYLE)
-def image_grid(
-    images: Any, alt: str = "", row_labels: Names = None, col_labels: Names = None
-) -> AltFigure:
-    """Rows of grey pictures (R, C, H, W) in [0, 1], labelled on the left and above.
-
-    Raises ValueError for another number of dimensions or of labels.
-    """
+def image_grid(images: Any, row_labels: Names = None, col_labels: Names = None) -> AltFigure:
+    """Rows of grey pictures (R, C, H, W) in [0, 1], labelled on the left and above."""
     images = _array("images", images, 4)
     rows, cols = images.shape[:2]
     side = min(1.1, 8.5 / cols)
     width = side * cols + 1.6 * bool(row_labels)
     height = side * rows + 0.2 + 0.3 * bool(col_labels)
-    figure = AltFigure(alt, (width, height), f"Pictures in a grid, {rows} × {cols}")
+    figure = AltFigure("", (width, height), f"Pictures in a grid, {rows} × {cols}")
     bare = {"xticks": [], "yticks": [], "frame_on": False}
     axes = figure.subplots(rows, cols, squeeze=False, subplot_kw=bare)
     for place, ax in np.ndenumerate(axes):
@@ -174,11 +152,10 @@ def image_grid(
 
 
 @rc_context(STYLE)
-def manifold(images: Any, quantiles: Any, alt: str = "", labels: XY = Z) -> AltFigure:
+def manifold(images: Any, quantiles: Any, labels: XY = Z) -> AltFigure:
     """A square of pictures (n, n, H, W), decoded at z = (rows, columns), side by side.
 
-    `quantiles` (n,) are the values of z along both axes, `labels` the names of the two. Raises
-    ValueError unless the pictures make a square with a quantile for each row.
+    `quantiles` (n,) are the values of z along both axes, `labels` the names of the two.
     """
     images = _array("images", images, 4)
     quantiles = _array("quantiles", quantiles, 1)
@@ -187,7 +164,7 @@ def manifold(images: Any, quantiles: Any, alt: str = "", labels: XY = Z) -> AltF
         raise ValueError(f"{n} × {cols} pictures and {len(quantiles)} quantiles: not a square")
     mosaic = images.transpose(0, 2, 1, 3).reshape(n * height, n * width)
     kind = f"Pictures in a square, {n} × {n}"
-    figure, (ax,) = _panels(alt, (7.4, 7.0), kind=kind, ylabel=labels[0], xlabel=labels[1])
+    figure, (ax,) = _axes((7.4, 7.0), kind=kind, ylabel=labels[0], xlabel=labels[1])
     ax.imshow(mosaic, cmap="gray", vmin=0, vmax=1)
     ax.grid(visible=False)
     ticks = [f"{z:+.1f}" for z in quantiles]
@@ -198,20 +175,15 @@ def manifold(images: Any, quantiles: Any, alt: str = "", labels: XY = Z) -> AltF
 
 @rc_context(STYLE)
 def curves(
-    panels: Mapping[str, Lines],
-    alt: str = "",
-    xlabel: str = "epoch",
-    x: Any = None,
-    share: str = "",
+    panels: Mapping[str, Lines], xlabel: str = "epoch", x: Any = None, share: str = ""
 ) -> AltFigure:
     """One panel per quantity, `{"KL (nats)": {"β = 1": values, …}, …}`, one line per name.
 
-    The values stand at the places `x` (n,), by default at 1, …, n. The i-th line of every panel
-    has the same colour, dashes and marker. `share` names the axes, "x", "y" or "xy", that have the
-    same scale in all panels.
+    The values stand at the places `x` (n,), by default at 1, …, n. `share` names the axes, "x", "y"
+    or "xy", that have the same scale in all panels.
     """
     n = len(panels)
-    figure, axes = _panels(alt, (9.0 if n < 3 else 4.0 * n, 4.2), n, share, xlabel=xlabel)
+    figure, axes = _axes((9.0 if n < 3 else 4.0 * n, 4.2), n, share, xlabel=xlabel)
     for ax, (quantity, lines) in zip(axes, panels.items(), strict=True):
         for i, (name, values) in enumerate(lines.items()):
             values = _array(name, values, 1, x)
@@ -229,23 +201,8 @@ def curves(
 
 
 @rc_context(STYLE)
-def ladder(bounds: Mapping[str, float], alt: str = "") -> AltFigure:
-    """Bounds of log p(x) in nats, one rung for each from the bottom."""
-    values = _finite(bounds)
-    n = len(values)
-    figure, (ax,) = _panels(alt, (9.0, 0.7 * n + 1.2), xlabel="nats per picture", xmargin=0.12)
-    ax.plot(values, range(n), "o-", color=COLOURS[0], markersize=10)
-    for i, value in enumerate(values):
-        ax.annotate(f"{value:.1f}", (value, i), (0, 9), textcoords="offset points", ha="center")
-    ax.set_yticks(range(n), list(bounds))
-    ax.set_ylim(-0.5, n - 0.3)
-    return figure
-
-
-@rc_context(STYLE)
 def table(
     values: Any,
-    alt: str = "",
     row_labels: Names = None,
     col_labels: Names = None,
     title: str = "",
@@ -255,7 +212,7 @@ def table(
     values = _array("values", values, 2)
     rows, cols = values.shape
     kind = f"A table of {', '.join([*(row_labels or []), *(col_labels or [])])}"
-    figure, (ax,) = _panels(alt, (1.7 * cols + 2.2, 0.62 * rows + 1.2), kind=kind, title=title)
+    figure, (ax,) = _axes((1.7 * cols + 2.2, 0.62 * rows + 1.2), kind=kind, title=title)
     shades = ax.imshow(values, "Blues", vmin=limits[0], vmax=limits[1], aspect="auto")
     ax.grid(visible=False)
     for (r, c), value in np.ndenumerate(values):
@@ -267,11 +224,13 @@ def table(
 
 
 @rc_context(STYLE)
-def scatter(points: Any, factors: Lines, alt: str = "", axes: XY = Z) -> AltFigure:
+def scatter(points: Any, factors: Lines, axes: XY = Z) -> AltFigure:
     """Points (N, 2) in one panel per factor (N,), which shades them from dark (low) to light."""
-    points = _array("points", points, 2, width=2)
+    points = _array("points", points, 2)
+    if points.shape[1] != 2:
+        raise ValueError(f"points has shape {points.shape}; expected (N, 2)")
     n = len(factors)
-    figure, panels = _panels(alt, (4.5 * n, 4.2), n, share="xy")
+    figure, panels = _axes((4.5 * n, 4.2), n, share="xy")
     for ax, (name, values) in zip(panels, factors.items(), strict=True):
         dots = ax.scatter(*points.T, c=_array(name, values, 1, points), cmap="cividis", s=9)
         ax.set(title=name, xlabel=axes[0], ylabel=axes[1], aspect="equal")
@@ -281,13 +240,7 @@ def scatter(points: Any, factors: Lines, alt: str = "", axes: XY = Z) -> AltFigu
 
 @rc_context(STYLE)
 def against(
-    x: Any,
-    predicted: Lines,
-    measured: Lines,
-    alt: str = "",
-    xlabel: str = "",
-    ylabel: str = "",
-    log: str = "x",
+    x: Any, predicted: Lines, measured: Lines, xlabel: str = "", ylabel: str = "", log: str = "x"
 ) -> AltFigure:
     """What is predicted at x (n,) as lines and what was measured there as points.
 
@@ -296,7 +249,7 @@ def against(
     Raises ValueError where a length differs from x's.
     """
     x = _array("x", x, 1)
-    figure, (ax,) = _panels(alt, (9.0, 4.4), xlabel=xlabel, ylabel=ylabel)
+    figure, (ax,) = _axes((9.0, 4.4), xlabel=xlabel, ylabel=ylabel)
     for i, (name, values) in enumerate(predicted.items()):
         line: Any = {"color": COLOURS[i % 7], "linestyle": LINES[i % 7], "label": name}
         ax.plot(x, _array(name, values, 1, x), **line)
@@ -312,7 +265,7 @@ def against(
 
 @rc_context(STYLE)
 def jensen(
-    curve: XY, points: XY, weights: Any, alt: str = "", tangent: Any = None, labels: XY = ("t", "f")
+    curve: XY, points: XY, weights: Any, tangent: Any = None, labels: XY = ("t", "f")
 ) -> AltFigure:
     """Weighted points on a curve, their mean, and the gap from it down to the curve.
 
@@ -324,7 +277,7 @@ def jensen(
     mean = weights @ at
     height = weights @ heights
     around = np.append(np.argsort(at), np.argmin(at))  # and back to the first
-    figure, (ax,) = _panels(alt, (9.0, 4.4), xlabel=labels[0], ylabel=labels[1])
+    figure, (ax,) = _axes((9.0, 4.4), xlabel=labels[0], ylabel=labels[1])
     ax.plot(*curve, color=COLOURS[6], label=labels[1])
     if tangent is not None:
         ax.plot(curve[0], tangent, color=COLOURS[2], linestyle="--", label="tangent")
@@ -339,79 +292,25 @@ def jensen(
 
 
 @rc_context(STYLE)
-def histograms(
-    panels: Lines, alt: str = "", truth: float = 0.0, xlabel: str = "", limits: XY = (-1, 1)
-) -> AltFigure:
-    """One panel per name: a histogram of its values (n,) within `limits`, the truth as a line.
-
-    Values beyond the limits are counted in the outermost bars.
-    """
-    n = len(panels)
-    figure, axes = _panels(alt, (max(9.0, 3.0 * n), 4.2), n, "x", xlabel=xlabel)
-    for i, (ax, (name, values)) in enumerate(zip(axes, panels.items(), strict=True)):
-        inside = np.clip(_array(name, values, 1), *limits)
-        if np.isnan(inside).any():
-            raise ValueError(f"{name} holds NaN, which no bar can count; expected numbers")
-        ax.hist(inside, np.linspace(*limits, 81), density=True, color=COLOURS[i % 7])
-        ax.axvline(truth, color=COLOURS[6], linestyle="--", label="exact gradient")
-        ax.set(title=name, yticks=[])
-        ax.legend(loc="upper right")
-    return figure
-
-
-@rc_context(STYLE)
-def plane(
-    extent: Any, density: Any, curve: Any, alt: str = "", points: Any = None, axes: XY = X
-) -> AltFigure:
-    """A density over the plane as shades, a curve (n, 2) in it, and points (N, 2) drawn from it.
-
-    `density` (rows, columns), from the bottom up, covers `extent` = (left, right, bottom, top).
-    """
-    density = _array("density", density, 2)
-    figure, (ax,) = _panels(alt, (7.4, 6.0), xlabel=axes[0], ylabel=axes[1])
-    shades = ax.imshow(density, "Greys", extent=extent, origin="lower", interpolation="bilinear")
-    figure.colorbar(shades, ax=ax, label="density")
-    if points is not None:
-        ax.scatter(*_array("points", points, 2, width=2).T, s=7, color=COLOURS[0], label="samples")
-    look: Any = {"color": COLOURS[1], "linestyle": "--", "label": "$G(z)$"}
-    ax.plot(*_array("curve", curve, 2, width=2).T, **look)
-    ax.axis(extent)
-    ax.legend(loc="lower center", ncols=2)
-    return figure
-
-
-@rc_context(STYLE)
-def bars(values: Mapping[str, float], alt: str = "", xlabel: str = "") -> AltFigure:
-    """One horizontal bar per name, from the top, with its number to two significant digits."""
-    n = len(values)
-    lengths = _finite(values)
-    kind = f"Bars of {', '.join(values)}"
-    figure, (ax,) = _panels(alt, (9.0, 0.62 * n + 1.2), kind=kind, xlabel=xlabel, xmargin=0.12)
-    drawn = ax.barh([*values], lengths, 0.6, color=COLOURS[:n])
-    ax.bar_label(drawn, fmt="{:.2g}", padding=6)
-    ax.invert_yaxis()
-    return figure
-
-
-@rc_context(STYLE)
-def graphical_model(encoder: bool = False, alt: str = "") -> AltFigure:
+def graphical_model(encoder: bool = False) -> AltFigure:
     """The model z → x, x shaded because it is observed; with `encoder`, q from x back to z."""
     kind = "An arrow from the latent z to the observed x, which is shaded"
     kind += ", and a dashed arrow, the encoder, back from x to z" * encoder
-    figure, (ax,) = _panels(alt, (6.0, 2.6), kind=kind, xlim=(-1.1, 4.1), ylim=(-1, 1), aspect=1)
+    figure, (ax,) = _axes((6.0, 2.6), kind=kind, xlim=(-1.1, 4.1), ylim=(-1, 1), aspect=1)
     ax.axis("off")
     bend = 0.3 * encoder
     look: Any = {"shrinkA": 41, "shrinkB": 41, "connectionstyle": f"arc3,rad=-{bend}", "lw": 2.4}
-    for name, start, end, line in (("dec", 0, 3, "-"), ("enc", 3, 0, "--"))[: 1 + encoder]:
-        arrow = {"arrowstyle": "-|>", "ls": line, "color": SYMBOLS[name][1], **look}
+    colours = {name: text for name, (_, text, _) in SYMBOLS.items()} | {"data": COLOURS[6]}
+    arrows = [(0, 3, "-", "dec"), (3, 0, "--", "enc")]
+    for start, end, line, name in arrows[: 1 + encoder]:
+        arrow = {"arrowstyle": "-|>", "ls": line, "color": colours[name], **look}
         ax.annotate("", (end, 0), (start, 0), arrowprops=arrow)
     for at, fill in ((0, "w"), (3, "#D9D9D9")):
         ax.add_patch(Circle((at, 0), 0.5, facecolor=fill, edgecolor="k", linewidth=2))
-    texts: Any = [(0, 0, "$z$", "code"), (3, 0, "$x$", ""), (-0.8, 0, "$p(z)$", "prior")]
-    texts += [(1.5, 0.35 + bend, r"$p_\theta(x \mid z)$", "dec")]
-    texts += [(1.5, -0.35 - bend, r"$q_\phi(z \mid x)$", "enc")] * encoder
-    for x, y, text, name in texts:
-        colour = SYMBOLS[name][1] if name else COLOURS[6]
-        size = 24 if y == 0 and x >= 0 else 16
-        ax.text(x, y, text, c=colour, ha="center", va="center", size=size)
+    texts: Any = [(0, 0, 24, "$z$", "code"), (3, 0, 24, "$x$", "data")]
+    texts += [(-0.8, 0, 16, "$p(z)$", "prior")]
+    texts += [(1.5, 0.35 + bend, 16, r"$p_\theta(x \mid z)$", "dec")]
+    texts += [(1.5, -0.35 - bend, 16, r"$q_\phi(z \mid x)$", "enc")] * encoder
+    for x, y, size, text, name in texts:
+        ax.text(x, y, text, c=colours[name], ha="center", va="center", size=size)
     return figure

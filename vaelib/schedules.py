@@ -9,12 +9,6 @@ import math
 from vaelib import validation
 
 
-def constant(step: int, value: float = 1.0) -> float:
-    """The same value at every step."""
-    validation.count("step", step, at_least=0)
-    return validation.number("value", value)
-
-
 def linear_annealing(step: int, warmup: int, start: float = 0.0, end: float = 1.0) -> float:
     """start + (end − start) · min(1, step/warmup); `end` at once when warmup is 0.
 
@@ -25,20 +19,6 @@ def linear_annealing(step: int, warmup: int, start: float = 0.0, end: float = 1.
     """
     start = validation.number("start", start)
     return start + (validation.number("end", end) - start) * _progress("warmup", step, warmup)
-
-
-def cyclical_annealing(step: int, period: int, ramp: float = 0.5) -> float:
-    """In each period, from 0 to 1 over the fraction `ramp` in (0, 1] of it, then 1 for the rest.
-
-    Source: Fu et al. (2019), section 3.2.
-
-    >>> [cyclical_annealing(step, 4) for step in range(6)]
-    [0.0, 0.5, 1.0, 1.0, 0.0, 0.5]
-    """
-    if not 0 < validation.number("ramp", ramp) <= 1:
-        raise ValueError(f"ramp is {ramp}; expected a fraction of the period in (0, 1]")
-    step = validation.count("step", step, at_least=0)
-    return min(1.0, step % validation.count("period", period) / (period * ramp))
 
 
 def annealing_from_above(step: int, steps: int, start: float = 60.0, rest: float = 3.0) -> float:

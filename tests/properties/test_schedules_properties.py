@@ -28,25 +28,12 @@ def near(got, exact: Fraction, size: float) -> bool:
     return isinstance(got, float) and abs(Fraction(got) - exact) <= Fraction(size) * 1e-14
 
 
-@about("schedules.constant")
-@given(steps, values)
-def test_constant(step, value):
-    assert schedules.constant(step, value) == value
-
-
 @about("schedules.linear_annealing")
 @given(steps, lengths, values, values)
 def test_linear(step, warmup, start, end):
     exact = Fraction(start) + (Fraction(end) - Fraction(start)) * done(step, warmup)
     got = schedules.linear_annealing(step, warmup, start, end)
     assert near(got, exact, max(abs(start), abs(end), 1))
-
-
-@about("schedules.cyclical_annealing")
-@given(steps, lengths.filter(bool), st.floats(1e-9, 1))
-def test_cyclical(step, period, ramp):
-    exact = min(Fraction(1), Fraction(step % period, period) / Fraction(ramp))
-    assert near(schedules.cyclical_annealing(step, period, ramp), exact, 1)
 
 
 @about("schedules.annealing_from_above")
@@ -76,10 +63,8 @@ def test_cosine(step, length, start, hold):
 
 
 BY_NAME = {
-    "constant": lambda step, length, value: schedules.constant(step, value),
     "linear": lambda step, length, value: schedules.linear_annealing(step, length, value),
     "linear end": lambda step, length, value: schedules.linear_annealing(step, length, 0.0, value),
-    "cyclical": schedules.cyclical_annealing,
     "from above": schedules.annealing_from_above,
     "from above rest": lambda s, n, value: schedules.annealing_from_above(s, n, 60.0, value),
     "cosine": schedules.cosine_decay,
@@ -92,6 +77,5 @@ BY_NAME = {
 def test_wrong_arguments_are_refused(name, no_count, no_number):
     schedule = BY_NAME[name]
     refused(lambda: schedule(no_count, 5, 0.5), "step")
-    if name != "constant":
-        refused(lambda: schedule(1, no_count, 0.5), "steps", "warmup", "period")
-    refused(lambda: schedule(1, 5, no_number), *"start end rest value hold ramp".split())
+    refused(lambda: schedule(1, no_count, 0.5), "steps", "warmup")
+    refused(lambda: schedule(1, 5, no_number), *"start end rest hold".split())

@@ -63,5 +63,7 @@ class TrainingCurves(Widget):
             lines = {"training": self.values["elbo"], "validation": self.values["validation"]}
             panels["ELBO (nats)"] = lines
         alt = f"Reconstruction, KL and β over {len(self.values['elbo'])} epochs of training."
-        picture, about = still_curves(panels, alt)._repr_mimebundle_()
+        figure = still_curves(panels)
+        figure.given = alt
+        picture, about = figure._repr_mimebundle_()
         return {**data, "image/png": picture["image/png"]}, {**metadata, **about}
