@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-Shape = Sequence[int | str]
+Sizes = Sequence[int | str]
+DType = torch.dtype | None
 # What brings images to another layout, tried in this order; `mean` makes colour grey.
 LAYOUTS = ("", ".unsqueeze(1)", "[None]", ".squeeze(1)", ".movedim(-1, 1)", ".mean(1)")
 # What brings a range of grey values to [0, 1]; sharp filters leave it by a little. {top} is that of
@@ -26,9 +27,7 @@ RANGES = {
 }
 
 
-def floats(
-    name: str, value: object, shape: Shape | None = None, dtype: torch.dtype | None = None
-) -> None:
+def floats(name: str, value: object, shape: Sizes | None = None, dtype: DType = None) -> None:
     """Refuse what is not a floating-point tensor of `shape` and `dtype`, where they are given.
 
     A name in `shape` stands for any size, and "..." for any number of leading dimensions. Sizes
@@ -52,7 +51,7 @@ def floats(
     raise error(f"{name} {fault}{_advice(name, value, sizes, images, dtype or torch.float32)}")
 
 
-def _fits(sizes: Shape, shape: Shape) -> bool:
+def _fits(sizes: Sizes, shape: Sizes) -> bool:
     wanted = [size for size in shape if size != "..."]
     if "..." in shape:
         sizes = sizes[max(0, len(sizes) - len(wanted)) :]
@@ -60,7 +59,7 @@ def _fits(sizes: Shape, shape: Shape) -> bool:
     return len(sizes) == len(wanted) and all(w == n or isinstance(w, str) for w, n in pairs)
 
 
-def _advice(name: str, value: Any, sizes: Shape, unit: bool, dtype: torch.dtype) -> str:
+def _advice(name: str, value: Any, sizes: Sizes, unit: bool, dtype: torch.dtype) -> str:
     """What to type: code that makes of `value` a tensor of (N, *sizes), with `unit` in [0, 1]."""
     code = name
     with contextlib.suppress(Exception):  # for what nobody has thought of, there is no advice
@@ -93,7 +92,7 @@ def _as_tensor(code: str, value: Any, dtype: torch.dtype) -> tuple[str, np.ndarr
     return f'torch.tensor(np.array({code}, "{str(dtype).removeprefix("torch.")}"))', value
 
 
-def _shape(value: Any, layout: str) -> Shape | None:
+def _shape(value: Any, layout: str) -> Sizes | None:
     """The shape of each example in that layout, found on a tensor that has no memory."""
     with contextlib.suppress(RuntimeError, ValueError, IndexError):
         given = torch.empty(tuple(value.shape), device="meta")
@@ -101,9 +100,7 @@ def _shape(value: Any, layout: str) -> Shape | None:
     return None
 
 
-def finite(
-    name: str, value: Tensor, shape: Shape | None = None, dtype: torch.dtype | None = None
-) -> None:
+def finite(name: str, value: Tensor, shape: Sizes | None = None, dtype: DType = None) -> None:
     """Refuse what `floats` refuses, NaN and infinity."""
     floats(name, value, shape, dtype)
     # The range has a NaN where there is one, and is found in one reading.
