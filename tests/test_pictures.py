@@ -307,11 +307,12 @@ def test_a_damaged_cache_is_made_again(folder, cache, harm):
 
 
 def test_interrupted_while_reading_leaves_nothing(folder, cache, monkeypatch):
-    def stop(path, size, grey):
+    def stop(names, **_):
+        yield next(iter(names))
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(pictures, "read", stop)
+        patch.setattr(pictures, "tqdm", stop)
         with pytest.raises(KeyboardInterrupt):
             from_folder(folder, 8)
     assert files(cache) == []

@@ -10,7 +10,7 @@ import math
 import os
 import unicodedata
 import warnings
-from concurrent.futures import ThreadPoolExecutor
+from multiprocessing.pool import ThreadPool
 from pathlib import Path
 
 import numpy as np
@@ -21,14 +21,12 @@ from tqdm.auto import tqdm
 
 from vaelib.checkpoint import unfinished
 
+Pictures = tuple[Tensor, list[str], dict[str, str]]  # pixels, names, why others were skipped
 ENDINGS = (".jpg", ".jpeg", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff")
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
-CHUNK = 64  # pictures that are read at a time, and so before an interruption
 
 
-def load(
-    folder: Path, size: tuple[int, int], grey: bool, cache: Path
-) -> tuple[Tensor, list[str], dict[str, str]]:
+def load(folder: Path, size: tuple[int, int], grey: bool, cache: Path) -> Pictures:
     """All pictures, (N, H, W) or (N, 3, H, W), float32 in [0, 1], mapped from a file in `cache`.
 
     Also their N names, and {name: reason} of those skipped. The file is made if a picture, the size
@@ -50,20 +48,17 @@ def load(
         with unfinished(cache) as temporary:
             with (
                 open(temporary / "images", "wb") as images,
-                ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool,
+                ThreadPool(min(4, os.cpu_count() or 1)) as pool,
                 warnings.catch_warnings(action="ignore"),  # of Pillow, about each doubtful file
             ):
-                starts = range(0, len(names), CHUNK)
-                for start in tqdm(starts, unit=" pictures", unit_scale=CHUNK, delay=2):
-                    some = names[start : start + CHUNK]
-                    futures = [pool.submit(read, folder / name, size, grey) for name in some]
-                    for name, future in zip(some, futures, strict=True):
-                        try:
-                            pixels = future.result()
-                        except Exception as error:  # a damaged file can raise anything
-                            bad[name] = f"{type(error).__name__}: {error}"
-                        else:
-                            images.write(pixels.tobytes())
+                results = pool.imap(lambda name: read(folder / name, size, grey), names)
+                for name in tqdm(names, unit=" pictures", delay=2):
+                    try:
+                        pixels = next(results)
+                    except Exception as error:  # a damaged file can raise anything
+                        bad[name] = f"{type(error).__name__}: {error}"
+                    else:
+                        images.write(pixels.tobytes())
             (temporary / "reasons").write_text(json.dumps(bad))
             os.replace(temporary / "images", file)
             os.replace(temporary / "reasons", reasons)
