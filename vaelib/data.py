@@ -21,6 +21,7 @@ from vaelib.checkpoint import unfinished
 
 Name = Literal["faces", "digits", "mnist", "mnist_sample"]
 NAMES: tuple[str, ...] = get_args(Name)
+Pixels = Float[Tensor, "*shape"]
 
 # SHA-256 of the files in the order of reading; uncompressed, as each mirror compresses differently.
 MNIST = {
@@ -157,9 +158,7 @@ def from_folder(path: str | Path, size: int | Sequence[int] = (64, 64), grey: bo
     return Data(folder.resolve().name, images[k:], images[:k], **labelled)
 
 
-def binarise(
-    x: Float[Tensor, "*shape"], generator: torch.Generator | None = None
-) -> Float[Tensor, "*shape"]:
+def binarise(x: Pixels, generator: torch.Generator | None = None) -> Pixels:
     """A draw of 0/1 pixels whose probabilities of being 1 are the grey values x in [0, 1].
 
     A new draw for each batch is dynamic binarisation, one draw for all is fixed binarisation.
@@ -218,11 +217,10 @@ def _read(path: Path, wanted: str) -> bytes:
     digest = hashlib.sha256(raw).hexdigest()
     if digest == wanted:
         return raw
-    what = "damaged"
     count = int.from_bytes(raw[4:8], "big")  # of labels, or of images of 28 × 28 pixels
-    if len(raw) in (8 + count, 16 + 784 * count):
-        names = "Fashion-MNIST, KMNIST and EMNIST use the same names"
-        what = f"a well-formed IDX file, but not MNIST's ({names}, so move their files elsewhere)"
+    well_formed = len(raw) in (8 + count, 16 + 784 * count)
+    names = "Fashion-MNIST, KMNIST and EMNIST use the same names, so move their files elsewhere"
+    what = f"a well-formed IDX file, but not MNIST's ({names})" if well_formed else "damaged"
     given = f"its SHA-256, uncompressed, is {digest}, expected {wanted}"
     raise DataError(f"{path} is {what}; {given}: {again}")
 
