@@ -16,7 +16,9 @@ def main(path: Path) -> None:
     """Train, and write the file."""
     vae = training.face_vae(seed=0)
     print(training.fit_faces(vae, load("faces").train, seed=0))
-    checkpoint.save(path, vae, half=True, data="faces")
+    weights = vae.state_dict(prefix="model.").items()
+    half = {name: t.half() if t.ndim else t for name, t in weights}
+    checkpoint.write(path, half, {"config": vae.config, "data": "faces"})
     print(f"wrote {path} ({path.stat().st_size / 2**20:.2f} MiB)")
 
 

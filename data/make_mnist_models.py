@@ -57,7 +57,9 @@ def train(name: str, path: Path, epochs: int) -> None:
     )
     if history.interrupted:
         raise SystemExit(f"{name} was stopped; the same command resumes it")
-    checkpoint.save(path, vae, half=True, data="mnist_sample")
+    weights = vae.state_dict(prefix="model.").items()
+    half = {name: t.half() if t.ndim else t for name, t in weights}
+    checkpoint.write(path, half, {"config": vae.config, "data": "mnist_sample"})
     print(f"wrote {path} ({path.stat().st_size / 1000:.0f} kB)")
 
 

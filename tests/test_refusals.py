@@ -114,17 +114,17 @@ DIVERGENCES = {
     "kl mixed": (
         lambda: divergences.kl_to_standard_normal(ZEROS, ZEROS.double()),
         T,
-        "float32.*float64",
+        "log_sigma.*float64.*float32",
     ),
     "kl shapes": (
         lambda: divergences.kl_to_standard_normal(ZEROS, torch.zeros(3, 4)),
         V,
-        r"\(3, 2\).*\(3, 4\)",
+        r"log_sigma.*\(3, 4\).*\(3, 2\)",
     ),
     "kl broadcast": (
         lambda: divergences.kl_to_standard_normal(ZEROS, torch.zeros(1, 2)),
         V,
-        r"\(3, 2\).*\(1, 2\)",
+        r"log_sigma.*\(1, 2\).*\(3, 2\)",
     ),
     "kl scalar": (
         lambda: divergences.kl_to_standard_normal(torch.tensor(0.0), torch.tensor(0.0)),
@@ -151,9 +151,9 @@ DIVERGENCES = {
         V,
         "sigma_q.*> 0.*-2",
     ),
-    "gauss nan": (lambda: divergences.kl_gaussian(NAN, 1.0, 0.0, 1.0), V, "mu_q.*NaN"),
-    "gauss nan sigma": (lambda: divergences.kl_gaussian(0.0, 1.0, 0.0, NAN), V, "sigma_p.*NaN"),
-    "gauss inf": (lambda: divergences.kl_gaussian(0.0, INF, 0.0, 1.0), V, "sigma_q.*infinite"),
+    "gauss nan": (lambda: divergences.kl_gaussian(NAN, 1.0, 0.0, 1.0), V, "mu_q is nan"),
+    "gauss nan sigma": (lambda: divergences.kl_gaussian(0.0, 1.0, 0.0, NAN), V, "sigma_p is nan"),
+    "gauss inf": (lambda: divergences.kl_gaussian(0.0, INF, 0.0, 1.0), V, "sigma_q is inf"),
     "gauss ints": (lambda: divergences.kl_gaussian(INTS, 1.0, 0.0, 1.0), T, "mu_q.*int64.*float"),
     "gauss text": (lambda: divergences.kl_gaussian("0", 1.0, 0.0, 1.0), T, "mu_q.*'0'"),
     "gauss bool": (lambda: divergences.kl_gaussian(True, 1.0, 0.0, 1.0), T, "mu_q.*True"),
@@ -467,7 +467,7 @@ CHECKPOINTS = {
     "weights": (
         lambda: checkpoint.load_weights(VAE, {}, "nothing"),
         checkpoint.CheckpointError,
-        "nothing is for another model.*absent in the checkpoint",
+        r"nothing is for another model: it has \[\], not \[\('decoder",
     ),
 }
 

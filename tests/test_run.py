@@ -240,7 +240,7 @@ def test_a_crash_while_keeping_leaves_the_last_good_state(tmp_path, monkeypatch)
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "replace", crash)
-        with pytest.raises(CheckpointError, match="No space left"):
+        with pytest.raises(OSError, match="No space left"):
             fit(small(), images(), 3, 8, progress=False, checkpoint=path)
     assert path.read_bytes() == content and list(tmp_path.iterdir()) == [path]
     resumed, whole = small(), small()
@@ -390,7 +390,7 @@ def test_damaged_checkpoints_are_refused_and_left(stopped, tmp_path):
     good, path = stopped.read_bytes(), tmp_path / "run"
     for content in (b"", good[:5], good[: len(good) // 2], good[:-1], b"\xff" * 999):
         path.write_bytes(content)
-        with pytest.raises(CheckpointError, match=r"run is truncated, damaged"):
+        with pytest.raises(CheckpointError, match="run is no whole checkpoint"):
             fit(small(), images(), 3, 8, progress=False, checkpoint=path)
         assert path.read_bytes() == content
 
@@ -406,7 +406,7 @@ def test_a_model_is_not_a_run(tmp_path):
 def test_a_place_that_cannot_be_written_is_known_before_training(tmp_path):
     (tmp_path / "file").write_text("not a folder")
     vae = small()
-    with pytest.raises(CheckpointError, match=r"cannot write .*file/run"):
+    with pytest.raises(OSError, match=r"cannot write to .*file/run"):
         fit(vae, images(), 3, 8, progress=False, checkpoint=tmp_path / "file" / "run")
     assert equal_weights(vae, small()), "it was trained before it was told"
 

@@ -1,11 +1,13 @@
 """Models and interrupted runs on disk: safetensors files with JSON in their header, no pickle."""
 
-import glob
+import contextlib
 import hashlib
 import json
 import os
 import shutil
 import tempfile
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,21 +19,19 @@ from vaelib.models import VAE, build, check_weights
 
 NAME = "checkpoint.safetensors"  # of the file in a run's folder
 FORMAT = "vaelib 2"
+PREFIX = ".vaelib-"  # of folders with files that are not whole yet
 
 
 class CheckpointError(RuntimeError):
     """A checkpoint is missing, damaged, not ours or for another model; the message says which."""
 
 
-def save(path: str | Path, vae: VAE, half: bool = False, **info: Any) -> None:
+def save(path: str | Path, vae: VAE, **info: Any) -> None:
     """Write a VAE's weights, the config that builds it again, and `info` (JSON) to a file.
 
-    `half` stores float16, half the size. Raises CheckpointError where it cannot be written,
-    ValueError for weights that are not finite.
+    Raises OSError where it cannot be written, ValueError for weights that are not finite.
     """
-    weights = vae.state_dict(prefix="model.").items()
-    tensors = {name: t.half() if half and t.ndim else t for name, t in weights}
-    write(path, tensors, {"config": vae.config, **info})
+    write(path, dict(vae.state_dict(prefix="model.")), {"config": vae.config, **info})
 
 
 def load_vae(path: str | Path) -> VAE:
@@ -40,12 +40,11 @@ def load_vae(path: str | Path) -> VAE:
     Raises CheckpointError if missing, damaged, not ours, or made by hand (see `load_weights`).
     """
     tensors, info = read(path)
-    if info.get("config") is None:
-        raise CheckpointError(f"{path} holds a VAE made by hand: build it, then load_weights")
     try:
-        vae = build(info["config"])
+        vae = build(info.get("config", {}))
     except (ValueError, TypeError) as error:
-        raise CheckpointError(f"{path} does not describe a VAE of vaelib: {error}") from None
+        advice = "one that was made by hand is built first, then filled by load_weights"
+        raise CheckpointError(f"{path} describes no VAE ({error}); {advice}") from None
     if tensors.get("model.encoder.mu.weight", torch.empty(0)).dtype == torch.float64:
         vae.double()
     load_weights(vae, tensors, str(path))
@@ -53,70 +52,62 @@ def load_vae(path: str | Path) -> VAE:
 
 
 def load_weights(vae: VAE, tensors: dict[str, Tensor], origin: str) -> None:
-    """Copy the "model.…" tensors into the VAE.
-
-    Raises CheckpointError if they do not fit it or are not finite.
-    """
-    given = {n.removeprefix("model."): t for n, t in tensors.items() if n.startswith("model.")}
-    ours = {name: tuple(t.shape) for name, t in vae.state_dict().items()}
-    theirs = {name: tuple(t.shape) for name, t in given.items()}
-    wrong = [
-        f"{n}: {theirs.get(n, 'absent')} in the checkpoint, {ours.get(n, 'absent')} in the model"
-        for n in sorted(ours.keys() | theirs.keys())
-        if ours.get(n) != theirs.get(n)
-    ]
-    if wrong:
-        raise CheckpointError(f"{origin} is for another model ({'; '.join(wrong[:3])})")
-    try:
-        check_weights(given)
-    except ValueError as error:
-        raise CheckpointError(f"{origin}: {error}") from None
+    """Copy the "model.…" tensors into the VAE. Raises CheckpointError if they do not fit it."""
+    given = _weights(tensors)
+    ours, theirs = ({(n, *t.shape) for n, t in w.items()} for w in (vae.state_dict(), given))
+    if ours != theirs:
+        missing, foreign = sorted(ours - theirs)[:3], sorted(theirs - ours)[:3]
+        raise CheckpointError(f"{origin} is for another model: it has {foreign}, not {missing}")
     vae.load_state_dict(given)
 
 
 def file_of_run(path: str | Path) -> Path:
-    """The file of a run: `path` if its name has a suffix, else `NAME` in the folder `path`.
-
-    A file or a folder that is there already is taken for what it is.
-    """
+    """The file of a run: `path`, or `NAME` in it if it is a folder or a new name without suffix."""
     file = Path(path)
     folder = file.is_dir() or str(path).endswith(("/", os.sep)) or not file.suffix
     return file / NAME if folder and not file.is_file() else file
 
 
 def write(path: str | Path, tensors: dict[str, Tensor], info: dict[str, Any]) -> None:
-    """Write tensors and JSON to one file, atomically.
-
-    Raises CheckpointError where it cannot, ValueError for weights that are not finite.
-    """
-    check_weights({n: t for n, t in tensors.items() if n.startswith("model.")})
+    """Write tensors and JSON to one file. Raises OSError, or ValueError for NaN in the weights."""
+    check_weights(_weights(tensors))
     text = json.dumps(info, allow_nan=False)
     on_cpu = {n: t.detach().cpu().contiguous() for n, t in tensors.items()}
     header = {"format": FORMAT, "json": text, "sha256": _checksum(on_cpu, text)}
-    _replace(Path(path), safetensors.torch.save(on_cpu, header))
+    write_bytes(Path(path), safetensors.torch.save(on_cpu, header))
 
 
-def write_json(path: str | Path, content: dict[str, Any]) -> None:
-    """Write a JSON file, atomically. Raises CheckpointError where it cannot be written."""
-    _replace(Path(path), json.dumps(content, indent=1).encode())
+def write_bytes(path: Path, content: bytes) -> None:
+    """Put a file with this content at its place, whole or not at all. Raises OSError."""
+    with unfinished(path.parent) as folder:
+        with open(folder / path.name, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(file.name, path)  # a rename happens wholly or not at all
 
 
-def _replace(path: Path, content: bytes) -> None:
-    """Put a file with this content at its place, whole or not at all."""
-    prefix = f".{path.name}.part-"
+@contextlib.contextmanager
+def unfinished(folder: Path) -> Iterator[Path]:
+    """A new folder in `folder`, removed in the end, for files that are not whole yet.
+
+    So are those that killed processes left a day ago; a younger one may be another process's.
+    """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        for left in path.parent.glob(f"{glob.escape(prefix)}*"):  # by a process that was killed
-            shutil.rmtree(left, ignore_errors=True)
-        with tempfile.TemporaryDirectory(dir=path.parent, prefix=prefix) as folder:
-            with open(Path(folder, path.name), "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(file.name, path)  # a rename happens wholly or not at all
+        folder.mkdir(parents=True, exist_ok=True)
+        for old in folder.glob(f"{PREFIX}*"):
+            with contextlib.suppress(OSError):  # another process may remove it first
+                if time.time() - old.stat().st_mtime > 86400:  # a day
+                    shutil.rmtree(old)
+        with tempfile.TemporaryDirectory(dir=folder, prefix=PREFIX) as new:
+            yield Path(new)
     except OSError as error:
-        room = f"a folder that can be written to, with {len(content) / 2**20:.0f} MiB free"
-        raise CheckpointError(f"cannot write {path} ({error.strerror}); expected {room}") from error
+        advice = "expected room and the right to write there (for data: set VAELIB_DATA)"
+        raise OSError(f"cannot write to {folder} ({error.strerror or error}); {advice}") from error
+
+
+def _weights(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {n.removeprefix("model."): t for n, t in tensors.items() if n.startswith("model.")}
 
 
 def _checksum(tensors: dict[str, Tensor], text: str) -> str:
@@ -130,26 +121,21 @@ def _checksum(tensors: dict[str, Tensor], text: str) -> str:
 
 def read(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """The tensors and the JSON of a file or of a run's folder. Raises CheckpointError."""
-    path = Path(path, NAME) if Path(path).is_dir() else Path(path)
-    if not path.is_file():
-        raise CheckpointError(f"there is no checkpoint {path}; `vaelib train --out` makes one")
+    path = file_of_run(path)
     try:
         with safetensors.safe_open(path, "pt") as file:
             header = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}
-    except (safetensors.SafetensorError, OSError) as error:
-        fault = f"truncated, damaged or no checkpoint at all ({error})"
-        raise CheckpointError(f"{path} is {fault}; train it again") from None
-    if header.get("format") not in ("vaelib", FORMAT):
-        raise CheckpointError(f"{path} is a safetensors file, but not a checkpoint of vaelib")
-    # Files of the format "vaelib", such as data/faces_vae.safetensors, have no checksum.
-    wanted = _checksum(tensors, header.get("json", ""))
-    if header["format"] == FORMAT and header.get("sha256") != wanted:
-        raise CheckpointError(f"{path} is damaged (its checksum is another one); train it again")
-    try:
-        info = json.loads(header["json"])
-    except (KeyError, ValueError) as error:
-        raise CheckpointError(f"the header of {path} is damaged ({error})") from None
-    if not isinstance(info, dict):
-        raise CheckpointError(f"the header of {path} is damaged (no JSON object)")
+        if header.get("format") not in ("vaelib", FORMAT):
+            raise ValueError("a safetensors file, but not one of vaelib")
+        text = header.get("json", "")
+        # Files of the format "vaelib", such as data/faces_vae.safetensors, have no checksum.
+        if header["format"] == FORMAT and header.get("sha256") != _checksum(tensors, text):
+            raise ValueError("its checksum is another one")
+        info = json.loads(text)
+        if not isinstance(info, dict):
+            raise ValueError("its header holds no JSON object")
+        check_weights(_weights(tensors))
+    except (safetensors.SafetensorError, OSError, ValueError) as error:
+        raise CheckpointError(f"{path} is no whole checkpoint ({error}); train it again") from None
     return tensors, info

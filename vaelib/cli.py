@@ -49,7 +49,6 @@ def parser() -> argparse.ArgumentParser:
     """What the commands are, and their options."""
     example = "example: python -m vaelib {}".format
     top = Parser("vaelib", epilog=example("train --data faces --out run"))
-    top.description = "Variational auto-encoders, small."
     top.add_argument("--version", action="version", version=f"vaelib {__version__}")
     commands = top.add_subparsers(dest="command", required=True)
 
@@ -80,14 +79,12 @@ def parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--samples", type=int, nargs="+", metavar="K", help="of the IW bounds")
     evaluate.add_argument("--json", action="store_true", help="print JSON")
 
-    help = "one page with a slider for each dimension"
-    explore = command("explore", "run --html page.html", help)
+    explore = command("explore", "run --html page.html", "a page with a slider per dimension")
     explore.add_argument("--html", type=Path, help="the file to write")
     explore.add_argument("--no-browser", action="store_true", help="do not open it")
 
     for trained in (evaluate, explore):
-        known = "faces, mnist_2d, mnist_10d or mnist_conv"
-        trained.add_argument("folder", help=f"of `train --out`, or a shipped model: {known}")
+        trained.add_argument("folder", help="of a run; or faces, mnist_2d, mnist_10d, mnist_conv")
     for seeded in (train, evaluate):
         seeded.add_argument("--seed", type=int, default=0, help="of weights, order and noise")
     for reader in (train, evaluate, explore):

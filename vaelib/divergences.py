@@ -37,8 +37,7 @@ def kl_to_standard_normal(
     tensor([0.])
     """
     validation.finite("mu", mu, ("...", "D"))
-    validation.finite("log_sigma", log_sigma, ("...", "D"))
-    validation.same("mu", mu, "log_sigma", log_sigma)
+    validation.finite("log_sigma", log_sigma, mu.shape, mu.dtype)
     return kl_to_standard_normal_per_dim(mu, log_sigma).sum(-1)
 
 

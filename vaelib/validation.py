@@ -11,14 +11,23 @@ import numpy as np
 import torch
 from torch import Tensor
 
-Shape = Sequence[int | str]
-# What brings images to another layout, tried in this order; the last one makes colour grey.
+Sizes = Sequence[int | str]
+DType = torch.dtype | None
+# What brings images to another layout, tried in this order; `mean` makes colour grey.
 LAYOUTS = ("", ".unsqueeze(1)", "[None]", ".squeeze(1)", ".movedim(-1, 1)", ".mean(1)")
+# What brings a range of grey values to [0, 1]; sharp filters leave it by a little. {top} is that of
+# digits from 0 to 16, or of percents.
+RANGES = {
+    (0, 1): "{code}",
+    (-0.1, 1.1): "{code}.clamp(0, 1)",
+    (-1.2, 1.2): "(({code} + 1) / 2).clamp(0, 1)",
+    (0, 100): "{code} / {top}",
+    (0, 255): "{code} / 255",
+    (0, 65535): "{code} / 65535",
+}
 
 
-def floats(
-    name: str, value: object, shape: Shape | None = None, dtype: torch.dtype | None = None
-) -> None:
+def floats(name: str, value: object, shape: Sizes | None = None, dtype: DType = None) -> None:
     """Refuse what is not a floating-point tensor of `shape` and `dtype`, where they are given.
 
     A name in `shape` stands for any size, and "..." for any number of leading dimensions. Sizes
@@ -26,100 +35,74 @@ def floats(
     """
     error: type[Exception] = TypeError
     if not isinstance(value, Tensor):
-        given = f"{name} must be a torch tensor of floats, not {type(value).__name__}"
+        fault = f"must be a torch tensor of floats, not {type(value).__name__}"
     elif not value.is_floating_point():
-        given = f"{name} has dtype {value.dtype}; floats are expected"
+        fault = f"has dtype {value.dtype}; floats are expected"
     elif shape is not None and not _fits(value.shape, shape):
         error = ValueError
         expected = str(tuple(shape)).replace("'", "")
-        given = f"{name} has shape {tuple(value.shape)}; expected {expected}"
-    elif dtype is not None and value.dtype != dtype:
-        given = f"{name} has dtype {value.dtype}; expected {dtype}"
+        fault = f"has shape {tuple(value.shape)}; expected {expected}"
+    elif dtype not in (None, value.dtype):
+        fault = f"has dtype {value.dtype}; expected {dtype}"
     else:
         return
     images = shape is not None and len(shape) > 2 and shape[0] in ("N", "B")
-    sizes = [n for n in shape or () if images and isinstance(n, int)]
-    raise error(given + _advice(name, value, tuple(sizes), images, dtype))
+    sizes = tuple(n for n in shape or () if images and isinstance(n, int))
+    raise error(f"{name} {fault}{_advice(name, value, sizes, images, dtype or torch.float32)}")
 
 
-def _fits(sizes: Sequence[int], shape: Shape) -> bool:
+def _fits(sizes: Sizes, shape: Sizes) -> bool:
     wanted = [size for size in shape if size != "..."]
     if "..." in shape:
         sizes = sizes[max(0, len(sizes) - len(wanted)) :]
-    same = [isinstance(w, str) or w == size for w, size in zip(wanted, sizes, strict=False)]
-    return len(sizes) == len(wanted) and all(same)
+    pairs = zip(wanted, sizes, strict=False)
+    return len(sizes) == len(wanted) and all(w == n or isinstance(w, str) for w, n in pairs)
 
 
-def _advice(
-    name: str, value: Any, sizes: tuple[int, ...], unit: bool, dtype: torch.dtype | None = None
-) -> str:
+def _advice(name: str, value: Any, sizes: Sizes, unit: bool, dtype: torch.dtype) -> str:
     """What to type: code that makes of `value` a tensor of (N, *sizes), with `unit` in [0, 1]."""
-    try:
-        code, values = _as_tensor(name, value, dtype or torch.float32)
+    code = name
+    with contextlib.suppress(Exception):  # for what nobody has thought of, there is no advice
+        if isinstance(value, torch.utils.data.DataLoader):
+            code, value = f"{code}.dataset", value.dataset
+        if not isinstance(value, Tensor):
+            code, value = _as_tensor(code, value, dtype)
+        elif value.dtype != dtype:
+            code += f".to({dtype})"
         if sizes:
-            code = _laid_out(code, values.shape, sizes)
-        uint8 = "uint8" in str(values.dtype)
+            ways = (*LAYOUTS, f".unflatten(1, {sizes})")
+            code += next(way for way in ways if _shape(value, way) == sizes)
+        uint8 = "uint8" in str(value.dtype)
         if unit or uint8:
-            code = _in_unit_interval(code, float(values.min()), float(values.max()), uint8)
-    except Exception:  # for what nobody has thought of, what is expected has to do
-        return ""
-    return "" if code == name else f": say {code}"
+            lo, hi = float(value.min()), float(value.max())
+            form = next(form for (a, b), form in RANGES.items() if a <= lo and hi <= b)
+            code = form.format(code=code, top=255 if uint8 else math.ceil(hi))
+        return "" if code == name else f": say {code}"
+    return ""
 
 
-def _as_tensor(name: str, value: Any, dtype: torch.dtype) -> tuple[str, Any]:
+def _as_tensor(code: str, value: Any, dtype: torch.dtype) -> tuple[str, np.ndarray]:
     """Code for a tensor of that dtype, and the values of the examples, or of the first one."""
-    if isinstance(value, torch.utils.data.DataLoader):
-        name, value = f"{name}.dataset", value.dataset
-    if isinstance(value, Tensor):
-        cast = ".float()" if dtype == torch.float32 else f".to({dtype})"
-        return name + (cast if value.dtype != dtype else ""), value
-    code, values = name, value
     if not isinstance(value, np.ndarray):
         with torch.random.fork_rng(devices=[]):  # of a data set that draws random numbers
-            item = value[0]
-        pair = isinstance(item, tuple | list) and not isinstance(item[0], Real | list)
-        code = f"[np.asarray({name}[i]{'[0]' if pair else ''}) for i in range(len({name}))]"
-        values = np.asarray(item[0] if pair else item)[None]
-    if isinstance(value, list | tuple):  # whose items may be of different sizes
-        values = np.array([np.asarray(item[0] if pair else item) for item in value])
-    return f'torch.tensor(np.array({code}, "{str(dtype).removeprefix("torch.")}"))', values
+            some = value if isinstance(value, list | tuple) else [value[0]]
+        pairs = isinstance(some[0], tuple | list) and not isinstance(some[0][0], Real | list)
+        code = f"[np.asarray({code}[i]{'[0]' if pairs else ''}) for i in range(len({code}))]"
+        value = np.array([np.asarray(item[0] if pairs else item) for item in some])
+    return f'torch.tensor(np.array({code}, "{str(dtype).removeprefix("torch.")}"))', value
 
 
-def _laid_out(code: str, shape: Sequence[int], sizes: tuple[int, ...]) -> str:
-    """The code, brought to (N, *sizes): each layout is tried on a tensor that has no memory."""
-    given = torch.empty(tuple(shape), device="meta")
-    for layout in (*LAYOUTS, f".unflatten(1, {sizes})"):
-        with contextlib.suppress(RuntimeError, ValueError, IndexError):
-            if eval(f"given{layout}", {"given": given}).shape[1:] == sizes:
-                return code + layout
-    raise ValueError("these are no such images")
+def _shape(value: Any, layout: str) -> Sizes | None:
+    """The shape of each example in that layout, found on a tensor that has no memory."""
+    with contextlib.suppress(RuntimeError, ValueError, IndexError):
+        given = torch.empty(tuple(value.shape), device="meta")
+        return tuple(eval(f"given{layout}", {"given": given}).shape[1:])
+    return None
 
 
-def _in_unit_interval(code: str, lo: float, hi: float, uint8: bool) -> str:
-    """The code, brought from [lo, hi] to [0, 1]; a sharp filter leaves its range by a little."""
-    if -0.1 <= lo and hi <= 1.1:
-        return code if 0 <= lo and hi <= 1 else f"{code}.clamp(0, 1)"
-    if -1.2 <= lo and hi <= 1.2:
-        return f"(({code} + 1) / 2).clamp(0, 1)"
-    if lo < 0 or hi > 65535:
-        raise ValueError("these are no grey values")
-    # What is not as 8 or 16 bits make it may be digits from 0 to 16, or percents.
-    top = 255 if uint8 or 100 < hi <= 255 else 65535 if hi > 255 else math.ceil(hi)
-    return f"{code} / {top}"
-
-
-def same(first: str, a: Tensor, second: str, b: Tensor) -> None:
-    """Refuse two tensors of different shape or dtype."""
-    if a.shape != b.shape:
-        given = f"{first} has shape {tuple(a.shape)} and {second} {tuple(b.shape)}"
-        raise ValueError(f"{given}; they are expected to have the same shape")
-    if a.dtype != b.dtype:
-        raise TypeError(f"{first} has dtype {a.dtype} and {second} {b.dtype}; expected the same")
-
-
-def finite(name: str, value: Tensor, shape: Sequence[int | str] | None = None) -> None:
+def finite(name: str, value: Tensor, shape: Sizes | None = None, dtype: DType = None) -> None:
     """Refuse what `floats` refuses, NaN and infinity."""
-    floats(name, value, shape)
+    floats(name, value, shape, dtype)
     # The range has a NaN where there is one, and is found in one reading.
     if value.numel() and not torch.stack(value.detach().aminmax()).isfinite().all():
         bad = int((~torch.isfinite(value)).sum())
@@ -168,28 +151,22 @@ def number(name: str, value: object, above: float = -math.inf) -> float:
         value = value.item()
     if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(f"{name} must be a number, not {value!r}")
-    try:
-        number = float(value)
-    except OverflowError:  # a whole number beyond all floats
-        number = math.inf
-    if not (above < number < math.inf):
-        bound = "" if above == -math.inf else f" above {above:g}"
-        raise ValueError(f"{name} is {number:g}; expected a finite number{bound}")
-    return number
+    with contextlib.suppress(OverflowError):  # of a whole number beyond all floats
+        if above < float(value) < math.inf:
+            return float(value)
+    bound = "" if above == -math.inf else f" above {above:g}"
+    raise ValueError(f"{name} is {value!s:.20}; expected a finite number{bound}")
 
 
 def as_tensors(**values: Tensor | float) -> list[Tensor]:
     """Numbers and float tensors as tensors of one dtype on one device, in the order given."""
-    tensors = [v for v in values.values() if isinstance(v, Tensor)]
+    tensors = {name: v for name, v in values.items() if isinstance(v, Tensor)}
     for name, v in values.items():
-        if isinstance(v, Tensor):
-            floats(name, v)
-        elif isinstance(v, bool) or not isinstance(v, Real):
-            raise TypeError(f"{name} must be a number or a tensor of floats, not {v!r}")
-    dtypes = {t.dtype for t in tensors if t.ndim} or {t.dtype for t in tensors}
+        (floats if name in tensors else number)(name, v)
+    dtypes = {t.dtype for t in tensors.values() if t.ndim} or {t.dtype for t in tensors.values()}
     if len(dtypes) > 1:
-        given = ", ".join(f"{n}: {v.dtype}" for n, v in values.items() if isinstance(v, Tensor))
+        given = ", ".join(f"{name}: {t.dtype}" for name, t in tensors.items())
         raise TypeError(f"tensors of different dtypes ({given}); expected one dtype")
-    dtype = dtypes.pop() if dtypes else torch.float64
-    device = tensors[0].device if tensors else None
+    dtype = next(iter(dtypes), torch.float64)
+    device = next((t.device for t in tensors.values()), None)
     return [torch.as_tensor(v, dtype=dtype, device=device) for v in values.values()]

@@ -63,6 +63,12 @@ def kill_one(number: int) -> None:
     os.waitpid(saver, 0)
 
 
+def two_days_later() -> None:
+    """Make what the killed have left so old that the next one may remove it."""
+    for part in PATH.parent.glob(".*"):
+        os.utime(part, (time.time() - 2 * 86400,) * 2)
+
+
 def whole(vae: models.VAE) -> bool:
     """Whether it is one of the two, to the last weight."""
     return any(
@@ -80,6 +86,7 @@ for number in range(KILLS):
         good += whole(checkpoint.load_vae(PATH))
     except checkpoint.CheckpointError as error:
         print(error, file=sys.stderr)
+    two_days_later()
     most = max(most, len(os.listdir(PATH.parent)))
 checkpoint.save(PATH, MODELS[1], turn=0)
 left = len(os.listdir(PATH.parent))

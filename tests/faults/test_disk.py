@@ -14,7 +14,7 @@ from oracles import equal_weights
 from small_runs import images, small
 
 from vaelib import checkpoint, cli, data
-from vaelib.checkpoint import CheckpointError, load_vae, save
+from vaelib.checkpoint import load_vae, save
 from vaelib.training import fit
 from vaelib.widgets import LatentExplorer
 
@@ -72,7 +72,7 @@ def test_a_checkpoint(place, trouble):
     path = place / "vae.safetensors"
     save(path, small())
     with TROUBLES[trouble](place):
-        with pytest.raises(CheckpointError, match=r"cannot write .*vae\.safetensors .*expected"):
+        with pytest.raises(OSError, match=f"cannot write to {place} .*expected"):
             save(path, small(seed=1))
         assert equal_weights(load_vae(path), small())
     assert files(place) == {"vae.safetensors"}
@@ -82,7 +82,7 @@ def test_a_checkpoint(place, trouble):
 def test_a_run(place, trouble):
     """Refused before the first step, not after the last; the model is as it was."""
     vae = small()
-    with TROUBLES[trouble](place), pytest.raises(CheckpointError, match="cannot write .*run"):
+    with TROUBLES[trouble](place), pytest.raises(OSError, match="cannot write to .*run"):
         fit(vae, images(), epochs=1, checkpoint=place / "run" / checkpoint.NAME, progress=False)
     assert equal_weights(vae, small())
     assert files(place) <= {"run"}
@@ -120,7 +120,7 @@ def test_the_cache(place, monkeypatch):
     """Nothing is asked of any mirror: the folder is made first."""
     monkeypatch.setenv("VAELIB_DATA", str(place / "cache"))
     monkeypatch.setattr(data, "MIRRORS", ())
-    with read_only(place), pytest.raises(data.DataError, match="VAELIB_DATA"):
+    with read_only(place), pytest.raises(OSError, match="VAELIB_DATA"):
         data.load("mnist", download=True)
     assert files(place) == set()
 

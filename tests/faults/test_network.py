@@ -162,7 +162,7 @@ def test_two_processes_at_once(cache, at_once):
 
 def test_what_a_killed_download_leaves_goes_after_a_day(cache, serve):
     serve(mirrors.good)
-    old, new = cache / "mnist" / ".download-old", cache / "mnist" / ".download-new"
+    old, new = cache / "mnist" / ".vaelib-old", cache / "mnist" / ".vaelib-new"
     for folder in (old, new):
         folder.mkdir(parents=True)
     a_day_ago = time.time() - 90_000

@@ -6,7 +6,7 @@ from decimal import Decimal
 import numpy as np
 import torch
 from covered import about
-from drawn import DTYPES, refused, shapes, tensors, wrong
+from drawn import refused, shapes, tensors, wrong
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
@@ -63,13 +63,6 @@ def test_shapes(shape, wanted):
     assert accepts(validation.floats, t, names) == (len(shape) == len(wanted))
     tail = ("...", *wanted)
     assert accepts(validation.floats, t, tail) == (shape[len(shape) - len(wanted) :] == wanted)
-
-
-@about("validation.same")
-@given(shapes, shapes, st.sampled_from(DTYPES), st.sampled_from(DTYPES))
-def test_same(one, two, a, b):
-    arguments = (torch.zeros(one, dtype=a), "other", torch.zeros(two, dtype=b))
-    assert accepts(validation.same, *arguments) == (one == two and a == b)
 
 
 @about("validation.count")
