@@ -271,3 +271,15 @@ def test_every_activation_and_size_makes_what_it_says():
         kinds = [type(m) for m in vae.decoder.body if not isinstance(m, nn.Unflatten)]
         up = nn.ConvTranspose2d
         assert kinds == [nn.Linear, kind, nn.Linear, kind, up, kind, up]
+
+
+@pytest.mark.parametrize("maker", [models.dense, models.conv])
+def test_the_default_dtype_of_the_caller_changes_no_weight(maker):
+    usual = maker((8, 8), 2, learn_sigma_x=True)
+    torch.set_default_dtype(torch.float64)
+    try:
+        made = maker((8, 8), 2, learn_sigma_x=True)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    for a, b in zip(usual.parameters(), made.parameters(), strict=True):
+        assert a.dtype == b.dtype == torch.float32 and torch.equal(a, b)

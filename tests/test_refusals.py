@@ -56,6 +56,7 @@ TAKES_IMAGES = {
 }
 IMAGES = {
     "integers": (BYTES, TypeError, "uint8.*floats.*255"),
+    "sparse": (GREY.to_sparse(), TypeError, r"sparse.*say \w+\.to_dense\(\)$"),
     "grey 0 to 255": (BYTES.float(), ValueError, r"\[200, 200\].*\[0, 1\].*255"),
     "negative": (GREY - 1, ValueError, r"\[-0\.5, -0\.5\].*\[0, 1\]"),
     "nan": (grey_nan(), ValueError, "1 values? .*NaN"),

@@ -199,22 +199,21 @@ def dense(
 ) -> VAE:
     """A VAE of fully connected layers; the decoder mirrors the encoder, `hidden=()` is linear.
 
-    Weights are drawn by torch's defaults from `seed`. Raises ValueError for sizes < 1, σ_x ≤ 0 or
-    an unknown likelihood or activation.
+    Weights are float32, drawn by torch's defaults from `seed`. Raises ValueError for sizes < 1,
+    σ_x ≤ 0 or an unknown likelihood or activation.
 
     >>> dense((28, 28), 20).posterior(torch.zeros(5, 28, 28)).mu.shape
     torch.Size([5, 20])
     """
     config = _config("dense", locals(), sizes=("shape", "hidden"))
     sizes = [math.prod(config["shape"]), *config["hidden"]]
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(config["seed"])
+    with _drawn_from(config["seed"]):
         body = nn.Sequential(nn.Flatten(), *_layers(sizes, activation))
         encoder = GaussianEncoder(body, sizes[-1], latent_dim)
         back = [latent_dim, *sizes[:0:-1]]
         top = nn.Linear(back[-1], sizes[0])
         decoder = _decoder(nn.Sequential(*_layers(back, activation), top), config)
-    return VAE(encoder, decoder, config=config)
+        return VAE(encoder, decoder, config=config)
 
 
 def conv(
@@ -243,15 +242,14 @@ def conv(
     small = (maps[-1], *(n // factor for n in image[1:]))
     halve = partial(nn.Conv2d, kernel_size=4, stride=2, padding=1)
     double = partial(nn.ConvTranspose2d, kernel_size=4, stride=2, padding=1)
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(config["seed"])
+    with _drawn_from(config["seed"]):
         down = [nn.Flatten(), nn.Unflatten(1, image), *_layers(maps, activation, halve)]
         down += [nn.Flatten(), *_layers([math.prod(small), hidden], activation)]
         encoder = GaussianEncoder(nn.Sequential(*down), hidden, latent_dim)
         up = [*_layers([latent_dim, hidden, math.prod(small)], activation), nn.Unflatten(1, small)]
         up += _layers(maps[::-1], activation, double)[:-1]
         decoder = _decoder(nn.Sequential(*up), config)
-    return VAE(encoder, decoder, config=config)
+        return VAE(encoder, decoder, config=config)
 
 
 def build(config: dict[str, Any]) -> VAE:
@@ -261,14 +259,10 @@ def build(config: dict[str, Any]) -> VAE:
     maker = makers.get(options.pop("maker", ""))
     if maker is None:
         raise ValueError(f"{config!r} is no VAE's config; expected a maker among {list(makers)}")
-    default = torch.get_default_dtype()
     try:
-        torch.set_default_dtype(torch.float32)
         return maker(**options)
     except TypeError as error:
         raise ValueError(f"{config!r} does not describe a VAE: {error}") from None
-    finally:
-        torch.set_default_dtype(default)
 
 
 def check_weights(weights: dict[str, Tensor]) -> None:
@@ -281,6 +275,19 @@ def check_weights(weights: dict[str, Tensor]) -> None:
         if bad := int((~t.isfinite()).sum()):
             fault = f"the model cannot be used: {name} holds {bad} weights that are NaN or infinite"
             raise ValueError(f"{fault}; make or load it again, and train it with a smaller lr")
+
+
+@contextmanager
+def _drawn_from(seed: int) -> Iterator[None]:
+    """While it lasts, weights are float32 and drawn from `seed`, whatever the caller has set."""
+    default = torch.get_default_dtype()
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        torch.set_default_dtype(torch.float32)
+        try:
+            yield
+        finally:
+            torch.set_default_dtype(default)
 
 
 def _layers(sizes: Shape, activation: str, layer: Any = nn.Linear) -> list[nn.Module]:

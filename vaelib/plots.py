@@ -188,7 +188,8 @@ def curves(
         for i, (name, values) in enumerate(lines.items()):
             values = _array(name, values, 1, x)
             at = np.arange(len(values)) + 1 if x is None else _array("x", x, 1)
-            look = {"color": COLOURS[i % 7], "linestyle": LINES[i % 7], "marker": MARKERS[i % 7]}
+            look = {"color": COLOURS[i % 7], "linestyle": LINES[i % 7]}
+            look["marker"] = MARKERS[i % 7] if x is None else ""  # a curve over x is no data
             ax.plot(at, values, markevery=max(1, len(values) // 8), label=name, **look)
         ax.set_title(quantity)
     once = len({tuple(lines) for lines in panels.values()}) == 1  # the same names in all panels
@@ -229,6 +230,8 @@ def scatter(points: Any, factors: Lines, axes: XY = Z) -> AltFigure:
     points = _array("points", points, 2)
     if points.shape[1] != 2:
         raise ValueError(f"points has shape {points.shape}; expected (N, 2)")
+    if (most := np.nanmax(abs(points), initial=0)) > 1e9:
+        raise ValueError(f"points has values up to {most:g}; expected codes, at most 1e9")
     n = len(factors)
     figure, panels = _axes((4.5 * n, 4.2), n, share="xy")
     for ax, (name, values) in zip(panels, factors.items(), strict=True):

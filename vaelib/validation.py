@@ -34,6 +34,8 @@ def floats(name: str, value: object, shape: Sizes | None = None, dtype: DType = 
     after "N" or "B" are an image's: the refusal then gives the code that makes such images.
     """
     error: type[Exception] = TypeError
+    if isinstance(value, Tensor) and value.layout != torch.strided:
+        raise TypeError(f"{name} is a sparse tensor; expected a dense one: say {name}.to_dense()")
     if not isinstance(value, Tensor):
         fault = f"must be a torch tensor of floats, not {type(value).__name__}"
     elif not value.is_floating_point():
@@ -139,7 +141,7 @@ def count(name: str, value: object, at_least: int = 1) -> int:
     try:
         number = operator.index(None if isinstance(value, bool) else value)  # type: ignore[arg-type]
     except TypeError:
-        raise TypeError(f"{name} must be a whole number, not {value!r}") from None
+        raise TypeError(f"{name} must be a whole number, not {_short(value)}") from None
     if number < at_least:
         raise ValueError(f"{name} is {number}; expected at least {at_least}")
     return number
@@ -150,12 +152,17 @@ def number(name: str, value: object, above: float = -math.inf) -> float:
     if isinstance(value, Tensor) and value.ndim == 0:
         value = value.item()
     if isinstance(value, bool) or not isinstance(value, Real):
-        raise TypeError(f"{name} must be a number, not {value!r}")
+        raise TypeError(f"{name} must be a number, not {_short(value)}")
     with contextlib.suppress(OverflowError):  # of a whole number beyond all floats
         if above < float(value) < math.inf:
             return float(value)
     bound = "" if above == -math.inf else f" above {above:g}"
     raise ValueError(f"{name} is {value!s:.20}; expected a finite number{bound}")
+
+
+def _short(value: object) -> str:
+    """Its repr on one line, cut off where it is long."""
+    return " ".join(repr(value).split())[:60]
 
 
 def as_tensors(**values: Tensor | float) -> list[Tensor]:

@@ -94,6 +94,7 @@ def test_scatter(data, n, n_factors):
     shown(plots.scatter(points, factors, ("a", "b")))
     refused(lambda: plots.scatter(np.zeros((n, 2)), {"f": [0.0] * (n + 1)}, ("", "")), "f:")
     refused(lambda: plots.scatter(np.zeros((n, 3)), {"f": [0.0] * n}, ("", "")), "points")
+    refused(lambda: plots.scatter(np.full((n, 2), 1e20), {"f": [0.0] * n}, ("", "")), "points")
 
 
 @about("plots.against")

@@ -84,7 +84,9 @@ def real(thing) -> bool:
         return thing.ndim == 0 and thing.dtype != torch.bool
     if isinstance(thing, bool | complex | np.bool_ | Decimal | str | list) or thing is None:
         return False
-    return thing != 10**400 and abs(thing) < 1.8e308 and math.isfinite(thing)
+    if isinstance(thing, int) and abs(thing) > 1e308:
+        return False
+    return math.isfinite(thing)
 
 
 @about("validation.number")
