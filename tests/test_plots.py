@@ -32,9 +32,6 @@ FIGURES = {
     "jensen": lambda: plots.jensen(
         (LINE, LINE**2), ([1.0, 4.0], [1.0, 16.0]), [0.5, 0.5], "A parabola.", tangent=LINE
     ),
-    "histograms": lambda: plots.histograms(
-        {"a": RANDOM.normal(size=99)}, "A histogram.", 0.0, "estimate", (-4.0, 4.0)
-    ),
     "plane": lambda: plots.plane(
         (-2.0, 2.0, -3.0, 3.0), np.eye(4), np.eye(2), "A plane.", RANDOM.random((5, 2))
     ),
@@ -196,6 +193,13 @@ def test_against_draws_predictions_as_lines_and_measurements_as_points_with_two_
     assert ax.get_legend().get_texts()[0].get_text() == "exact"
 
 
+def test_against_names_lines_at_their_ends_where_points_have_the_same_names():
+    points = {name: (LINE, LINE / 9) for name in ("first", "second")}
+    ax = plots.against(LINE, {"first": LINE, "second": LINE / 2}, points).axes[0]
+    assert ax.get_legend() is None
+    assert [text.get_text() for text in ax.texts] == ["second", "first"]
+
+
 def test_against_refuses_another_number_of_values_than_places():
     with pytest.raises(ValueError, match="exact: 2 values for 3 places"):
         plots.against(np.arange(3), {"exact": np.zeros(2)}, {}, "A line.", "K", "nats")
@@ -210,16 +214,6 @@ def test_jensen_puts_the_gap_between_the_mean_of_the_points_and_the_curve():
     assert np.allclose(drawn["gap"].get_xydata(), [[0.5, 0.25], [0.5, 1.0]])
     assert np.allclose(drawn["mean of the points"].get_xydata(), [[0.5, 1.0]])
     assert np.allclose(drawn["tangent"].get_ydata(), t - 0.25)
-
-
-def test_histograms_count_what_lies_beyond_in_the_outermost_bars():
-    figure = plots.histograms(
-        {"wide": np.array([-50.0, 0.01, 50.0])}, "A histogram.", 0.0, "estimate", (-4.0, 4.0)
-    )
-    ax = figure.axes[0]
-    heights = np.array([bar.get_height() for bar in ax.patches])
-    assert np.flatnonzero(heights).tolist() == [0, 40, 79]
-    assert np.isclose((heights * 0.1).sum(), 1)
 
 
 def test_curves_take_tensors_too():

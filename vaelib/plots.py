@@ -292,7 +292,8 @@ def against(
     """What is predicted at x (n,) as lines and what was measured there as points.
 
     `predicted` gives values (n,) under each name, `measured` a pair (values, standard errors),
-    drawn with bars of two standard errors. `log` names the logarithmic axes: "", "x", "y", "xy".
+    drawn with bars of two standard errors; the same names stand at the ends of the lines. `log`
+    names the logarithmic axes: "", "x", "y", "xy".
     Raises ValueError where a length differs from x's.
     """
     x = _array("x", x, 1)
@@ -306,7 +307,7 @@ def against(
         bars = 2 * _array(name, errors, 1, x)
         ax.errorbar(x, _array(name, values, 1, x), bars, label=name, markersize=7, **look)
     ax.set(**{f"{axis}scale": "log" for axis in log})
-    ax.legend()
+    label_lines(ax) if [*measured] == [*predicted] else ax.legend()
     return figure
 
 
@@ -335,27 +336,6 @@ def jensen(
     ax.plot([mean, mean], gap, color=COLOURS[1], linewidth=4, label="gap")
     ax.plot(mean, height, "D", color=COLOURS[1], markersize=9, label="mean of the points")
     ax.legend()
-    return figure
-
-
-@rc_context(STYLE)
-def histograms(
-    panels: Lines, alt: str = "", truth: float = 0.0, xlabel: str = "", limits: XY = (-1, 1)
-) -> AltFigure:
-    """One panel per name: a histogram of its values (n,) within `limits`, the truth as a line.
-
-    Values beyond the limits are counted in the outermost bars.
-    """
-    n = len(panels)
-    figure, axes = _panels(alt, (max(9.0, 3.0 * n), 4.2), n, "x", xlabel=xlabel)
-    for i, (ax, (name, values)) in enumerate(zip(axes, panels.items(), strict=True)):
-        inside = np.clip(_array(name, values, 1), *limits)
-        if np.isnan(inside).any():
-            raise ValueError(f"{name} holds NaN, which no bar can count; expected numbers")
-        ax.hist(inside, np.linspace(*limits, 81), density=True, color=COLOURS[i % 7])
-        ax.axvline(truth, color=COLOURS[6], linestyle="--", label="exact gradient")
-        ax.set(title=name, yticks=[])
-        ax.legend(loc="upper right")
     return figure
 
 

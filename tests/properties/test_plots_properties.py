@@ -128,15 +128,6 @@ def test_jensen(data, n):
     refused(lambda: plots.jensen((t, t), (points, points), [[1.0]], "alt"), "weights")
 
 
-@about("plots.histograms")
-@few(2)
-@given(st.data(), sizes, names)
-def test_histograms(data, n, panels):
-    values = {name: data.draw(arrays((n,), locations)) for name in panels}
-    shown(plots.histograms(values, "alt", 0.0, "x", (-4, 4)))
-    refused(lambda: plots.histograms({"h": [math.nan]}, "alt", 0.0, "x", (-4, 4)), "h ")
-
-
 @about("plots.plane")
 @few(2)
 @given(st.data(), sizes, sizes)
@@ -159,8 +150,6 @@ EMPTY = {
     "no factors": lambda e: plots.scatter(np.zeros((1, 2)), {}, "alt", ("", "")),
     "against": lambda e: plots.against(e, {"line": e}, {}, "alt", "", ""),
     "jensen": lambda e: plots.jensen(([0.0], [0.0]), (e, e), e, "alt"),
-    "histograms": lambda e: plots.histograms({}, "alt", 0.0, "", (0, 1)),
-    "a histogram of nothing": lambda e: plots.histograms({"h": e}, "alt", 0.0, "", (0, 1)),
     "plane": lambda e: plots.plane((0, 1, 0, 1), np.zeros((0, 0)), [[0, 0]], "alt"),
 }
 
@@ -173,7 +162,6 @@ def test_figures_of_nothing_are_refused(name):
 @pytest.mark.parametrize("bad", ["text", [1j], [None], ["a"]], ids=str)
 def test_what_is_no_array_of_numbers_is_refused(bad):
     refused(lambda: plots.curves({"p": {"line": bad}}, "alt"), "line")
-    refused(lambda: plots.histograms({"h": bad}, "alt", 0.0, "", (0, 1)), "h ")
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
