@@ -80,6 +80,11 @@ def result(way: str, rate: float, seed: int) -> float | None:
     return float(f"{torch.stack(path[-LAST:]).mean():.3g}")
 
 
+def at_the_start(seed: int) -> float:
+    """The mean gap of q = prior over the ten x, in nats."""
+    return float(f"{next(gaps(WAYS[0], RATES[0], seed)).mean():.3g}")
+
+
 def main() -> None:
     """Run all races, and write the file."""
     parser = argparse.ArgumentParser(description="The race of lesson 5.")
@@ -97,6 +102,7 @@ def main() -> None:
         "unit": "nats: the mean gap over the last 100 of 400 steps and ten x; null: diverged",
         "seeds": given.seeds,
         "rates": RATES,
+        "gap at the start, by seed": [at_the_start(seed) for seed in given.seeds],
         "gaps, by rate and seed": races,
     }
     given.file.write_text(json.dumps(study, indent=1) + "\n", encoding="utf-8")

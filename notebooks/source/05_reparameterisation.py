@@ -61,24 +61,14 @@ for way in ("pathwise", "score function"):
     spreads[way] = each.std()
     mean, error = each.mean(), each.std() / 2000**0.5
     print(f"{way}: mean {mean:.2f} ± {error:.2f}, spread of one draw {each.std():,.1f}")
-
-# %%
 ratio = (spreads["score function"] / spreads["pathwise"]) ** 2
 print(f"one draw of the first way is worth {ratio / 1e6:.1f} million of the second")
 
 # %% [markdown]
-# The unit is nats per standard deviation of $\enc{q}$. The first way says: move the pose upwards, at about half a
-# nat per $\sig{\sigma}$. One draw says so with an error of about 1. By the second way, a typical draw shouts a
-# number of more than a thousand, up or down, and the mean of 2,000 of them still says nothing. And yet we shall prove
-# that both are right on average. What makes the second one a million times as expensive? And why would anybody
-# use it?
-#
-# After this lesson you can
-#
-# - say why autograd stops at a sample, and what a program then does without warning;
-# - derive both estimators, and name the papers;
-# - compute their variances, and improve the worse one with a baseline;
-# - say where each of them wins.
+# The unit is nats per standard deviation of $\enc{q}$. The first way says: move the pose upwards, it gains about half a
+# nat per $\sig{\sigma}$. A single draw says so with an error of about 1. By the second way a single draw is off by about a
+# thousand, up or down, and even the mean of 2,000 draws says nothing. And yet we shall prove that both are right on average.
+# What makes the second one two million times as expensive? And why would anybody use it?
 #
 # ## One look
 #
@@ -92,6 +82,16 @@ print(f"one draw of the first way is worth {ratio / 1e6:.1f} million of the seco
 
 # %%
 ReparameterisationLab()
+
+# %% [markdown]
+# When $\sig{\sigma}$ grows by a little, each point moves by that much times its own $\eps{\varepsilon}$, so the outer points move
+# fastest. With a small $\sig{\sigma}$ one histogram becomes narrow and the other one wide. At the start, the second way
+# needs about 15 draws for one of the first; at $\log\sig{\sigma}=-2$, several hundred. After this lesson you can
+#
+# - say why autograd stops at a sample, and what a program then does without warning;
+# - derive both estimators, and name the papers;
+# - compute their variances, and improve the worse one with a baseline;
+# - say where each of them wins.
 
 # %% [markdown] slide="Designing the q distribution"
 # ## Two heads
@@ -282,7 +282,7 @@ print("✓ both estimators have the mean (2μ, 2σ²), the gradient with respect
 # convergence). *Score function*: $\nabla_\phi q_\phi(z)\,f(z)$ must be. For a bell with $\sigma$ away from zero, it is enough
 # that $f$ does not grow faster than some polynomial. *Pathwise*: $f(T_\phi(\varepsilon))$ must be differentiable in $\phi$, for
 # almost every $\varepsilon$, and locally Lipschitz with an integrable constant. A kink, as in a ReLU network, does no harm. A
-# jump does: its derivative is zero wherever there is one, and the jump itself is lost.
+# jump does: the derivative on either side of it does not know how high it is.
 
 # %% [markdown] slide="Reparameterisation trick (2)"
 # ## Not only bells
@@ -488,7 +488,7 @@ print(f"one pathwise draw is worth {(spread / spreads['pathwise']) ** 2:.0f} of 
 #
 # $$f(z)=\log\dec{p(x\mid z)}=c+A\cos(z-\alpha),\qquad A=\frac{\|x\|}{\sigma_x^2},$$
 #
-# where $\alpha$ is the code whose $G(\alpha)$ points to $x$. With the characteristic function of $\varepsilon$,
+# where $\alpha$ is the code whose $G(\alpha)$ points to $x$. We take $x=(0.5,0.6)$ and $\mu=0$. With the characteristic function of $\varepsilon$,
 # $\mathbb E[\cos t\varepsilon]=e^{-t^2/2}$, and its second derivative, $\mathbb E[\varepsilon^2\cos t\varepsilon]=(1-t^2)\,e^{-t^2/2}$,
 # and $\cos^2=\tfrac12(1+\cos 2\,\cdot)$, both variances are closed forms again. Put $a=\mu-\alpha$ and $g=-A\,e^{-\sigma^2/2}\sin a$, the gradient. Then
 #
@@ -565,7 +565,7 @@ for name, b in zip(names, baselines, strict=True):
 print("✓ the three closed forms agree with integrals over ε, for 20 values of σ")
 
 # %% [markdown]
-# On the left the pathwise estimator is far better, on the right the score function. They cross near $\sigma=1$, where
+# (Lines are the closed forms, points are measured.) On the left the pathwise estimator is far better, on the right the score function is. They cross near $\sigma=1$, where
 # $\enc{q}$ is as wide as the prior. The rule behind it: the pathwise variance asks **how much the slope of** $f$ varies
 # under $\enc{q}$. The score function's asks **how much** $f$ **varies** under $\enc{q}$, in units of $\sigma$.
 #
@@ -616,6 +616,8 @@ for D in (1, 4, 20):
 
 # %%
 study = json.loads(data.shipped("evidence/gradient_race.json").read_text(encoding="utf-8"))
+start = torch.tensor(study["gap at the start, by seed"])
+print(f"gap at the start: {start.mean():.1f} ± {start.std():.1f} nats")
 nan, final = float("nan"), {}
 for way, races in study["gaps, by rate and seed"].items():
     final[way] = torch.tensor([[nan if gap is None else gap for gap in row] for row in races])
@@ -628,19 +630,19 @@ plots.against(
 )
 
 # %%
-for way, gaps in final.items():
-    mean, spread = gaps.mean(1), gaps.std(1)
+for way, ends in final.items():
+    mean, spread = ends.mean(1), ends.std(1)
     best = mean.nan_to_num(nan=1e9).argmin()
     print(f"{way:>24}: at step {study['rates'][1]:.0e} {mean[1]:4.1f} ± {spread[1]:.1f}", end="")
     print(f"; best step {study['rates'][best]:.1e}, {mean[best]:.2g} ± {spread[best]:.1g}")
 
 # %% [markdown]
-# (Where a point is missing, at least one run has diverged. The spread is over the seeds.) With the
-# same small steps, one draw per step does on average what the exact gradient does, for the pathwise estimate *and* for the score
-# function with its baseline: over many small steps the noise averages out. But 400 small steps do not lead far. At larger steps the
-# runs with the score function stay behind, and then diverge, while the pathwise runs go on improving up to 0.005. So with each
-# at its best step, the gap that is left differs by a factor of almost twenty. Without a baseline the score function hardly gets away from
-# the start.
+# (Where a point is missing, at least one run has diverged. The spread is over the seeds.) With the same
+# small steps, one draw per step does on average what the exact gradient does, for the pathwise estimate *and* for the score
+# function with its baseline. It is as if the noise averaged out over the steps. But 400 small steps do not lead far. At larger
+# steps the runs with the baseline stay behind the pathwise ones, and then diverge, while the pathwise runs go on improving up to
+# a step of 0.005. So with each at its best step, the gaps that are left differ by a factor of almost twenty. Without a baseline,
+# the score function's runs diverge beyond the second step size, and up to there they are far behind.
 
 # %% [markdown]
 # ## Back to the face
@@ -685,11 +687,12 @@ for name, b in contest.items():
     print(f"{name}: gap {found.mean():.2g} nats, spread {found.std():.1g}")
 
 # %% [markdown]
-# The plain score function has made this face's bell worse. With a baseline it does almost as well as the pathwise
-# gradient: there are two informative dimensions here, not twenty. (One face, one model, one schedule of step sizes.)
+# The plain score function has made this face's bell worse, on average. With a baseline it does almost as well as the pathwise
+# gradient. That agrees with the formula: there are two informative dimensions here, not twenty. (One face, one model, one
+# schedule of step sizes.)
 #
 # So, in which direction should the encoder move? One draw knows it well enough, if it is asked in the right way. This is why
-# the lecture's VAE draws a single $\eps{\varepsilon}$ per image and step, and why its encoder ends in
+# the lecture's VAE can do with a single $\eps{\varepsilon}$ per image and step, and why its encoder ends in
 # $\code{z}=\enc{\mu}+\sig{\sigma}\odot\eps{\varepsilon}$. We now have all the parts. **What happens when we put them together
 # and train?** That is [lesson 6](06_the_vae.ipynb).
 

@@ -273,7 +273,7 @@ def study():
 
 
 def race(way, rate, seed):
-    """The gap at the end of one race, by autograd."""
+    """The gap at the start and at the end of one race, by autograd."""
     g = torch.Generator().manual_seed(1000 + seed)
     kind = {"generator": g, "dtype": torch.float64}
     columns = torch.linalg.qr(torch.randn(40, 20, **kind)).Q
@@ -307,7 +307,7 @@ def race(way, rate, seed):
         with torch.no_grad():
             mu += rate * uphill[0]
             log_sigma += rate * uphill[1]
-    return np.mean(end[-100:])
+    return end[0], np.mean(end[-100:])
 
 
 @pytest.mark.parametrize(
@@ -317,7 +317,8 @@ def race(way, rate, seed):
 def test_the_evidence_of_one_seed(way, rate):
     stored = study()
     found = stored["gaps, by rate and seed"][way][stored["rates"].index(rate)][0]
-    assert race(way, rate, 0) == pytest.approx(found, rel=0.01)
+    first = stored["gap at the start, by seed"][0]
+    assert race(way, rate, 0) == pytest.approx((first, found), rel=0.01)
 
 
 def test_what_the_lesson_says_of_the_races(printed):
@@ -334,6 +335,9 @@ def test_what_the_lesson_says_of_the_races(printed):
         ends[way] = means[best], stored["rates"][best]
         said += [2e-4, means[1], table[1].std(ddof=1)]
         said += [stored["rates"][best], means[best], table[best].std(ddof=1)]
+    start = np.array(stored["gap at the start, by seed"])
+    wanted = [start.mean(), start.std(ddof=1)]
+    assert printed.numbers("gap at the start, by seed") == pytest.approx(wanted, abs=0.051)
     found = printed.numbers("best = mean.nan_to_num")
     assert found[0::6] == said[0::6] and found[3::6] == pytest.approx(said[3::6])
     for i in (1, 2, 4, 5):  # means and spreads, printed with one digit or two
