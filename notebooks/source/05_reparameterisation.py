@@ -65,10 +65,11 @@ ratio = (spreads["score function"] / spreads["pathwise"]) ** 2
 print(f"one draw of the first way is worth {ratio / 1e6:.1f} million of the second")
 
 # %% [markdown]
-# The unit is nats per standard deviation of $\enc{q}$. The first way says: move the pose upwards, it gains about half a
-# nat per $\sig{\sigma}$. A single draw says so with an error of about 1. By the second way a single draw is off by about a
-# thousand, up or down, and even the mean of 2,000 draws says nothing. And yet we shall prove that both are right on average.
-# What makes the second one two million times as expensive? And why would anybody use it?
+# The unit is nats per standard deviation of $\enc{q}$. The first way says: move the pose upwards. To begin
+# with, it gains about half a nat per $\sig{\sigma}$. A single draw says so with an error of about 1. By the
+# second way a single draw is off by about a thousand, up or down, and even the mean of 2,000 draws says
+# nothing. And yet we shall prove that both are right on average. What makes the second one two million times as
+# expensive? And why would anybody use it?
 #
 # ## One look
 #
@@ -84,9 +85,10 @@ print(f"one draw of the first way is worth {ratio / 1e6:.1f} million of the seco
 ReparameterisationLab()
 
 # %% [markdown]
-# When $\sig{\sigma}$ grows by a little, each point moves by that much times its own $\eps{\varepsilon}$, so the outer points move
-# fastest. With a small $\sig{\sigma}$ one histogram becomes narrow and the other one wide. At the start, the second way
-# needs about 15 draws for one of the first; at $\log\sig{\sigma}=-2$, several hundred. After this lesson you can
+# When $\sig{\sigma}$ grows by a little, each point moves by that much times its own $\eps{\varepsilon}$, so the
+# outer points move fastest. With a small $\sig{\sigma}$ one histogram becomes narrow and the other one wide. At
+# the start, the second way needs about 15 draws for one of the first; at $\log\sig{\sigma}=-2$, several
+# hundred. After this lesson you can
 #
 # - say why autograd stops at a sample, and what a program then does without warning;
 # - derive both estimators, and name the papers;
@@ -116,7 +118,8 @@ for name, head in (("μ", vae.encoder.mu), ("log σ", vae.encoder.log_sigma)):
 #
 # The second term of the ELBO needs no draws. Lesson 1 has it in closed form, and its derivative with respect to
 # $\mu_d$ is $\mu_d$, with respect to $\log\sigma_d$ it is $\sigma_d^2-1$. What remains is the first term,
-# $\mathbb E_{\enc{q_\phi}}[\log\dec{p_\theta(x\mid z)}]$. With a network as decoder, this expectation has in general no closed form.
+# $\mathbb E_{\enc{q_\phi}}[\log\dec{p_\theta(x\mid z)}]$. With a network as decoder, this expectation has in
+# general no closed form.
 
 # %% [markdown] slide="Reparameterisation trick (1)"
 # ## Where autograd stops
@@ -145,10 +148,11 @@ in_mu, in_sigma = torch.autograd.grad(average, (mu, sigma))
 print(f"autograd: {in_mu.item()} and {in_sigma.item()}")
 
 # %% [markdown]
-# **Zero**, twice, and no warning. A sample is a number, and it does not remember the $\enc{\mu}$ it was drawn with.
-# Autograd holds $z$ fixed and differentiates the rest. A training loop with this line runs, and its decoder learns.
-# But the encoder gets a gradient from the KL alone, which pulls $\enc{q}$ to the prior.
-# (`Normal(mu, sigma).sample()` cuts the graph too. If nothing else in the loss needs $\enc{\phi}$, it ends in an error.)
+# **Zero**, twice, and no warning. A sample is a number, and it does not remember the $\enc{\mu}$ it was drawn
+# with. Autograd holds $z$ fixed and differentiates the rest. A training loop with this line runs, and its
+# decoder learns. But the encoder gets a gradient from the KL alone, which pulls $\enc{q}$ to the prior.
+# (`Normal(mu, sigma).sample()` cuts the graph too. If nothing else in the loss needs $\enc{\phi}$, it ends in
+# an error.)
 #
 # The derivative we want is another one. $\enc{\mu}$ is in the density:
 #
@@ -164,16 +168,16 @@ print(f"autograd: {in_mu.item()} and {in_sigma.item()}")
 # $$\nabla_{\enc{\phi}}\,\mathbb E_{\enc{q_\phi}}[f(z)]=\int\enc{q_\phi(z)}\,\nabla_{\enc{\phi}}\log\enc{q_\phi(z)}\,f(z)\,dz
 # =\mathbb E_{\enc{q_\phi}}\big[f(z)\,\nabla_{\enc{\phi}}\log\enc{q_\phi(z)}\big].$$
 #
-# This is an expectation again. $\nabla_\phi\log q_\phi(z)$ is called the **score**, and $f\cdot\text{score}$ the
-# **score-function estimator**. In reinforcement learning it is **REINFORCE** (Williams, 1992): $z$ is an action, $f$ its
-# reward, and a step along this gradient makes actions with a high reward more probable, on average. For a bell, $\log q=-\log\sigma-(z-\mu)^2/2\sigma^2$ plus a
-# constant. At $z=\mu+\sigma\varepsilon$,
+# This is an expectation again. $\nabla_\phi\log q_\phi(z)$ is called the **score**, and $f\cdot\text{score}$
+# the **score-function estimator**. In reinforcement learning it is **REINFORCE** (Williams, 1992): $z$ is an
+# action, $f$ its reward, and a step along this gradient makes actions with a high reward more probable, on
+# average. For a bell, $\log q=-\log\sigma-(z-\mu)^2/2\sigma^2$ plus a constant. At $z=\mu+\sigma\varepsilon$,
 #
 # $$\frac{\partial\log q}{\partial\mu}=\frac{z-\mu}{\sigma^2}=\frac{\varepsilon}{\sigma},\qquad
 # \frac{\partial\log q}{\partial\log\sigma}=\frac{(z-\mu)^2}{\sigma^2}-1=\varepsilon^2-1 .$$
 #
-# No derivative of $f$ occurs. $f$ may have jumps, it may be a program whose code we cannot see, and with sums for integrals
-# $z$ may be discrete.
+# No derivative of $f$ occurs. $f$ may have jumps, it may be a program whose code we cannot see, and with sums
+# for integrals $z$ may be discrete.
 
 # %% [markdown] exercise="5.2 ★★"
 # ### Exercise 5.2 `score_function_gradient`
@@ -202,21 +206,24 @@ check.score_function_gradient(score_function_gradient)
 # $$\code{z}=T_\phi(x,\eps{\varepsilon})=\enc{\mu_\phi(x)}+\sig{\sigma_\phi(x)}\odot\eps{\varepsilon} .$$
 #
 # $\code{z}$ has the same distribution as before. But the expectation is now over $\eps{\varepsilon}$, which
-# does not depend on $\enc{\phi}$. So the derivative may go inside, as it did for $\dec{\theta}$, and the chain rule gives
+# does not depend on $\enc{\phi}$. So the derivative may go inside, as it did for $\dec{\theta}$, and the chain
+# rule gives
 #
 # $$\nabla_{\enc{\phi}}\,\mathbb E_{\enc{q_\phi}}[f(\code{z})]
 # =\mathbb E_{\eps{\varepsilon}}\big[\nabla_{\enc{\phi}}f(T_\phi(x,\eps{\varepsilon}))\big],
 # \qquad \frac{\partial f}{\partial\mu}=f'(z),\quad
 # \frac{\partial f}{\partial\sigma}=f'(z)\,\varepsilon .$$
 #
-# Each draw says in which direction *it* would like to go. This is the **pathwise** gradient. Kingma and Welling (2014) called
-# the step to $T_\phi$ the **reparameterisation trick**; Rezende, Mohamed and Wierstra (2014) found it independently. With
-# respect to $\log\sigma$, the chain rule adds a factor $\sigma$: $f'(z)\,\sigma\varepsilon$.
+# Each draw says in which direction *it* would like to go. This is the **pathwise** gradient. Kingma and Welling
+# (2014) called the step to $T_\phi$ the **reparameterisation trick**; Rezende, Mohamed and Wierstra (2014)
+# found it independently. With respect to $\log\sigma$, the chain rule adds a factor $\sigma$:
+# $f'(z)\,\sigma\varepsilon$.
 
 # %% [markdown] exercise="5.1 ★"
 # ### Exercise 5.1 `reparameterise`
 #
-# *5 minutes.* $z$ from $\mu$, $\log\sigma$ and $\varepsilon$, all of one shape, such that gradients reach both parameters.
+# *5 minutes.* $z$ from $\mu$, $\log\sigma$ and $\varepsilon$, all of one shape, such that gradients reach both
+# parameters.
 
 
 # %%
@@ -249,8 +256,9 @@ def pathwise_gradient(df_dz, eps, sigma):
 check.pathwise_gradient(pathwise_gradient)
 
 # %% [markdown]
-# Solved or not, the lesson goes on with `gradient` from the beginning. Read it again: each line is now a formula of
-# this page. In PyTorch the second way is one word, `rsample` ("r" for reparameterised) in place of `sample`:
+# Solved or not, the lesson goes on with `gradient` from the beginning. Read it again: each line is now a
+# formula of this page. In PyTorch the second way is one word, `rsample` ("r" for reparameterised) in place of
+# `sample`:
 
 # %%
 bell = distributions.DiagonalGaussian(mu, sigma.log())
@@ -278,19 +286,21 @@ print("✓ both estimators have the mean (2μ, 2σ²), the gradient with respect
 # %% [markdown] tags=["aside"]
 # #### Aside: when may the derivative change places with the integral?
 #
-# It may if, for $\phi$ in a neighbourhood, the derivatives inside are bounded by one integrable function (dominated
-# convergence). *Score function*: $\nabla_\phi q_\phi(z)\,f(z)$ must be. For a bell with $\sigma$ away from zero, it is enough
-# that $f$ does not grow faster than some polynomial. *Pathwise*: $f(T_\phi(\varepsilon))$ must be differentiable in $\phi$, for
-# almost every $\varepsilon$, and locally Lipschitz with an integrable constant. A kink, as in a ReLU network, does no harm. A
-# jump does: the derivative on either side of it does not know how high it is.
+# It may if, for $\phi$ in a neighbourhood, the derivatives inside are bounded by one integrable function
+# (dominated convergence). *Score function*: $\nabla_\phi q_\phi(z)\,f(z)$ must be. For a bell with $\sigma$
+# away from zero, it is enough that $f$ does not grow faster than some polynomial. *Pathwise*:
+# $f(T_\phi(\varepsilon))$ must be differentiable in $\phi$, for almost every $\varepsilon$, and locally
+# Lipschitz with an integrable constant. A kink, as in a ReLU network, does no harm. A jump does: the derivative
+# on either side of it does not know how high it is.
 
 # %% [markdown] slide="Reparameterisation trick (2)"
 # ## Not only bells
 #
-# The trick needs noise without parameters, and a $T$ that is differentiable in $\enc{\phi}$. For a distribution on the
-# line there is a recipe. Let its distribution function $F$ be continuous, and increasing where it is not 0 or 1: $z=F^{-1}(u)$ with $u$ uniform on $(0,1)$. For then
-# $P(z\le t)=P(u\le F(t))=F(t)$. Take the exponential distribution with the rate $\lambda$. From $u=F(z)=1-e^{-\lambda z}$
-# follows $z=-\log(1-u)/\lambda$. Here $\mathbb E[z^2]=2/\lambda^2$, and its derivative is $-4/\lambda^3$.
+# The trick needs noise without parameters, and a $T$ that is differentiable in $\enc{\phi}$. For a distribution
+# on the line there is a recipe. Let its distribution function $F$ be continuous, and increasing where it is not
+# 0 or 1: $z=F^{-1}(u)$ with $u$ uniform on $(0,1)$. For then $P(z\le t)=P(u\le F(t))=F(t)$. Take the
+# exponential distribution with the rate $\lambda$. From $u=F(z)=1-e^{-\lambda z}$ follows
+# $z=-\log(1-u)/\lambda$. Here $\mathbb E[z^2]=2/\lambda^2$, and its derivative is $-4/\lambda^3$.
 
 # %%
 rate = torch.tensor(2.0, requires_grad=True)
@@ -305,8 +315,8 @@ for family in (Normal, Exponential, Gamma, Bernoulli, Categorical):
 
 # %% [markdown]
 # For the gamma distribution $F^{-1}$ is not elementary, but $F(z;\phi)=u$ can be differentiated as it stands:
-# $\partial z/\partial\phi=-(\partial F/\partial\phi)/p(z)$ (Figurnov, Mohamed and Mnih, 2018). For a discrete $z$ the
-# trick fails: as $\phi$ moves, $z$ stays where it is, and then jumps.
+# $\partial z/\partial\phi=-(\partial F/\partial\phi)/p(z)$ (Figurnov, Mohamed and Mnih, 2018). For a discrete
+# $z$ the trick fails: as $\phi$ moves, $z$ stays where it is, and then jumps.
 
 # %% [markdown] slide="Reparameterisation trick (2)"
 # ## How noisy is one draw?
@@ -317,8 +327,9 @@ for family in (Normal, Exponential, Gamma, Bernoulli, Categorical):
 #
 # *Pathwise*, with respect to $\mu$: the estimate is $2z=2\mu+2\sigma\varepsilon$. Its variance is $4\sigma^2$.
 #
-# *Score function*: the estimate is $z^2\varepsilon/\sigma=(\mu^2\varepsilon+2\mu\sigma\varepsilon^2+\sigma^2\varepsilon^3)/\sigma$.
-# Its mean square is
+# *Score function*: the estimate is
+# $z^2\varepsilon/\sigma=(\mu^2\varepsilon+2\mu\sigma\varepsilon^2+\sigma^2\varepsilon^3)/\sigma$. Its mean
+# square is
 #
 # $$\frac{\mu^4+3\cdot 4\mu^2\sigma^2+15\,\sigma^4+3\cdot 2\mu^2\sigma^2}{\sigma^2}
 # =\frac{\mu^4}{\sigma^2}+18\mu^2+15\sigma^2 .$$
@@ -337,20 +348,20 @@ for s in (0.5, 0.1, 0.02):
         print(f"σ = {s:4}, {way:>14}: variance {variance:.3g}, measured {in_mu.var():.3g}")
 
 # %% [markdown]
-# As $\sigma$ falls, the first variance vanishes and the second explodes, because of the term $\mu^4/\sigma^2$. When the draws
-# lie close together, $f(z)$ is nearly the constant $\mu^2$. The score function multiplies this constant with
-# $\varepsilon/\sigma$: a large noise that carries no information. It tries to find a slope by comparing heights that are almost
-# equal. The pathwise estimator reads the slope off.
+# As $\sigma$ falls, the first variance vanishes and the second explodes, because of the term $\mu^4/\sigma^2$.
+# When the draws lie close together, $f(z)$ is nearly the constant $\mu^2$. The score function multiplies this
+# constant with $\varepsilon/\sigma$: a large noise that carries no information. It tries to find a slope by
+# comparing heights that are almost equal. The pathwise estimator reads the slope off.
 #
-# Go back to the lab. Here $\sigma$ is $e^{-1.5}$. Where is the ratio of the variances smallest? And with respect to
-# $\log\sigma$, is there any place where the score function has the smaller one?
+# Go back to the lab. Here $\sigma$ is $e^{-1.5}$. Where is the ratio of the variances smallest? And with
+# respect to $\log\sigma$, is there any place where the score function has the smaller one?
 
 # %%
 ReparameterisationLab(log_sigma=-1.5)
 
 # %% [markdown]
-# At $\mu=0$ the ratio is $15/4$ for each $\sigma$; elsewhere the other two terms come on top. And no, for $z^2$ there is no
-# such place, as the aside shows.
+# At $\mu=0$ the ratio is $15/4$ for each $\sigma$; elsewhere the other two terms come on top. And no, for $z^2$
+# there is no such place, as the aside shows.
 
 # %% [markdown] tags=["aside"]
 # #### Aside: the other parameter
@@ -388,30 +399,31 @@ for constant in (0, 1000):
 
 # %% [markdown]
 # The pathwise estimator sees $f'$, and the constant is gone. The score function sees $f$, and adds
-# $1000\,\varepsilon/\sigma$. This is what happened to our face. Its $\log p(x\mid z)$ is the constant $C$ of lesson 4, 1,230
-# nats, minus an error term of about 10. The score has turned all that into noise.
+# $1000\,\varepsilon/\sigma$. This is what happened to our face. Its $\log p(x\mid z)$ is the constant $C$ of
+# lesson 4, 1,230 nats, minus an error term of about 10. The score has turned all that into noise.
 #
-# What adds noise can also take it away. Subtract a constant $b$, the **baseline**. The expectation does not change, because
-# the score has the mean zero:
+# What adds noise can also take it away. Subtract a constant $b$, the **baseline**. The expectation does not
+# change, because the score has the mean zero:
 #
 # $$\mathbb E_{\enc{q}}[\nabla_\phi\log\enc{q_\phi}]=\int\nabla_\phi\,\enc{q_\phi(z)}\,dz=\nabla_\phi 1=0
 # \quad\Rightarrow\quad \mathbb E_{\enc{q}}[(f-b)\,s]=\mathbb E_{\enc{q}}[f\,s],\qquad s=\nabla_\phi\log\enc{q_\phi}.$$
 #
-# Statisticians call $b\,s$ a **control variate**: a noise whose mean we know, and that we subtract because it resembles the
-# noise we have. Which $b$ is best? With the mean fixed, we minimise
-# $\mathbb E[(f-b)^2s^2]=\mathbb E[f^2s^2]-2b\,\mathbb E[fs^2]+b^2\,\mathbb E[s^2]$. It is a parabola in $b$, and its minimum is at
+# Statisticians call $b\,s$ a **control variate**: a noise whose mean we know, and that we subtract because it
+# resembles the noise we have. Which $b$ is best? With the mean fixed, we minimise $\mathbb
+# E[(f-b)^2s^2]=\mathbb E[f^2s^2]-2b\,\mathbb E[fs^2]+b^2\,\mathbb E[s^2]$. It is a parabola in $b$, and its
+# minimum is at
 #
 # $$b^*=\frac{\mathbb E[f\,s^2]}{\mathbb E[s^2]},\qquad\text{where the variance is smaller by }\ \frac{\mathbb E[fs^2]^2}{\mathbb E[s^2]} .$$
 #
-# $b^*$ is a weighted mean of $f$. In our example, with $s=\varepsilon/\sigma$, it is
-# $\mathbb E[z^2\varepsilon^2]=\mu^2+3\sigma^2$. Subtract $(\mu^2+3\sigma^2)^2/\sigma^2$ from the variance above, and
+# $b^*$ is a weighted mean of $f$. In our example, with $s=\varepsilon/\sigma$, it is $\mathbb
+# E[z^2\varepsilon^2]=\mu^2+3\sigma^2$. Subtract $(\mu^2+3\sigma^2)^2/\sigma^2$ from the variance above, and
 # $8\mu^2+6\sigma^2$ is left. The explosion is gone.
 
 # %% [markdown] exercise="5.4 ★★★"
 # ### Exercise 5.4 `optimal_baseline`
 #
-# *30 minutes.* From $K$ values of $f$ and of the score $s$, `(K,)` each: the $b$ that makes the variance of $(f-b)\,s$ smallest,
-# a scalar. Expectations become means over the $K$ draws, and $\mathbb E[s]=0$ is known.
+# *30 minutes.* From $K$ values of $f$ and of the score $s$, `(K,)` each: the $b$ that makes the variance of
+# $(f-b)\,s$ smallest, a scalar. Expectations become means over the $K$ draws, and $\mathbb E[s]=0$ is known.
 
 
 # %%
@@ -427,8 +439,8 @@ def optimal_baseline(f_z, score):
 check.optimal_baseline(optimal_baseline)
 
 # %% [markdown]
-# Now the score function of our example, with $K$ draws: compute $b^*$ from the draws, subtract it, take the mean of
-# $(f-b^*)\,s$ over *the same* draws. The exact gradient is 2.
+# Now the score function of our example, with $K$ draws: compute $b^*$ from the draws, subtract it, take the
+# mean of $(f-b^*)\,s$ over *the same* draws. The exact gradient is 2.
 
 # %%
 Predict("same_draws")
@@ -446,14 +458,15 @@ for K in (2, 5, 10, 100):
     print(row, f"{left_out.mean():10.3f} ± {errors[1]:.3f}")
 
 # %% [markdown]
-# The gradient is too small, with $K=2$ by a factor of four. With $K=1$ it would be zero: $b^*$ is then $f(z)$ itself. The proof
-# above needs a $b$ that does not depend on the draw it is subtracted from. Computed from the same draws, $b^*$ takes
-# some of the signal along. The bias shrinks as $1/K$, but in training $K$ is small.
+# The gradient is too small, with $K=2$ by a factor of four. With $K=1$ it would be zero: $b^*$ is then $f(z)$
+# itself. The proof above needs a $b$ that does not depend on the draw it is subtracted from. Computed from the
+# same draws, $b^*$ takes some of the signal along. The bias shrinks as $1/K$, but in training $K$ is small.
 #
 # So take $b$ from *other* draws. With several draws per step, use for each the mean of the others (the last
-# column; Kool, van Hoof and Welling, 2019). With one draw per step, keep a **running mean** of $f$ over the steps before:
-# $b\leftarrow b+0.1\,(f-b)$, after the step. Neither is quite $b^*$, but both leave the mean as it is. Here is the face again,
-# with the mean of $f$ over the 2,000 draws above as $b$, and new draws for the gradient.
+# column; Kool, van Hoof and Welling, 2019). With one draw per step, keep a **running mean** of $f$ over the
+# steps before: $b\leftarrow b+0.1\,(f-b)$, after the step. Neither is quite $b^*$, but both leave the mean as
+# it is. Here is the face again, with the mean of $f$ over the 2,000 draws above as $b$, and new draws for the
+# gradient.
 
 # %%
 eps = torch.randn(10_000, 4, generator=generator)
@@ -465,18 +478,19 @@ print(f"with b = {b:.0f}: mean {mean:.2f} ± {spread / 100:.2f}, spread {spread:
 print(f"one pathwise draw is worth {(spread / spreads['pathwise']) ** 2:.0f} of them")
 
 # %% [markdown]
-# The spread has fallen from more than a thousand to about two. One draw of the pathwise gradient is now worth a few draws of
-# the score function, and no longer a million.
+# The spread has fallen from more than a thousand to about two. One draw of the pathwise gradient is now worth a
+# few draws of the score function, and no longer a million.
 
 # %% [markdown] tags=["aside"]
 # #### Aside: the bias of b* from the same draws
 #
 # Let $f=z^2$ and $s=\varepsilon/\sigma$. The estimate is $\frac1K\sum f_ks_k-\hat b\,\frac1K\sum s_k$ with
 # $\hat b=\sum f_k\varepsilon_k^2/\sum\varepsilon_k^2$. The first part has the mean $2\mu$. In the second, put
-# $f=\mu^2+2\mu\sigma\varepsilon+\sigma^2\varepsilon^2$. What is odd under $\varepsilon\to-\varepsilon$ has the mean zero, so the terms with
-# $\mu^2$ and $\sigma^2$ go. What is left is $\frac{2\mu}K\,\mathbb E\big[\sum_k\varepsilon_k^3\sum_j\varepsilon_j\big/\sum_i\varepsilon_i^2\big]$, and
-# by the symmetry of single signs only $j=k$ remains. Write $\varepsilon=ru$ with $r$ its length and $u$ on the unit sphere,
-# which are independent: $\mathbb E[r^2]=K$ and $\mathbb E[\sum u_k^4]=3/(K+2)$. So the mean is
+# $f=\mu^2+2\mu\sigma\varepsilon+\sigma^2\varepsilon^2$. What is odd under $\varepsilon\to-\varepsilon$ has the
+# mean zero, so the terms with $\mu^2$ and $\sigma^2$ go. What is left is $\frac{2\mu}K\,\mathbb
+# E\big[\sum_k\varepsilon_k^3\sum_j\varepsilon_j\big/\sum_i\varepsilon_i^2\big]$, and by the symmetry of single
+# signs only $j=k$ remains. Write $\varepsilon=ru$ with $r$ its length and $u$ on the unit sphere, which are
+# independent: $\mathbb E[r^2]=K$ and $\mathbb E[\sum u_k^4]=3/(K+2)$. So the mean is
 #
 # $$2\mu-\frac{2\mu}{K}\cdot\frac{3K}{K+2}=2\mu\,\frac{K-1}{K+2}.$$
 
@@ -488,9 +502,11 @@ print(f"one pathwise draw is worth {(spread / spreads['pathwise']) ** 2:.0f} of 
 #
 # $$f(z)=\log\dec{p(x\mid z)}=c+A\cos(z-\alpha),\qquad A=\frac{\|x\|}{\sigma_x^2},$$
 #
-# where $\alpha$ is the code whose $G(\alpha)$ points to $x$. We take $x=(0.5,0.6)$ and $\mu=0$. With the characteristic function of $\varepsilon$,
-# $\mathbb E[\cos t\varepsilon]=e^{-t^2/2}$, and its second derivative, $\mathbb E[\varepsilon^2\cos t\varepsilon]=(1-t^2)\,e^{-t^2/2}$,
-# and $\cos^2=\tfrac12(1+\cos 2\,\cdot)$, both variances are closed forms again. Put $a=\mu-\alpha$ and $g=-A\,e^{-\sigma^2/2}\sin a$, the gradient. Then
+# where $\alpha$ is the code whose $G(\alpha)$ points to $x$. We take $x=(0.5,0.6)$ and $\mu=0$. With the
+# characteristic function of $\varepsilon$, $\mathbb E[\cos t\varepsilon]=e^{-t^2/2}$, and its second
+# derivative, $\mathbb E[\varepsilon^2\cos t\varepsilon]=(1-t^2)\,e^{-t^2/2}$, and $\cos^2=\tfrac12(1+\cos
+# 2\,\cdot)$, both variances are closed forms again. Put $a=\mu-\alpha$ and $g=-A\,e^{-\sigma^2/2}\sin a$, the
+# gradient. Then
 #
 # $$\begin{aligned}
 # \text{pathwise:}\quad&\tfrac12A^2\big(1-e^{-2\sigma^2}\cos 2a\big)-g^2,\\
@@ -538,7 +554,7 @@ mu, sigmas = torch.zeros(1), torch.logspace(-1.3, 0.6, 20)
 names = ("pathwise", "score function", "score function, $b^*$")
 predicted = dict(zip(names, variances, strict=True))
 
-# %% tags=["spoiler"] alt="The variances of one draw over sigma, on logarithmic axes, measured points on their lines. The pathwise one is lowest on the left and rises to a plateau. The score function with the best baseline is level on the left, falls from about 0.5 on, and crosses the pathwise line near 1; to the right it is below. Without baseline it is far above with it."
+# %% tags=["spoiler"] alt="The variances of one draw over sigma, on logarithmic axes, measured points on their lines. The pathwise one is lowest on the left and rises to a plateau. The score function with the best baseline is level on the left, falls from about 0.5 on, and crosses the pathwise line near 1; to the right it is below. The score function without baseline lies above the one with it throughout."
 groups = torch.randn(20, 2000, generator=generator)
 baselines = (0 * b_star, 0 * b_star, b_star)
 measured = {}
@@ -565,19 +581,24 @@ for name, b in zip(names, baselines, strict=True):
 print("✓ the three closed forms agree with integrals over ε, for 20 values of σ")
 
 # %% [markdown]
-# (Lines are the closed forms, points are measured.) On the left the pathwise estimator is far better, on the right the score function is. They cross near $\sigma=1$, where
-# $\enc{q}$ is as wide as the prior. The rule behind it: the pathwise variance asks **how much the slope of** $f$ varies
-# under $\enc{q}$. The score function's asks **how much** $f$ **varies** under $\enc{q}$, in units of $\sigma$.
+# (Lines are the closed forms, points are measured.) On the left the pathwise estimator is far better, on the
+# right the score function is. They cross near $\sigma=1$, where $\enc{q}$ is as wide as the prior. The rule
+# behind it: the pathwise variance asks **how much the slope of** $f$ varies under $\enc{q}$. The score
+# function's asks **how much** $f$ **varies** under $\enc{q}$, in units of $\sigma$.
 #
-# - On a narrow bell $f$ is almost a straight line. Its slope is almost constant, so the pathwise variance goes to zero.
-#   The score function with $b^*$ is left with about $f'(\mu)\,\varepsilon^2$, whose variance is $2f'(\mu)^2$.
-# - On a wide bell $f$ goes up and down many times. The slopes are large and cancel one another. The score function does not see
-#   them, and divides the variation of $f$ by $\sigma^2$.
+# - On a narrow bell $f$ is almost a straight line. Its slope is almost constant, so the pathwise variance goes
+#   to zero. The score function with $b^*$ is left with about $f'(\mu)\,\varepsilon^2$, whose variance is
+#   $2f'(\mu)^2$.
+# - On a wide bell $f$ goes up and down. The slopes are large and cancel one another. The score function does
+#   not see them, and divides the variation of $f$ by $\sigma^2$.
 #
-# A trained encoder has narrow bells, such as the two informative ones of our face ($\log\sigma\approx-3$), and a smooth $f$. This is the
-# left side. How far ahead the pathwise estimator is there depends on how straight $f$ is within the bell; for the face it was a small
-# factor. And where $f$ jumps, it is not noisy but wrong. Let $f(z)=1$ for $z>0$ and $0$ otherwise. Then $\mathbb E[f(z)]=\Phi(\mu/\sigma)$,
-# with Gauss's distribution function $\Phi$, and this does depend on $\mu$.
+# The two informative bells of our face are narrow ($\log\sigma\approx-3$), and a network is smooth: this is the
+# left side. How far ahead the pathwise estimator is there depends on how straight $f$ is within the bell; for
+# the face it was a small factor.
+#
+# And where $f$ jumps, it is not noisy but wrong. Let $f(z)=1$ for $z>0$ and $0$ otherwise. Then $\mathbb
+# E[f(z)]=\Phi(\mu/\sigma)$, with the distribution function $\Phi$ of $\mathcal N(0,1)$, and this does depend on
+# $\mu$. Jumps, discrete codes, programs without derivatives: there the score function is at home.
 
 # %%
 eps = torch.randn(100_000, 1, generator=generator)
@@ -590,11 +611,12 @@ print(f"exact: {Normal(0.0, 1.0).log_prob(mu / sigma).exp().item() / 0.5:.3f}")
 # %% [markdown] slide="Reparameterisation trick (2)"
 # ## Many dimensions
 #
-# A latent space has more than one dimension. Let $f(z)=z_1^2+\dots+z_D^2$, each $z_d\sim\mathcal N(\mu,\sigma^2)$, and look at
-# the gradient with respect to $\mu_1$. The pathwise estimate is $2z_1$, with the variance $4\sigma^2$, whatever $D$ is. The score
-# function's is $f(z)\,\varepsilon_1/\sigma$: it also multiplies its noise with the terms of the *other* dimensions. Let
-# $R=z_2^2+\dots+z_D^2$. The best baseline is now $\mu^2+3\sigma^2+\mathbb E[R]$. It removes the mean of $R$, but $R$ varies, with the
-# variance $(D-1)(4\mu^2\sigma^2+2\sigma^4)$, and since $R$ and $\varepsilon_1$ are independent, this adds
+# A latent space has more than one dimension. Let $f(z)=z_1^2+\dots+z_D^2$, each $z_d\sim\mathcal
+# N(\mu,\sigma^2)$, and look at the gradient with respect to $\mu_1$. The pathwise estimate is $2z_1$, with the
+# variance $4\sigma^2$, whatever $D$ is. The score function's is $f(z)\,\varepsilon_1/\sigma$: it also
+# multiplies its noise with the terms of the *other* dimensions. Let $R=z_2^2+\dots+z_D^2$. The best baseline is
+# now $\mu^2+3\sigma^2+\mathbb E[R]$. It removes the mean of $R$, but $R$ varies, with the variance
+# $(D-1)(4\mu^2\sigma^2+2\sigma^4)$, and since $R$ and $\varepsilon_1$ are independent, this adds
 # $\operatorname{Var}[R]/\sigma^2$:
 #
 # $$8\mu^2+6\sigma^2+(D-1)(4\mu^2+2\sigma^2)=4(D+1)\,\mu^2+2(D+2)\,\sigma^2 .$$
@@ -608,11 +630,12 @@ for D in (1, 4, 20):
     print(f"D = {D:2}: variance {closed:5.1f}, measured {in_mu[:, 0].var():5.3g}; pathwise 1")
 
 # %% [markdown]
-# So with the best constant baseline, the score function's variance grows linearly with $D$. What does that mean for training? A
-# script lets four methods race: a linear decoder with $D=20$, whose gap has a closed form and can be closed; plain gradient
-# ascent of $L$ from $\enc{q}$ = prior; 400 steps, one draw per step. One method uses the exact gradient, one the pathwise
-# estimate, and two the score function, with the running mean as a baseline and without. Each method gets nine step sizes, so that
-# each can be judged at its best. There are five seeds, ten $x$ in each (`data/evidence/make_gradient_race.py`).
+# So with the best constant baseline, the score function's variance grows linearly with $D$. What does that mean
+# for training? A script lets four methods race: a linear decoder with $D=20$, whose gap has a closed form and
+# can be closed; plain gradient ascent of $L$ from $\enc{q}$ = prior; 400 steps, one draw per step. One method
+# uses the exact gradient, one the pathwise estimate, and two the score function, with the running mean as a
+# baseline and without. Each method gets nine step sizes, so that each can be judged at its best. There are five
+# seeds, ten $x$ in each (`data/evidence/make_gradient_race.py`).
 
 # %%
 study = json.loads(data.shipped("evidence/gradient_race.json").read_text(encoding="utf-8"))
@@ -637,17 +660,19 @@ for way, ends in final.items():
     print(f"; best step {study['rates'][best]:.1e}, {mean[best]:.2g} ± {spread[best]:.1g}")
 
 # %% [markdown]
-# (Where a point is missing, at least one run has diverged. The spread is over the seeds.) With the same
-# small steps, one draw per step does on average what the exact gradient does, for the pathwise estimate *and* for the score
-# function with its baseline. It is as if the noise averaged out over the steps. But 400 small steps do not lead far. At larger
-# steps the runs with the baseline stay behind the pathwise ones, and then diverge, while the pathwise runs go on improving up to
-# a step of 0.005. So with each at its best step, the gaps that are left differ by a factor of almost twenty. Without a baseline,
-# the score function's runs diverge beyond the second step size, and up to there they are far behind.
+# (Where a point is missing, at least one run has diverged. The spread is over the seeds.) With the same small
+# steps, one draw per step does on average what the exact gradient does, for the pathwise estimate *and* for the
+# score function with its baseline. It is as if the noise averaged out over the steps. But 400 small steps do
+# not lead far. At larger steps the runs with the baseline stay behind the pathwise ones, and then diverge,
+# while the pathwise runs go on improving up to a step of 0.005. So with each at its best step, the gaps that
+# are left differ by a factor of almost twenty. Without a baseline, the score function's runs diverge beyond the
+# second step size, and up to there they are behind.
 
 # %% [markdown]
 # ## Back to the face
 #
-# Lesson 4 gave the face its own bell with Adam and 64 draws per step. We take *one* draw per step, in three ways, each ten times.
+# Lesson 4 gave the face its own bell with Adam and 64 draws per step. We take *one* draw per step, in three
+# ways, each ten times.
 
 
 # %%
@@ -687,26 +712,28 @@ for name, b in contest.items():
     print(f"{name}: gap {found.mean():.2g} nats, spread {found.std():.1g}")
 
 # %% [markdown]
-# The plain score function has made this face's bell worse, on average. With a baseline it does almost as well as the pathwise
-# gradient. That agrees with the formula: there are two informative dimensions here, not twenty. (One face, one model, one
-# schedule of step sizes.)
+# The plain score function has made this face's bell worse, on average. With a baseline it does almost as well
+# as the pathwise gradient. That agrees with the formula: there are two informative dimensions here, not twenty.
+# (One face, one model, one schedule of step sizes.)
 #
-# So, in which direction should the encoder move? One draw knows it well enough, if it is asked in the right way. This is why
-# the lecture's VAE can do with a single $\eps{\varepsilon}$ per image and step, and why its encoder ends in
-# $\code{z}=\enc{\mu}+\sig{\sigma}\odot\eps{\varepsilon}$. We now have all the parts. **What happens when we put them together
-# and train?** That is [lesson 6](06_the_vae.ipynb).
+# So, in which direction should the encoder move? One draw knows it well enough, if it is asked in the right
+# way. This is why the lecture's VAE can do with a single $\eps{\varepsilon}$ per image and step, and why its
+# encoder ends in $\code{z}=\enc{\mu}+\sig{\sigma}\odot\eps{\varepsilon}$. We now have all the parts. **What
+# happens when we put them together and train?** That is [lesson 6](06_the_vae.ipynb).
 
 # %% [markdown]
 # ## What goes wrong in practice
 #
-# - **`sample` where `rsample` belongs.** The loss falls, because the decoder learns. The encoder gets the KL's gradient only.
-#   Look at the encoder's gradients once.
-# - **`torch.normal(mu, sigma)`, `.detach()`, `.data`, a detour through NumPy.** Each cuts the path, and not all of them give an error.
-# - **One** $\varepsilon$ **for the whole batch.** `torch.randn(D)` in place of `torch.randn(B, D)` broadcasts silently. The
-#   mean is right, but the noise is the same for all images and does not average out.
-# - **The exponential forgotten or halved.** `mu + log_sigma * eps` runs too. If a network gives `logvar`, the standard deviation is
-#   `(0.5 * logvar).exp()`.
-# - **A baseline from the same draw.** The gradient is biased towards zero, and nothing in the output says so.
+# - **`sample` where `rsample` belongs.** The loss may well fall, as the decoder learns. The encoder gets the
+#   gradient of the KL alone. Look at the encoder's gradients once.
+# - **`torch.normal(mu, sigma)`, `.detach()`, `.data`, a detour through NumPy.** Each cuts the path, and not all
+#   of them give an error.
+# - **One** $\varepsilon$ **for the whole batch.** `torch.randn(D)` in place of `torch.randn(B, D)` broadcasts
+#   silently. The mean is right, but all images share the noise, and the batch need not average it out.
+# - **The exponential forgotten or halved.** `mu + log_sigma * eps` runs too. If a network gives `logvar`, the
+#   standard deviation is `(0.5 * logvar).exp()`.
+# - **A baseline from the same draw.** The gradient is biased, in our example towards zero, and the program
+#   gives no sign of it.
 #
 # ## Symbols and code
 #
@@ -723,12 +750,13 @@ for name, b in contest.items():
 # %% [markdown]
 # ## References
 #
-# - Williams, *Simple statistical gradient-following algorithms for connectionist reinforcement learning*, 1992: REINFORCE and its
-#   baseline.
+# - Williams, *Simple statistical gradient-following algorithms for connectionist reinforcement learning*, 1992:
+#   REINFORCE and its baseline.
 # - Kingma and Welling, *Auto-encoding variational Bayes*, 2014: the VAE and the reparameterisation trick.
-# - Rezende, Mohamed and Wierstra, *Stochastic backpropagation and approximate inference in deep generative models*, 2014: the same
-#   idea, found independently.
-# - Mohamed, Rosca, Figurnov and Mnih, *Monte Carlo gradient estimation in machine learning*, 2020: a survey with the history, a
-#   third way, and where each one wins.
-# - Kool, van Hoof and Welling, *Buy 4 REINFORCE samples, get a baseline for free!*, 2019: the mean of the other draws.
+# - Rezende, Mohamed and Wierstra, *Stochastic backpropagation and approximate inference in deep generative
+#   models*, 2014: the same idea, found independently.
+# - Mohamed, Rosca, Figurnov and Mnih, *Monte Carlo gradient estimation in machine learning*, 2020: a survey
+#   with the history, a third way, and where each one wins.
+# - Kool, van Hoof and Welling, *Buy 4 REINFORCE samples, get a baseline for free!*, 2019: the mean of the other
+#   draws.
 # - Figurnov, Mohamed and Mnih, *Implicit reparameterization gradients*, 2018: gamma, beta and others.
