@@ -405,18 +405,20 @@ for constant in (0, 1000):
 # What adds noise can also take it away. Subtract a constant $b$, the **baseline**. The expectation does not
 # change, because the score has the mean zero:
 #
-# $$\mathbb E_{\enc{q}}[\nabla_\phi\log\enc{q_\phi}]=\int\nabla_\phi\,\enc{q_\phi(z)}\,dz=\nabla_\phi 1=0
-# \quad\Rightarrow\quad \mathbb E_{\enc{q}}[(f-b)\,s]=\mathbb E_{\enc{q}}[f\,s],\qquad s=\nabla_\phi\log\enc{q_\phi}.$$
+# $$\mathbb E_{\enc{q}}[\nabla_\phi\log\enc{q_\phi}]=\int\nabla_\phi\,\enc{q_\phi(z)}\,dz=\nabla_\phi 1=0 .$$
+#
+# So with $s$ for the score, $\mathbb E[(f-b)\,s]=\mathbb E[f\,s]$.
 #
 # Statisticians call $b\,s$ a **control variate**: a noise whose mean we know, and that we subtract because it
-# resembles the noise we have. Which $b$ is best? With the mean fixed, we minimise $\mathbb
-# E[(f-b)^2s^2]=\mathbb E[f^2s^2]-2b\,\mathbb E[fs^2]+b^2\,\mathbb E[s^2]$. It is a parabola in $b$, and its
+# resembles the noise we have. Which $b$ is best? With the mean fixed, we minimise
+# $\mathbb E[(f-b)^2s^2]=\mathbb E[f^2s^2]-2b\,\mathbb E[fs^2]+b^2\,\mathbb E[s^2]$. It is a parabola in $b$, and its
 # minimum is at
 #
-# $$b^*=\frac{\mathbb E[f\,s^2]}{\mathbb E[s^2]},\qquad\text{where the variance is smaller by }\ \frac{\mathbb E[fs^2]^2}{\mathbb E[s^2]} .$$
+# $$b^*=\frac{\mathbb E[f\,s^2]}{\mathbb E[s^2]},$$
 #
-# $b^*$ is a weighted mean of $f$. In our example, with $s=\varepsilon/\sigma$, it is $\mathbb
-# E[z^2\varepsilon^2]=\mu^2+3\sigma^2$. Subtract $(\mu^2+3\sigma^2)^2/\sigma^2$ from the variance above, and
+# a weighted mean of $f$. There the variance is smaller by $\mathbb E[fs^2]^2/\mathbb E[s^2]$ than without a
+# baseline. In our example, with $s=\varepsilon/\sigma$, the best $b$ is
+# $\mathbb E[z^2\varepsilon^2]=\mu^2+3\sigma^2$. Subtract $(\mu^2+3\sigma^2)^2/\sigma^2$ from the variance above, and
 # $8\mu^2+6\sigma^2$ is left. The explosion is gone.
 
 # %% [markdown] exercise="5.4 ★★★"
@@ -487,8 +489,8 @@ print(f"one pathwise draw is worth {(spread / spreads['pathwise']) ** 2:.0f} of 
 # Let $f=z^2$ and $s=\varepsilon/\sigma$. The estimate is $\frac1K\sum f_ks_k-\hat b\,\frac1K\sum s_k$ with
 # $\hat b=\sum f_k\varepsilon_k^2/\sum\varepsilon_k^2$. The first part has the mean $2\mu$. In the second, put
 # $f=\mu^2+2\mu\sigma\varepsilon+\sigma^2\varepsilon^2$. What is odd under $\varepsilon\to-\varepsilon$ has the
-# mean zero, so the terms with $\mu^2$ and $\sigma^2$ go. What is left is $\frac{2\mu}K\,\mathbb
-# E\big[\sum_k\varepsilon_k^3\sum_j\varepsilon_j\big/\sum_i\varepsilon_i^2\big]$, and by the symmetry of single
+# mean zero, so the terms with $\mu^2$ and $\sigma^2$ go. What is left is
+# $\frac{2\mu}K\,\mathbb E\big[\sum_k\varepsilon_k^3\sum_j\varepsilon_j\big/\sum_i\varepsilon_i^2\big]$, and by the symmetry of single
 # signs only $j=k$ remains. Write $\varepsilon=ru$ with $r$ its length and $u$ on the unit sphere, which are
 # independent: $\mathbb E[r^2]=K$ and $\mathbb E[\sum u_k^4]=3/(K+2)$. So the mean is
 #
@@ -596,8 +598,8 @@ print("✓ the three closed forms agree with integrals over ε, for 20 values of
 # left side. How far ahead the pathwise estimator is there depends on how straight $f$ is within the bell; for
 # the face it was a small factor.
 #
-# And where $f$ jumps, it is not noisy but wrong. Let $f(z)=1$ for $z>0$ and $0$ otherwise. Then $\mathbb
-# E[f(z)]=\Phi(\mu/\sigma)$, with the distribution function $\Phi$ of $\mathcal N(0,1)$, and this does depend on
+# And where $f$ jumps, it is not noisy but wrong. Let $f(z)=1$ for $z>0$ and $0$ otherwise. Then
+# $\mathbb E[f(z)]=\Phi(\mu/\sigma)$, with the distribution function $\Phi$ of $\mathcal N(0,1)$, and this does depend on
 # $\mu$. Jumps, discrete codes, programs without derivatives: there the score function is at home.
 
 # %%
@@ -665,7 +667,7 @@ for way, ends in final.items():
 # score function with its baseline. It is as if the noise averaged out over the steps. But 400 small steps do
 # not lead far. At larger steps the runs with the baseline stay behind the pathwise ones, and then diverge,
 # while the pathwise runs go on improving up to a step of 0.005. So with each at its best step, the gaps that
-# are left differ by a factor of almost twenty. Without a baseline, the score function's runs diverge beyond the
+# are left differ by a factor of more than ten. Without a baseline, the score function's runs diverge beyond the
 # second step size, and up to there they are behind.
 
 # %% [markdown]

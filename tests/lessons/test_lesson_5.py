@@ -351,7 +351,7 @@ def test_what_the_lesson_says_of_the_races(printed):
     baseline = gaps["score function, baseline"]
     assert np.isnan(baseline).sum() == 16 and np.isnan(baseline[6:]).all()
     assert ends["pathwise"][1] == 5e-3
-    assert 17 < ends["score function, baseline"][0] / ends["pathwise"][0] < 20
+    assert ends["score function, baseline"][0] / ends["pathwise"][0] > 10
     assert not np.isnan(gaps["pathwise"]).any()
 
 
