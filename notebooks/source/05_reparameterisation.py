@@ -256,8 +256,8 @@ def pathwise_gradient(df_dz, eps, sigma):
 check.pathwise_gradient(pathwise_gradient)
 
 # %% [markdown]
-# Solved or not, the lesson goes on with `gradient` from the beginning. Read it again: each line is now a
-# formula of this page. In PyTorch the second way is one word, `rsample` ("r" for reparameterised) in place of
+# Solved or not, the lesson goes on with `gradient` from the beginning. Read it again: except for
+# the `b`, each line is now a formula of this page. In PyTorch the second way is one word, `rsample` ("r" for reparameterised) in place of
 # `sample`:
 
 # %%
@@ -571,7 +571,7 @@ plots.against(
 # %% tags=["spoiler"]
 for i in (0, 13, 19):
     row = ", ".join(f"{name} {values[i]:.3g}" for name, (values, _) in measured.items())
-    print(f"σ = {sigmas[i]:.2f}: {row.replace('$', '')}")
+    print(f"σ = {sigmas[i]:.2f}: {row.replace('$b^*$', 'b*')}")
 
 # %% tags=["check"]
 # The same variances by the trapezoid rule over ε.
@@ -720,7 +720,7 @@ for name, b in contest.items():
 #
 # So, in which direction should the encoder move? One draw knows it well enough, if it is asked in the right
 # way. This is why the lecture's VAE can do with a single $\eps{\varepsilon}$ per image and step, and why its
-# encoder ends in $\code{z}=\enc{\mu}+\sig{\sigma}\odot\eps{\varepsilon}$. We now have all the parts. **What
+# encoder ends in $\code{z}=\enc{\mu}+\sig{\sigma}\odot\eps{\varepsilon}$. We now have the parts. **What
 # happens when we put them together and train?** That is [lesson 6](06_the_vae.ipynb).
 
 # %% [markdown]

@@ -136,6 +136,23 @@ def test_the_two_heads(printed):
     assert all(value < 0 for value in found[4:])
 
 
+def mean_code(x):
+    """μ of pictures (N, 1024)."""
+    for W, b in layers("model.encoder.body"):
+        x = x @ W.T + b
+        x = x / (1 + np.exp(-x))
+    ((W, b),) = layers("model.encoder.mu")
+    return x @ W.T + b
+
+
+def test_the_third_dimension_encodes_the_pose():
+    poses = torch.linspace(-1, 1, 9)
+    turned = mean_code(render(torch.full((9,), 0.5), poses).double().numpy().reshape(9, -1))
+    smiling = mean_code(render(poses, torch.full((9,), 0.7)).double().numpy().reshape(9, -1))
+    assert np.ptp(turned, 0).argmax() == POSE
+    assert np.ptp(turned, 0)[POSE] > 5 * np.ptp(smiling, 0)[POSE]
+
+
 def test_autograd_stops_at_a_sample(printed):
     _, z_mean, exact = printed.numbers("average = ")[-3:]
     assert exact == 1 + 0.5**2
@@ -229,7 +246,7 @@ def cosine_on_the_arc(z):
 
 def test_where_each_estimator_wins(printed):
     rows = [line for line in printed.text("for i in (0, 13, 19)").splitlines() if "σ" in line]
-    names = ("pathwise", "score function", "score function, b^*")
+    names = ("pathwise", "score function", "score function, b*")
     found = [[after(row, f"{name} ") for name in names] for row in rows]
     eps = np.linspace(-12, 12, 4801)
     p = norm.pdf(eps) * (eps[1] - eps[0])
