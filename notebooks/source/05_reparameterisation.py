@@ -256,9 +256,9 @@ def pathwise_gradient(df_dz, eps, sigma):
 check.pathwise_gradient(pathwise_gradient)
 
 # %% [markdown]
-# Solved or not, the lesson goes on with `gradient` from the beginning. Read it again: except for
-# the `b`, each line is now a formula of this page. In PyTorch the second way is one word, `rsample` ("r" for reparameterised) in place of
-# `sample`:
+# Solved or not, the lesson goes on with `gradient` from the beginning. Read it again: except for the `b`, each
+# line is now a formula of this page. In PyTorch the second way is one word, `rsample` ("r" for reparameterised)
+# in place of `sample`:
 
 # %%
 bell = distributions.DiagonalGaussian(mu, sigma.log())
@@ -287,8 +287,8 @@ print("✓ both estimators have the mean (2μ, 2σ²), the gradient with respect
 # #### Aside: when may the derivative change places with the integral?
 #
 # It may if, for $\phi$ in a neighbourhood, the derivatives inside are bounded by one integrable function
-# (dominated convergence). *Score function*: $\nabla_\phi q_\phi(z)\,f(z)$ must be. For a bell with $\sigma$
-# away from zero, it is enough that $f$ does not grow faster than some polynomial. *Pathwise*:
+# (dominated convergence). *Score-function estimator*: $\nabla_\phi q_\phi(z)\,f(z)$ must be. For a bell with
+# $\sigma$ away from zero, it is enough that $f$ does not grow faster than some polynomial. *Pathwise*:
 # $f(T_\phi(\varepsilon))$ must be differentiable in $\phi$, for almost every $\varepsilon$, and locally
 # Lipschitz with an integrable constant. A kink, as in a ReLU network, does no harm. A jump does: the derivative
 # on either side of it does not know how high it is.
@@ -327,7 +327,7 @@ for family in (Normal, Exponential, Gamma, Bernoulli, Categorical):
 #
 # *Pathwise*, with respect to $\mu$: the estimate is $2z=2\mu+2\sigma\varepsilon$. Its variance is $4\sigma^2$.
 #
-# *Score function*: the estimate is
+# *Score-function estimator*: the estimate is
 # $z^2\varepsilon/\sigma=(\mu^2\varepsilon+2\mu\sigma\varepsilon^2+\sigma^2\varepsilon^3)/\sigma$. Its mean
 # square is
 #
@@ -349,12 +349,12 @@ for s in (0.5, 0.1, 0.02):
 
 # %% [markdown]
 # As $\sigma$ falls, the first variance vanishes and the second explodes, because of the term $\mu^4/\sigma^2$.
-# When the draws lie close together, $f(z)$ is nearly the constant $\mu^2$. The score function multiplies this
-# constant with $\varepsilon/\sigma$: a large noise that carries no information. It tries to find a slope by
-# comparing heights that are almost equal. The pathwise estimator reads the slope off.
+# When the draws lie close together, $f(z)$ is nearly the constant $\mu^2$. The score-function estimator
+# multiplies this constant by $\varepsilon/\sigma$: a large noise that carries no information. It tries to find
+# a slope by comparing heights that are almost equal. The pathwise estimator reads the slope off.
 #
 # Go back to the lab. Here $\sigma$ is $e^{-1.5}$. Where is the ratio of the variances smallest? And with
-# respect to $\log\sigma$, is there any place where the score function has the smaller one?
+# respect to $\log\sigma$, is there any place where the score-function estimator has the smaller one?
 
 # %%
 ReparameterisationLab(log_sigma=-1.5)
@@ -371,14 +371,14 @@ ReparameterisationLab(log_sigma=-1.5)
 # | variance of one draw | with respect to $\mu$ | with respect to $\log\sigma$ |
 # |---|---|---|
 # | pathwise | $4\sigma^2$ | $4\mu^2\sigma^2+8\sigma^4$ |
-# | score function | $\mu^4/\sigma^2+14\mu^2+15\sigma^2$ | $2\mu^4+60\mu^2\sigma^2+74\sigma^4$ |
+# | score-function estimator | $\mu^4/\sigma^2+14\mu^2+15\sigma^2$ | $2\mu^4+60\mu^2\sigma^2+74\sigma^4$ |
 #
 # In the second column, compare term by term: 2 with 0, 60 with 4, and 74 with 8.
 
 # %% [markdown] slide="Reparameterisation trick (2)" exercises=["5.4"]
 # ## A constant is free
 #
-# Can we help the score function? The culprit is a constant. So let us see what a constant does.
+# Can we help the score-function estimator? The culprit is a constant. So let us see what a constant does.
 
 # %%
 Predict("add_constant")
@@ -398,7 +398,7 @@ for constant in (0, 1000):
         print(f"f = z² + {constant:4}, {way:>14}: spread of one draw {in_mu.std():,.1f}")
 
 # %% [markdown]
-# The pathwise estimator sees $f'$, and the constant is gone. The score function sees $f$, and adds
+# The pathwise estimator sees $f'$, and the constant is gone. The score-function estimator sees $f$, and adds
 # $1000\,\varepsilon/\sigma$. This is what happened to our face. Its $\log p(x\mid z)$ is the constant $C$ of
 # lesson 4, 1,230 nats, minus an error term of about 10. The score has turned all that into noise.
 #
@@ -411,15 +411,15 @@ for constant in (0, 1000):
 #
 # Statisticians call $b\,s$ a **control variate**: a noise whose mean we know, and that we subtract because it
 # resembles the noise we have. Which $b$ is best? With the mean fixed, we minimise
-# $\mathbb E[(f-b)^2s^2]=\mathbb E[f^2s^2]-2b\,\mathbb E[fs^2]+b^2\,\mathbb E[s^2]$. It is a parabola in $b$, and its
-# minimum is at
+# $\mathbb E[(f-b)^2s^2]=\mathbb E[f^2s^2]-2b\,\mathbb E[fs^2]+b^2\,\mathbb E[s^2]$. It is a parabola in $b$,
+# and its minimum is at
 #
 # $$b^*=\frac{\mathbb E[f\,s^2]}{\mathbb E[s^2]},$$
 #
 # a weighted mean of $f$. There the variance is smaller by $\mathbb E[fs^2]^2/\mathbb E[s^2]$ than without a
 # baseline. In our example, with $s=\varepsilon/\sigma$, the best $b$ is
-# $\mathbb E[z^2\varepsilon^2]=\mu^2+3\sigma^2$. Subtract $(\mu^2+3\sigma^2)^2/\sigma^2$ from the variance above, and
-# $8\mu^2+6\sigma^2$ is left. The explosion is gone.
+# $\mathbb E[z^2\varepsilon^2]=\mu^2+3\sigma^2$. Subtract $(\mu^2+3\sigma^2)^2/\sigma^2$ from the variance
+# above, and $8\mu^2+6\sigma^2$ is left. The explosion is gone.
 
 # %% [markdown] exercise="5.4 ★★★"
 # ### Exercise 5.4 `optimal_baseline`
@@ -441,8 +441,8 @@ def optimal_baseline(f_z, score):
 check.optimal_baseline(optimal_baseline)
 
 # %% [markdown]
-# Now the score function of our example, with $K$ draws: compute $b^*$ from the draws, subtract it, take the
-# mean of $(f-b^*)\,s$ over *the same* draws. The exact gradient is 2.
+# Now use this in our example. Draw $K$ times, compute $b^*$ from the draws, subtract it, and take the mean of
+# $(f-b^*)\,s$ over *the same* draws. The exact gradient is 2.
 
 # %%
 Predict("same_draws")
@@ -460,9 +460,10 @@ for K in (2, 5, 10, 100):
     print(row, f"{left_out.mean():10.3f} ± {errors[1]:.3f}")
 
 # %% [markdown]
-# The gradient is too small, with $K=2$ by a factor of four. With $K=1$ it would be zero: $b^*$ is then $f(z)$
-# itself. The proof above needs a $b$ that does not depend on the draw it is subtracted from. Computed from the
-# same draws, $b^*$ takes some of the signal along. The bias shrinks as $1/K$, but in training $K$ is small.
+# On average the gradient is too small, with $K=2$ by a factor of four. With $K=1$ it would be zero: $b^*$ is
+# then $f(z)$ itself. The proof above needs a $b$ that does not depend on the draw it is subtracted from.
+# Computed from the same draws, $b^*$ takes some of the signal along. The bias shrinks as $1/K$, but in training
+# $K$ is small.
 #
 # So take $b$ from *other* draws. With several draws per step, use for each the mean of the others (the last
 # column; Kool, van Hoof and Welling, 2019). With one draw per step, keep a **running mean** of $f$ over the
@@ -481,7 +482,7 @@ print(f"one pathwise draw is worth {(spread / spreads['pathwise']) ** 2:.0f} of 
 
 # %% [markdown]
 # The spread has fallen from more than a thousand to about two. One draw of the pathwise gradient is now worth a
-# few draws of the score function, and no longer a million.
+# few draws of the score-function estimator, and no longer a million.
 
 # %% [markdown] tags=["aside"]
 # #### Aside: the bias of b* from the same draws
@@ -490,9 +491,9 @@ print(f"one pathwise draw is worth {(spread / spreads['pathwise']) ** 2:.0f} of 
 # $\hat b=\sum f_k\varepsilon_k^2/\sum\varepsilon_k^2$. The first part has the mean $2\mu$. In the second, put
 # $f=\mu^2+2\mu\sigma\varepsilon+\sigma^2\varepsilon^2$. What is odd under $\varepsilon\to-\varepsilon$ has the
 # mean zero, so the terms with $\mu^2$ and $\sigma^2$ go. What is left is
-# $\frac{2\mu}K\,\mathbb E\big[\sum_k\varepsilon_k^3\sum_j\varepsilon_j\big/\sum_i\varepsilon_i^2\big]$, and by the symmetry of single
-# signs only $j=k$ remains. Write $\varepsilon=ru$ with $r$ its length and $u$ on the unit sphere, which are
-# independent: $\mathbb E[r^2]=K$ and $\mathbb E[\sum u_k^4]=3/(K+2)$. So the mean is
+# $\frac{2\mu}K\,\mathbb E\big[\sum_k\varepsilon_k^3\sum_j\varepsilon_j\big/\sum_i\varepsilon_i^2\big]$, and by
+# the symmetry of single signs only $j=k$ remains. Write $\varepsilon=ru$ with $r$ its length and $u$ on the
+# unit sphere, which are independent: $\mathbb E[r^2]=K$ and $\mathbb E[\sum u_k^4]=3/(K+2)$. So the mean is
 #
 # $$2\mu-\frac{2\mu}{K}\cdot\frac{3K}{K+2}=2\mu\,\frac{K-1}{K+2}.$$
 
@@ -506,9 +507,9 @@ print(f"one pathwise draw is worth {(spread / spreads['pathwise']) ** 2:.0f} of 
 #
 # where $\alpha$ is the code whose $G(\alpha)$ points to $x$. We take $x=(0.5,0.6)$ and $\mu=0$. With the
 # characteristic function of $\varepsilon$, $\mathbb E[\cos t\varepsilon]=e^{-t^2/2}$, and its second
-# derivative, $\mathbb E[\varepsilon^2\cos t\varepsilon]=(1-t^2)\,e^{-t^2/2}$, and $\cos^2=\tfrac12(1+\cos
-# 2\,\cdot)$, both variances are closed forms again. Put $a=\mu-\alpha$ and $g=-A\,e^{-\sigma^2/2}\sin a$, the
-# gradient. Then
+# derivative, $\mathbb E[\varepsilon^2\cos t\varepsilon]=(1-t^2)\,e^{-t^2/2}$, and
+# $\cos^2=\tfrac12(1+\cos 2\,\cdot)$, both variances are closed forms again. Put $a=\mu-\alpha$ and
+# $g=-A\,e^{-\sigma^2/2}\sin a$, the gradient. Then
 #
 # $$\begin{aligned}
 # \text{pathwise:}\quad&\tfrac12A^2\big(1-e^{-2\sigma^2}\cos 2a\big)-g^2,\\
@@ -584,23 +585,25 @@ print("✓ the three closed forms agree with integrals over ε, for 20 values of
 
 # %% [markdown]
 # (Lines are the closed forms, points are measured.) On the left the pathwise estimator is far better, on the
-# right the score function is. They cross near $\sigma=1$, where $\enc{q}$ is as wide as the prior. The rule
-# behind it: the pathwise variance asks **how much the slope of** $f$ varies under $\enc{q}$. The score
-# function's asks **how much** $f$ **varies** under $\enc{q}$, in units of $\sigma$.
+# right the score-function estimator is. They cross near $\sigma=1$, where $\enc{q}$ is as wide as the prior.
+# The rule behind it: the pathwise variance asks **how much the slope of** $f$ varies under $\enc{q}$. The
+# variance of the score-function estimator asks **how much** $f$ **varies** under $\enc{q}$, in units of
+# $\sigma$.
 #
 # - On a narrow bell $f$ is almost a straight line. Its slope is almost constant, so the pathwise variance goes
-#   to zero. The score function with $b^*$ is left with about $f'(\mu)\,\varepsilon^2$, whose variance is
-#   $2f'(\mu)^2$.
-# - On a wide bell $f$ goes up and down. The slopes are large and cancel one another. The score function does
-#   not see them, and divides the variation of $f$ by $\sigma^2$.
+#   to zero. The score-function estimate with $b^*$ is left with about $f'(\mu)\,\varepsilon^2$, whose variance
+#   is $2f'(\mu)^2$.
+# - On a wide bell $f$ goes up and down. The slopes are large and cancel one another. The score-function
+#   estimator does not see them, and divides the variation of $f$ by $\sigma^2$.
 #
-# The two informative bells of our face are narrow ($\log\sigma\approx-3$), and a network is smooth: this is the
+# The two informative bells of our face are narrow ($\log\sigma\approx-3$), and the network is smooth: this is the
 # left side. How far ahead the pathwise estimator is there depends on how straight $f$ is within the bell; for
 # the face it was a small factor.
 #
 # And where $f$ jumps, it is not noisy but wrong. Let $f(z)=1$ for $z>0$ and $0$ otherwise. Then
-# $\mathbb E[f(z)]=\Phi(\mu/\sigma)$, with the distribution function $\Phi$ of $\mathcal N(0,1)$, and this does depend on
-# $\mu$. Jumps, discrete codes, programs without derivatives: there the score function is at home.
+# $\mathbb E[f(z)]=\Phi(\mu/\sigma)$, with the distribution function $\Phi$ of $\mathcal N(0,1)$, and this does
+# depend on $\mu$. Jumps, discrete codes, programs without derivatives: there the score-function estimator is at
+# home.
 
 # %%
 eps = torch.randn(100_000, 1, generator=generator)
@@ -613,13 +616,13 @@ print(f"exact: {Normal(0.0, 1.0).log_prob(mu / sigma).exp().item() / 0.5:.3f}")
 # %% [markdown] slide="Reparameterisation trick (2)"
 # ## Many dimensions
 #
-# A latent space has more than one dimension. Let $f(z)=z_1^2+\dots+z_D^2$, each $z_d\sim\mathcal
-# N(\mu,\sigma^2)$, and look at the gradient with respect to $\mu_1$. The pathwise estimate is $2z_1$, with the
-# variance $4\sigma^2$, whatever $D$ is. The score function's is $f(z)\,\varepsilon_1/\sigma$: it also
-# multiplies its noise with the terms of the *other* dimensions. Let $R=z_2^2+\dots+z_D^2$. The best baseline is
-# now $\mu^2+3\sigma^2+\mathbb E[R]$. It removes the mean of $R$, but $R$ varies, with the variance
-# $(D-1)(4\mu^2\sigma^2+2\sigma^4)$, and since $R$ and $\varepsilon_1$ are independent, this adds
-# $\operatorname{Var}[R]/\sigma^2$:
+# A latent space has more than one dimension. Let $f(z)=z_1^2+\dots+z_D^2$, each
+# $z_d\sim\mathcal N(\mu,\sigma^2)$, and look at the gradient with respect to $\mu_1$. The pathwise estimate is
+# $2z_1$, with the variance $4\sigma^2$, whatever $D$ is. The score-function estimate is
+# $f(z)\,\varepsilon_1/\sigma$: it also multiplies its noise by the terms of the *other* dimensions. Let
+# $R=z_2^2+\dots+z_D^2$. The best baseline is now $\mu^2+3\sigma^2+\mathbb E[R]$. It removes the mean of $R$,
+# but $R$ varies, with the variance $(D-1)(4\mu^2\sigma^2+2\sigma^4)$, and since $R$ and $\varepsilon_1$ are
+# independent, this adds $\operatorname{Var}[R]/\sigma^2$:
 #
 # $$8\mu^2+6\sigma^2+(D-1)(4\mu^2+2\sigma^2)=4(D+1)\,\mu^2+2(D+2)\,\sigma^2 .$$
 
@@ -632,12 +635,12 @@ for D in (1, 4, 20):
     print(f"D = {D:2}: variance {closed:5.1f}, measured {in_mu[:, 0].var():5.3g}; pathwise 1")
 
 # %% [markdown]
-# So with the best constant baseline, the score function's variance grows linearly with $D$. What does that mean
-# for training? A script lets four methods race: a linear decoder with $D=20$, whose gap has a closed form and
-# can be closed; plain gradient ascent of $L$ from $\enc{q}$ = prior; 400 steps, one draw per step. One method
-# uses the exact gradient, one the pathwise estimate, and two the score function, with the running mean as a
-# baseline and without. Each method gets nine step sizes, so that each can be judged at its best. There are five
-# seeds, ten $x$ in each (`data/evidence/make_gradient_race.py`).
+# So with the best constant baseline, the variance of the score-function estimator grows linearly with $D$. What
+# does that mean for training? A script lets four methods race: a linear decoder with $D=20$, whose gap has a
+# closed form and can be closed; plain gradient ascent of $L$ from $\enc{q}$ = prior; 400 steps, one draw per
+# step. One method uses the exact gradient, one the pathwise estimate, and two the score-function estimate, with
+# the running mean as a baseline and without. Each method gets nine step sizes, so that each can be judged at
+# its best. There are five seeds, ten $x$ in each (`data/evidence/make_gradient_race.py`).
 
 # %%
 study = json.loads(data.shipped("evidence/gradient_race.json").read_text(encoding="utf-8"))
@@ -664,11 +667,11 @@ for way, ends in final.items():
 # %% [markdown]
 # (Where a point is missing, at least one run has diverged. The spread is over the seeds.) With the same small
 # steps, one draw per step does on average what the exact gradient does, for the pathwise estimate *and* for the
-# score function with its baseline. It is as if the noise averaged out over the steps. But 400 small steps do
-# not lead far. At larger steps the runs with the baseline stay behind the pathwise ones, and then diverge,
-# while the pathwise runs go on improving up to a step of 0.005. So with each at its best step, the gaps that
-# are left differ by a factor of more than ten. Without a baseline, the score function's runs diverge beyond the
-# second step size, and up to there they are behind.
+# score-function estimate with its baseline. It is as if the noise averaged out over the steps. But 400 small
+# steps do not lead far. At larger steps the runs with the baseline stay behind the pathwise ones, and then
+# diverge, while the pathwise runs go on improving up to a step of 0.005. So with each at its best step, the
+# gaps that are left differ by a factor of more than ten. Without a baseline, the score-function runs diverge
+# beyond the second step size, and up to there they are behind.
 
 # %% [markdown]
 # ## Back to the face
@@ -714,9 +717,9 @@ for name, b in contest.items():
     print(f"{name}: gap {found.mean():.2g} nats, spread {found.std():.1g}")
 
 # %% [markdown]
-# The plain score function has made this face's bell worse, on average. With a baseline it does almost as well
-# as the pathwise gradient. That agrees with the formula: there are two informative dimensions here, not twenty.
-# (One face, one model, one schedule of step sizes.)
+# The plain score-function estimator has made this face's bell worse, on average. With a baseline it does almost
+# as well as the pathwise gradient. That agrees with the formula: there are two informative dimensions here, not
+# twenty. (One face, one model, one schedule of step sizes.)
 #
 # So, in which direction should the encoder move? One draw knows it well enough, if it is asked in the right
 # way. This is why the lecture's VAE can do with a single $\eps{\varepsilon}$ per image and step, and why its
