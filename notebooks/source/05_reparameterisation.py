@@ -24,16 +24,13 @@ q = vae.posterior(face)
 plots.image_grid(face[None])
 
 # %% [markdown]
-# Here are two ways to ask a draw for the direction, in ten lines. You need not understand them yet: at the end of
-# the lesson you will know why each line is there.
+# Here are two ways to ask a draw for the direction. You need not understand them yet: at the end of the lesson
+# you will know why each line is there.
 
 
 # %%
 def gradient(way, f, mu, log_sigma, eps, b=0.0):
-    """Estimates of the gradient of E_q f(z) in (μ, log σ), one per draw, and f(z).
-
-    μ, log σ, ε are (K, D), and f maps z (K, D) to (K,) -> (2, K, D) and (K,).
-    """
+    """∇ E_q f(z) in (μ, log σ), estimated from each draw ε (K, D): (2, K, D), and f(z) (K,)."""
     sigma = log_sigma.exp()
     z = (mu + sigma * eps).requires_grad_()
     f_z = f(z)
