@@ -159,6 +159,13 @@ def test_against_draws_predictions_as_lines_and_measurements_as_points_with_two_
     assert ax.get_legend().get_texts()[0].get_text() == "exact"
 
 
+def test_against_names_lines_at_their_ends_where_points_have_the_same_names():
+    points = {name: (LINE, LINE / 9) for name in ("first", "second")}
+    ax = plots.against(LINE, {"first": LINE, "second": LINE / 2}, points).axes[0]
+    assert ax.get_legend() is None
+    assert [text.get_text() for text in ax.texts] == ["second", "first"]
+
+
 def test_against_refuses_another_number_of_values_than_places():
     with pytest.raises(ValueError, match="exact: 2 values for 3 places"):
         plots.against(np.arange(3), {"exact": np.zeros(2)}, {}, "K", "nats")

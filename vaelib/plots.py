@@ -248,7 +248,8 @@ def against(
     """What is predicted at x (n,) as lines and what was measured there as points.
 
     `predicted` gives values (n,) under each name, `measured` a pair (values, standard errors),
-    drawn with bars of two standard errors. `log` names the logarithmic axes: "", "x", "y", "xy".
+    drawn with bars of two standard errors; the same names stand at the ends of the lines. `log`
+    names the logarithmic axes: "", "x", "y", "xy".
     Raises ValueError where a length differs from x's.
     """
     x = _array("x", x, 1)
@@ -262,7 +263,7 @@ def against(
         bars = 2 * _array(name, errors, 1, x)
         ax.errorbar(x, _array(name, values, 1, x), bars, label=name, markersize=7, **look)
     ax.set(**{f"{axis}scale": "log" for axis in log})
-    ax.legend()
+    label_lines(ax) if [*measured] == [*predicted] else ax.legend()
     return figure
 
 

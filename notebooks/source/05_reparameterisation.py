@@ -1,675 +1,186 @@
 # %% [markdown]
 # # 5 · Reparameterisation
 #
-# The bound of [lesson 4](04_the_elbo.ipynb) is an expectation over draws from q, and q is what has to be improved. So we need the
-# derivative of a mean of random draws with respect to the distribution that they are drawn from. **How does a
-# gradient get through a throw of dice?**
-#
-# It does not: ask autograd, and the answer is nothing, or zero. There are two ways round. One works for nearly
-# everything and is so noisy that in many dimensions it hardly works at all; the other is the reparameterisation
-# trick, and it is how VAEs are trained. You will have both variances in closed form before you measure them.
-#
-# **After it you will be able to**
-#
-# - say why the encoder's second head is log σ, and what happens without the logarithm;
-# - explain why autograd gives None or zero at a sample, and why `torch.normal` is worse than an error;
-# - derive the score-function and the pathwise gradient, and check both against an exact one;
-# - compute both variances, and predict how they grow with the number of dimensions;
-# - choose between `sample` and `rsample`, and say where the pathwise gradient fails.
+# **In which direction should the encoder move?** At the end of lesson 4, an optimiser improved the bell
+# $\enc{q}$ of one face. It followed the gradient of the ELBO with respect to $\enc{\mu}$ and
+# $\log\sig{\sigma}$, and it had that gradient from random draws. Here is the face again, with its bell from the
+# shipped encoder.
 
 # %%
-from vaelib import check, distributions, divergences, models, plots
-from vaelib.exact import Arc, LinearGaussian
-from vaelib.widgets import ReparameterisationLab
+import json
 
-import numpy as np
+from vaelib import bounds, check, data, distributions, exact, faces, plots, schedules
+from vaelib.checkpoint import load_vae
+from vaelib.widgets import Predict, ReparameterisationLab
+
 import torch
-from torch.distributions import Normal
+from torch.distributions import Bernoulli, Categorical, Exponential, Gamma, Normal
+
+# %% alt="One grey face of 32 by 32 pixels: it smiles and looks to one side."
+torch.set_default_dtype(torch.float64)
+vae = load_vae(data.shipped("faces_vae.safetensors")).double().requires_grad_(False)
+face = faces.render(0.5, 0.7).double()[None]
+q = vae.posterior(face)
+plots.image_grid(face[None])
+
+# %% [markdown]
+# Here are two ways to ask a draw for the direction. You need not understand them yet: at the end of the lesson
+# you will know why each line is there.
+
 
 # %%
-torch.set_default_dtype(torch.float64)
+def gradient(way, f, mu, log_sigma, eps, b=0.0):
+    """∇ E_q f(z) in (μ, log σ), estimated from each draw ε (K, D): (2, K, D), and f(z) (K,)."""
+    sigma = log_sigma.exp()
+    z = (mu + sigma * eps).requires_grad_()
+    f_z = f(z)
+    if way == "pathwise":
+        (slope,) = torch.autograd.grad(f_z.sum(), z)
+        return torch.stack([slope, slope * sigma * eps]), f_z.detach()
+    score = torch.stack([eps / sigma, eps**2 - 1])
+    return (f_z.detach() - b)[:, None] * score, f_z.detach()
+
+
+def explains(vae, x):
+    """The function z -> log p(x|z), (K, D) -> (K,), of one picture x."""
+    return lambda z: vae.likelihood(z).log_prob(x)
+
+
+# %%
 generator = torch.Generator().manual_seed(5)
+eps = torch.randn(2000, 4, generator=generator)
+pose = 2  # the latent dimension that encodes the pose
+sigma_pose = q.sigma[0, pose]
+spreads = {}
+for way in ("pathwise", "score function"):
+    (in_mu, _), f_z = gradient(way, explains(vae, face), q.mu, q.log_sigma, eps)
+    each = (in_mu[:, pose] - q.mu[0, pose]) * sigma_pose  # of the ELBO, per standard deviation
+    spreads[way] = each.std()
+    mean, error = each.mean(), each.std() / 2000**0.5
+    print(f"{way}: mean {mean:.2f} ± {error:.2f}, spread of one draw {each.std():,.1f}")
+ratio = (spreads["score function"] / spreads["pathwise"]) ** 2
+print(f"one draw of the first way is worth {ratio / 1e6:.1f} million of the second")
+
+# %% [markdown]
+# The unit is nats per standard deviation of $\enc{q}$. The first way says: move the pose upwards. To begin
+# with, it gains about half a nat per $\sig{\sigma}$. A single draw says so with an error of about 1. By the
+# second way a single draw is off by about a thousand, up or down, and even the mean of 2,000 draws says
+# nothing. And yet we shall prove that both are right on average. What makes the second one two million times as
+# expensive? And why would anybody use it?
+#
+# ## One look
+#
+# The lab has the smallest example: $\code{z}\sim\mathcal N(\enc{\mu},\sig{\sigma}^2)$ in one dimension, and
+# $f(z)=z^2$. The noise $\eps{\varepsilon}$ was drawn once and stays. On the right are 1,000 estimates of the same
+# gradient by each of the two ways, each estimate from $K$ draws.
+#
+# 1. Move $\enc{\mu}$ and $\log\sig{\sigma}$. Which points $\code{z}$ move fastest when $\sig{\sigma}$ grows?
+# 2. Lower $\log\sig{\sigma}$ to $-2$. What happens to the two histograms?
+# 3. Go back, and raise $K$. How many draws does the second way need to be as good as *one* draw of the first?
+
+# %%
+ReparameterisationLab()
+
+# %% [markdown]
+# When $\sig{\sigma}$ grows by a little, each point moves by that much times its own $\eps{\varepsilon}$, so the
+# outer points move fastest. With a small $\sig{\sigma}$ one histogram becomes narrow and the other one wide. At
+# the start, the second way needs about 15 draws for one of the first; at $\log\sig{\sigma}=-2$, several
+# hundred. After this lesson you can
+#
+# - say why autograd stops at a sample, and what a program then does without warning;
+# - derive both estimators, and name the papers;
+# - compute their variances, and improve the worse one with a baseline;
+# - say where each of them wins.
 
 # %% [markdown] slide="Designing the q distribution"
-# ## Designing q
+# ## Two heads
 #
-# The encoder has to turn each x into a distribution over z. The lecture's choice is a Gaussian with
-# independent dimensions, whose parameters are two outputs of one network:
+# What exactly is it that moves? The encoder is a network with two linear **heads**:
 #
-# $$q_\phi(z|x) = \mathcal N\big(\mu_\phi(x), \operatorname{diag}\sigma_\phi(x)^2\big), \qquad
-# h = \text{body}_\phi(x),\quad \mu = A h + a,\quad \log\sigma = C h + c.$$
+# $$\enc{q_\phi(z\mid x)}=\mathcal N\big(\enc{\mu_\phi(x)},\operatorname{diag}\sig{\sigma_\phi(x)}^2\big),\qquad
+# h=\text{body}_\phi(x),\quad \enc{\mu}=Ah+a,\quad \log\sig{\sigma}=Ch+c .$$
 #
-# One network for all x: a new x needs one pass through it, and no optimisation of its own.
+# For the face they answer:
 
 # %%
-torch.manual_seed(5)  # PyTorch's layers draw their first weights from its global generator
-body = torch.nn.Sequential(torch.nn.Linear(2, 16), torch.nn.Tanh())
-encoder = models.GaussianEncoder(body, features=16, latent_dim=3)
-arc = Arc(sigma_x=0.2)
-_, x = arc.sample(1000, generator)
-q = encoder(x)
-{"x": tuple(x.shape), "μ": tuple(q.mu.shape), "log σ": tuple(q.log_sigma.shape)}
-
-# %%
-h = body(x)
-assert torch.equal(q.mu, h @ encoder.mu.weight.T + encoder.mu.bias)
-assert torch.equal(q.log_sigma, h @ encoder.log_sigma.weight.T + encoder.log_sigma.bias)
+h = vae.encoder.body(face)
+for name, head in (("μ", vae.encoder.mu), ("log σ", vae.encoder.log_sigma)):
+    print(f"{name}: {', '.join(f'{value:.2f}' for value in head(h)[0])}")
 
 # %% [markdown]
-# This design makes the bound's second term free of charge. [Lesson 1](01_kl_divergence.ipynb) derived it. For each dimension,
-# E_q[log q] = −½ log 2π − log σ_d − ½ and E_q[log p] = −½ log 2π − ½(σ_d² + μ_d²), and the difference is
+# **Why** $\log\sig{\sigma}$? A linear head may answer any number. The four in the second line are negative: none
+# could be a standard deviation, but each is a fine logarithm of one. And whatever step an optimiser makes,
+# $\sig{\sigma}=e^{\log\sig{\sigma}}$ stays positive. (Much PyTorch code stores `logvar`, which is
+# $2\log\sig{\sigma}$, instead.)
 #
-# $$\mathrm{KL}(q\,\|\,p) = \sum_d \tfrac12\big(\mu_d^2 + \sigma_d^2 - 1 - 2\log\sigma_d\big)
-# = \tfrac12\big(\|\mu\|^2 + \|\sigma\|^2 - d - 2\langle\log\sigma, \mathbf 1\rangle\big).$$
-#
-# Once more against two oracles, now on the q that the network gives for the first x: an integral for each
-# dimension, and the mean of log q − log p over draws in all three.
-
-# %%
-per_dim = divergences.kl_to_standard_normal_per_dim(q.mu, q.log_sigma).detach()
-norms = q.mu.norm(dim=1) ** 2 + q.sigma.norm(dim=1) ** 2 - 3 - 2 * q.log_sigma.sum(1)
-torch.testing.assert_close(per_dim.sum(1), 0.5 * norms.detach())
-
-# %%
-first = distributions.DiagonalGaussian(q.mu[0].detach(), q.log_sigma[0].detach())
-for d in range(3):
-    q_d = Normal(first.mu[d], first.sigma[d])
-    integral = divergences.kl_quadrature(q_d.log_prob, Normal(0.0, 1.0).log_prob, -12, 12)
-    torch.testing.assert_close(integral, per_dim[0, d], atol=1e-9, rtol=0)
-
-# %%
-prior = distributions.DiagonalGaussian(torch.zeros(3), torch.zeros(3))
-z = first.sample((100_000,), generator)
-estimate = divergences.kl_monte_carlo(first.log_prob, prior.log_prob, z)
-assert abs(estimate.value - per_dim[0].sum()) < 4 * estimate.standard_error
-f"KL of the first x: {per_dim[0].sum():.3g} nats, by Monte Carlo {estimate.value:.2g}"
-
-# %% [markdown]
-# The slide says that the network gives log σ "to ensure the variance is non-negative". What happens without
-# the logarithm? A linear layer's output may have any sign.
-#
-# *Predict*: if the second head's output were taken for σ itself, for how many of the 3,000 numbers would
-# there be no such Gaussian? And if a ReLU were put behind it?
-
-# %%
-output = q.log_sigma.detach()
-no_gaussian = (output <= 0).double().mean()
-kl_after_relu = 0.5 * (output.relu() ** 2 - 1) - output.relu().log()
-infinite = kl_after_relu.isinf().double().mean()
-f"not positive: {no_gaussian:.0%}; after a ReLU, an infinite KL: {infinite:.0%}"
-
-# %% [markdown]
-# It is not only a matter of the start. Take one dimension of a model where everything is known, the
-# linear-Gaussian one, x = w z + b + σ_x ε. As a function of σ the exact bound is
-#
-# $$L(\sigma) = \log\sigma - \tfrac12\lambda\sigma^2 + \text{const}, \qquad \lambda = 1 + \|w\|^2/\sigma_x^2,$$
-#
-# so its derivative is 1/σ − λσ in σ, and 1 − λσ² in log σ. Both vanish at σ* = 1/√λ. Autograd, on `vaelib`'s
-# exact bound, agrees with both:
-
-# %%
-model = LinearGaussian(torch.tensor([[1.0], [-0.5]]), torch.zeros(2), sigma_x=0.2)
-lam = 1 + model.W.square().sum().item() / model.sigma_x**2
-for sigma in torch.tensor([0.05, 0.2, 1.0]):
-    raw, log_sigma = sigma.clone().requires_grad_(), sigma.log().requires_grad_()
-    bounds = (model.elbo(x[:1], torch.ones(1, 1), s.reshape(1)) for s in (raw.log(), log_sigma))
-    in_sigma, in_log = map(torch.autograd.grad, bounds, (raw, log_sigma))
-    torch.testing.assert_close(in_sigma[0], 1 / sigma - lam * sigma)
-    torch.testing.assert_close(in_log[0], 1 - lam * sigma**2)
-
-# %%
-best = torch.tensor(lam**-0.5)
-curvature = torch.func.grad(lambda s: 1 / s - lam * s)(best)
-curvature_in_log = torch.func.grad(lambda s: 1 - lam * (2 * s).exp())(best.log())
-f"λ = {lam:.2f}; curvature at σ*: {curvature:.1f} in σ, {curvature_in_log:.1f} in log σ"
-
-# %% [markdown]
-# Thirty steps of gradient ascent with both parameterisations, from σ = 1 with the same step size.
-#
-# *Predict*: where does the first step, of size 0.05, take σ itself?
-
-# %%
-raw, log_sigma = [torch.tensor(1.0)], [torch.tensor(0.0)]
-for _ in range(30):
-    raw.append(raw[-1] + 0.05 * (1 / raw[-1] - lam * raw[-1]))
-    log_sigma.append(log_sigma[-1] + 0.05 * (1 - lam * (2 * log_sigma[-1]).exp()))
-raw, by_log = torch.stack(raw), torch.stack(log_sigma).exp()
-assert raw[1] < 0 < by_log.min() and abs(by_log[-1] - lam**-0.5) < 2e-3
-f"σ after one step: {raw[1]:.3f} without the log, {by_log[1]:.3f} with it; σ* = {best:.3f}"
-
-# %%
-plots.curves(
-    {"σ": {"σ itself": raw, "through log σ": by_log, "σ*": torch.full((31,), lam**-0.5)}},
-    x=torch.arange(31),
-    xlabel="step",
-    alt="Gradient ascent on σ: by itself it jumps below zero at the first step and then to and fro across zero; "
-    "through its logarithm it stays positive and settles on the best value.",
-)
-
-# %% [markdown]
-# Without the logarithm σ becomes negative, where there is no Gaussian and no bound. With it no step can take it
-# there. A smaller step would have saved this dimension, but the curvature at σ* is −2λ in σ, so each dimension
-# would need a step of its own; in log σ it is −2λσ*² = −2 for all. Other positive functions would keep σ positive
-# too; the exponential also makes the KL's −log σ linear in the network's output.
-#
-# Much PyTorch code stores `logvar` = log σ² = 2 log σ instead. Here it is log σ throughout, as on the slide.
+# The second term of the ELBO needs no draws. Lesson 1 has it in closed form, and its derivative with respect to
+# $\mu_d$ is $\mu_d$, with respect to $\log\sigma_d$ it is $\sigma_d^2-1$. What remains is the first term,
+# $\mathbb E_{\enc{q_\phi}}[\log\dec{p_\theta(x\mid z)}]$. With a network as decoder, this expectation has in
+# general no closed form.
 
 # %% [markdown] slide="Reparameterisation trick (1)"
-# ## The gradient in θ is easy
+# ## Where autograd stops
 #
-# The first term of the bound is E_q[log p_θ(x|z)], and for a neural network its expectation has no closed form.
-# So draw z_1, …, z_K from q, and average. The decoder's parameters θ appear inside the expectation only, not
-# in q. Then derivative and integral may change places:
+# For the decoder's $\dec{\theta}$ the gradient is easy. $\enc{q_\phi}$ does not contain $\dec{\theta}$, so
 #
-# $$\nabla_\theta\, \mathbb{E}_{q_\phi}[\log p_\theta(x|z)] = \mathbb{E}_{q_\phi}[\nabla_\theta \log p_\theta(x|z)]
-# \approx \frac1K\sum_k \nabla_\theta \log p_\theta(x|z_k).$$
+# $$\nabla_{\dec{\theta}}\,\mathbb E_{\enc{q_\phi}}[\log\dec{p_\theta(x\mid z)}]
+# =\mathbb E_{\enc{q_\phi}}[\nabla_{\dec{\theta}}\log\dec{p_\theta(x\mid z)}]
+# \approx\frac1K\sum_k\nabla_{\dec{\theta}}\log\dec{p_\theta(x\mid z_k)} .$$
 #
-# For the linear-Gaussian model θ is W, and ∇_W log p(x|z) = (x − Wz − b) zᵀ/σ_x². Autograd gives the mean of
-# just that, and the exact gradient lies within the error bars.
+# Draw codes, differentiate, average. Does the same work for $\enc{\phi}$? We try it on the lab's example, because
+# there the answer is known: $\mathbb E[z^2]=\mu^2+\sigma^2$, so the gradient with respect to
+# $(\enc{\mu},\sig{\sigma})$ is $(2\mu,2\sigma)$. At $\mu=1$ and $\sigma=\tfrac12$ that is $(2,1)$.
 
 # %%
-W, mu, sigma = model.W.clone().requires_grad_(), torch.tensor([[0.5]]), torch.tensor([[0.3]])
-z = mu + sigma * torch.randn(10_000, 1, generator=generator)
-(by_autograd,) = torch.autograd.grad(
-    Normal(z @ W.T, model.sigma_x).log_prob(x[0]).sum(-1).mean(), W
-)
-each = (x[0] - z @ model.W.T) * z / model.sigma_x**2
-torch.testing.assert_close(by_autograd[:, 0], each.mean(0))
-exact_bound = LinearGaussian(W, model.b, model.sigma_x).elbo(x[:1], mu, sigma.log())
-(exact,) = torch.autograd.grad(exact_bound, W)
-assert ((each.mean(0) - exact[:, 0]).abs() < 4 * each.std(0) / len(z) ** 0.5).all()
-
-# %% [markdown] slide="Reparameterisation trick (1)" exercises=["5.1"]
-# ## And in φ?
-#
-# Let us do the same for the parameters of q. The smallest example: z ~ N(μ, σ²) and f(z) = z². Here all is
-# known, E[f(z)] = μ² + σ², so the exact gradient is (2μ, 2σ). There is also a factor a, to play the part of θ.
-#
-# *Predict*: what will autograd say about a, and about μ?
+mu, sigma = torch.tensor([1.0], requires_grad=True), torch.tensor([0.5], requires_grad=True)
+z = torch.normal(mu.expand(1000), sigma.expand(1000), generator=generator)
+average = (z**2).mean()
+print(f"mean of z² over 1,000 draws: {average:.2f}, exact 1.25")
 
 # %%
-mu, sigma, a = (torch.tensor(value, requires_grad=True) for value in (1.0, 0.5, 1.0))
-z = Normal(mu, sigma).sample((1000,))
-estimate = (a * z**2).mean()
-gradient = torch.autograd.grad(estimate, (a, mu, sigma), allow_unused=True)
-dict(zip("aμσ", ["None" if g is None else "a number" for g in gradient], strict=True))
+Predict("dead_gradient")
+
+# %% tags=["spoiler"]
+in_mu, in_sigma = torch.autograd.grad(average, (mu, sigma))
+print(f"autograd: {in_mu.item()} and {in_sigma.item()}")
 
 # %% [markdown]
-# For a there is a number, for μ and σ there is **None**: no path leads from the estimate to them. `sample`
-# returns plain numbers, and a number does not remember which μ it was drawn with. The graph of operations
-# says "square these thousand numbers and average", and if μ moves, these thousand numbers stay what they are.
+# **Zero**, twice, and no warning. A sample is a number, and it does not remember the $\enc{\mu}$ it was drawn
+# with. Autograd holds $z$ fixed and differentiates the rest. A training loop with this line runs, and its
+# decoder learns. But the encoder gets a gradient from the KL alone, which pulls $\enc{q}$ to the prior.
+# (`Normal(mu, sigma).sample()` cuts the graph too. If nothing else in the loss needs $\enc{\phi}$, it ends in
+# an error.)
 #
-# None is at least visible. `torch.normal(mu, sigma)` looks like the same draw:
-
-# %%
-z = torch.normal(mu.expand(1000), sigma.expand(1000))
-gradient = torch.autograd.grad((z**2).mean(), (mu, sigma))
-f"autograd: {[g.item() for g in gradient]}; exact: {[(2 * mu).item(), (2 * sigma).item()]}"
-
-# %% [markdown]
-# **Zero**, twice, without a word. A training loop would run, and the encoder would never learn anything from
-# the reconstruction term. PyTorch has done what it was asked to: it took the derivative of f(z) *at a fixed z*.
-# But that is not the derivative of the expectation. There μ is in the density:
+# The derivative we want is another one. $\enc{\mu}$ is in the density:
 #
-# $$\nabla_\mu \int q_\mu(z)\, f(z)\, dz = \int \big(\nabla_\mu\, q_\mu(z)\big)\, f(z)\, dz,$$
+# $$\nabla_{\enc{\mu}}\int\enc{q_\mu(z)}\,f(z)\,dz=\int\big(\nabla_{\enc{\mu}}\,\enc{q_\mu(z)}\big)f(z)\,dz .$$
 #
-# and this is not the mean of anything under q. There are two ways to make it one. Either keep the draws where
-# they are, and say how much more or less probable each becomes; or let the draws move with μ.
+# The right side is not an expectation: $\nabla q$ is no density. Here are two ways to make it one.
 
 # %% [markdown] slide="Reparameterisation trick (1)" exercises=["5.2"]
-# ## The first way: the score function
+# ## The first way: reweight the draws
 #
-# Multiply and divide by q: ∇q = q ∇log q. So
+# By the chain rule, $\nabla q=q\,\nabla\log q$ wherever $q>0$. So
 #
-# $$\nabla_\phi\, \mathbb{E}_q[f(z)] = \int q\, f\, \nabla_\phi \log q \, dz
-# = \mathbb{E}_q\big[f(z)\, \nabla_\phi \log q_\phi(z)\big],$$
+# $$\nabla_{\enc{\phi}}\,\mathbb E_{\enc{q_\phi}}[f(z)]=\int\enc{q_\phi(z)}\,\nabla_{\enc{\phi}}\log\enc{q_\phi(z)}\,f(z)\,dz
+# =\mathbb E_{\enc{q_\phi}}\big[f(z)\,\nabla_{\enc{\phi}}\log\enc{q_\phi(z)}\big].$$
 #
-# a mean under q again. The factor ∇_φ log q is the **score**. For a Gaussian, log q = −log σ − (z − μ)²/2σ² +
-# const, and
+# This is an expectation again. $\nabla_\phi\log q_\phi(z)$ is called the **score**, and $f\cdot\text{score}$
+# the **score-function estimator**. In reinforcement learning it is **REINFORCE** (Williams, 1992): $z$ is an
+# action, $f$ its reward, and a step along this gradient makes actions with a high reward more probable, on
+# average. For a bell, $\log q=-\log\sigma-(z-\mu)^2/2\sigma^2$ plus a constant. At $z=\mu+\sigma\varepsilon$,
 #
-# $$\frac{\partial}{\partial\mu}\log q = \frac{z-\mu}{\sigma^2}, \qquad
-# \frac{\partial}{\partial\sigma}\log q = \frac{(z-\mu)^2-\sigma^2}{\sigma^3}.$$
+# $$\frac{\partial\log q}{\partial\mu}=\frac{z-\mu}{\sigma^2}=\frac{\varepsilon}{\sigma},\qquad
+# \frac{\partial\log q}{\partial\log\sigma}=\frac{(z-\mu)^2}{\sigma^2}-1=\varepsilon^2-1 .$$
 #
-# It needs no derivative of f. f may be anything that can be evaluated, even with z discrete.
-
-
-# %%
-def score(z, mu, sigma):
-    """(∂/∂μ, ∂/∂σ) log N(z; μ, σ²); z (K,) -> (2, K)."""
-    return torch.stack([(z - mu) / sigma**2, ((z - mu) ** 2 - sigma**2) / sigma**3])
-
-
-def score_function(f, eps, mu, sigma):
-    """One estimate of (d/dμ, d/dσ) E f(z) for each draw z = μ + σ ε; eps (K,) -> (2, K)."""
-    z = mu + sigma * eps
-    return f(z) * score(z, mu, sigma)
-
-
-# %%
-z = torch.linspace(-1, 3, 9)
-of_autograd = torch.autograd.grad(Normal(mu, sigma).log_prob(z).sum(), (mu, sigma))
-torch.testing.assert_close(score(z, mu, sigma).sum(1), torch.stack(of_autograd))
-
-# %% [markdown] slide="Reparameterisation trick (2)" exercises=["5.3"]
-# ## The second way: the reparameterisation trick
-#
-# Draw the noise first, ε ~ N(0, 1), from a distribution that nobody wants to change, and *make* z from it:
-#
-# $$z = T_\phi(x, \varepsilon) = \mu_\phi(x) + \sigma_\phi(x) \odot \varepsilon .$$
-#
-# Then z ~ N(μ, σ²) as before, but the expectation is one under N(0, 1), which has no φ, and the derivative may
-# go inside as it did for θ. By the chain rule, with ∂z/∂μ = 1 and ∂z/∂σ = ε,
-#
-# $$\nabla_\phi\,\mathbb{E}_q[f(z)] = \nabla_\phi\,\mathbb{E}_\varepsilon[f(T_\phi(x,\varepsilon))]
-# = \mathbb{E}_\varepsilon[\nabla_\phi f(T_\phi(x,\varepsilon))]
-# = \big(\mathbb{E}_\varepsilon[f'(z)],\; \mathbb{E}_\varepsilon[f'(z)\,\varepsilon]\big).$$
-#
-# Each draw says in which direction *it* would like to move: the **pathwise** gradient.
-
-
-# %%
-def pathwise(df_dz, eps, mu, sigma):
-    """One estimate of (d/dμ, d/dσ) E f(z) for each draw z = μ + σ ε, from f′; eps (K,) -> (2, K)."""
-    z = mu + sigma * eps
-    return torch.stack([df_dz(z), df_dz(z) * eps])
-
-
-def double(z):
-    """The derivative of z²."""
-    return 2 * z
-
-
-# %% [markdown]
-# With z = μ + σ ε autograd finds the path by itself, and so it is in `vaelib`: `rsample` is this line of code
-# ("r" for reparameterised), and `sample` is the same draw cut off from the graph.
-
-# %%
-eps = torch.randn(1000, generator=torch.Generator().manual_seed(1))
-by_hand = torch.autograd.grad(((mu + sigma * eps) ** 2).mean(), (mu, sigma))
-torch.testing.assert_close(torch.stack(by_hand), pathwise(double, eps, mu, sigma).mean(1))
-
-# %%
-q = distributions.DiagonalGaussian(mu, sigma.log(), event_dims=0)
-z, cut = (draw((1000,), torch.Generator().manual_seed(1)) for draw in (q.rsample, q.sample))
-torch.testing.assert_close(z, mu + sigma * eps)
-assert torch.equal(z, cut) and z.requires_grad and not cut.requires_grad
-torch.testing.assert_close(torch.autograd.grad((z**2).mean(), (mu, sigma)), by_hand)
-
-# %% [markdown]
-# Both ways must have the exact gradient (2μ, 2σ) as their mean. An oracle without chance: a Gauss–Hermite rule
-# is *exact* for the mean of a polynomial in ε under N(0, 1), and both estimators of f = z² are polynomials in
-# ε. A second one with chance: a million draws, four standard errors.
-
-
-# %%
-def gauss_hermite(n):
-    """Nodes ε_i and weights w_i: E h(ε) = Σ_i w_i h(ε_i) for polynomials h of degree below 2n."""
-    nodes, weights = (torch.from_numpy(a) for a in np.polynomial.hermite_e.hermegauss(n))
-    return nodes, weights / (2 * torch.pi) ** 0.5
-
-
-def score_of_square(eps, mu, sigma):
-    return score_function(torch.square, eps, mu, sigma)
-
-
-def path_of_square(eps, mu, sigma):
-    return pathwise(double, eps, mu, sigma)
-
-
-# %%
-mu, sigma = mu.detach(), sigma.detach()
-exact, eps = torch.stack([2 * mu, 2 * sigma]), torch.randn(1_000_000, generator=generator)
-nodes, weights = gauss_hermite(20)
-estimators = {"score function": score_of_square, "pathwise": path_of_square}
-for estimator in estimators.values():
-    torch.testing.assert_close(estimator(nodes, mu, sigma) @ weights, exact)
-
-# %%
-for name, estimator in estimators.items():
-    each = estimator(eps, mu, sigma)
-    mean, error = each.mean(1), each.std(1) / len(eps) ** 0.5
-    assert ((mean - exact).abs() < 4 * error).all()
-    in_mu, in_sigma = (f"{m:.2f} ± {e:.3f}" for m, e in zip(mean, error, strict=True))
-    print(f"{name:>14}: d/dμ {in_mu}, d/dσ {in_sigma}")
-f"exact: {exact[0]:.0f}, {exact[1]:.0f}"
-
-# %% [markdown] slide="Reparameterisation trick (2)"
-# ## How noisy is one draw?
-#
-# Both are right on average. A training step has one draw for each x, so what counts is the variance of *one*.
-# For f = z² it is a matter of the moments of ε: E ε² = 1, E ε⁴ = 3, E ε⁶ = 15, E ε⁸ = 105, odd ones 0.
-#
-# **Pathwise.** In μ the estimate is 2z = 2μ + 2σε, with variance 4σ². In σ it is 2με + 2σε², with variance
-# 4μ² + 4σ² Var ε² = 4μ² + 8σ².
-#
-# **Score function**, in μ: the estimate is z² ε/σ = (μ²ε + 2μσε² + σ²ε³)/σ. Its mean square is
-#
-# $$\frac{\mu^4\cdot 1 + 4\mu^2\sigma^2\cdot 3 + \sigma^4\cdot 15 + 2\mu^2\sigma^2\cdot 3}{\sigma^2}
-# = \frac{\mu^4}{\sigma^2} + 18\mu^2 + 15\sigma^2,$$
-#
-# from which the squared mean 4μ² goes off. In σ it is z²(ε² − 1)/σ. With E[(ε² − 1)²] = 2,
-# E[ε²(ε² − 1)²] = 15 − 6 + 1 = 10 and E[ε⁴(ε² − 1)²] = 105 − 30 + 3 = 78 its mean square is
-# (2μ⁴ + 60μ²σ² + 78σ⁴)/σ², and 4σ² goes off. Together:
-#
-# | variance of one draw | in μ | in σ |
-# |---|---|---|
-# | pathwise | 4σ² | 4μ² + 8σ² |
-# | score function | μ⁴/σ² + 14μ² + 15σ² | 2μ⁴/σ² + 60μ² + 74σ² |
-#
-# *Predict*: which term will make the score function useless when an encoder becomes certain?
-
-
-# %%
-def variances(mu, sigma):
-    """The table above: {estimator: (in μ, in σ)}."""
-    ratio = mu**4 / sigma**2
-    by_score = ratio + 14 * mu**2 + 15 * sigma**2, 2 * ratio + 60 * mu**2 + 74 * sigma**2
-    by_path = 4 * sigma**2, 4 * mu**2 + 8 * sigma**2
-    return {"score function": torch.stack(by_score), "pathwise": torch.stack(by_path)}
-
-
-for name, predicted in variances(mu, sigma).items():
-    by_rule = estimators[name](nodes, mu, sigma) ** 2 @ weights - exact**2
-    torch.testing.assert_close(by_rule, predicted)
-
-# %%
-for name, predicted in variances(mu, sigma).items():
-    measured = estimators[name](eps, mu, sigma).var(1)
-    torch.testing.assert_close(measured, predicted, rtol=0.03, atol=0)
-    one, two = (" ".join(f"{v:#.3g}" for v in pair) for pair in (predicted, measured))
-    print(f"{name:>14}: predicted {one}, measured {two}")
-
-# %%
-plots.histograms(
-    {name: estimator(eps[:100_000], mu, sigma)[0] for name, estimator in estimators.items()},
-    truth=exact[0].item(),
-    limits=(-4, 24),
-    xlabel="one draw's estimate of d/dμ",
-    alt="Two histograms of one draw's estimate of the gradient in μ, with the exact gradient as a line in "
-    "both. The score function's has its peak just below zero, on the wrong side, and a long tail to the "
-    "right that carries its mean; the pathwise one's is a narrow bell around the exact gradient.",
-)
-
-# %% [markdown]
-# (The bar at the far right holds all that lies beyond.) The score function's estimate z²ε/σ has the sign of ε: every other draw points the wrong way, and the mean comes
-# from a few that are far too large. The pathwise 2z has the wrong sign only where z < 0.
-
-# %%
-for name, estimator in estimators.items():
-    wrong_way = (estimator(eps, mu, sigma)[0] < 0).double().mean()
-    print(f"{name:>14}: {wrong_way:.2g} of the draws point the wrong way")
-assert abs(wrong_way - Normal(0.0, 1.0).cdf(-mu / sigma)) < 1e-3
-
-# %% [markdown]
-# The term is μ⁴/σ². As σ goes to zero the pathwise variance in μ goes to zero with it, and the score function's
-# goes to infinity: its draws hardly differ, and it has to find a slope from differences of nearly equal heights.
-# The next figure has μ = 1 and σ from 1 down to 1/50.
-
-# %%
-sigmas = torch.logspace(-1.7, 0, 8)
-groups = torch.randn(50, 20_000, generator=generator)
-predicted, measured = {}, {}
-for name, estimator in estimators.items():
-    predicted[f"{name}, closed form"] = torch.stack([variances(mu, s)[name][0] for s in sigmas])
-    spread = torch.stack([estimator(groups, mu, s)[0].var(1) for s in sigmas])
-    measured[f"{name}, measured"] = spread.mean(1), spread.std(1) / 50**0.5
-
-# %%
-for (mean, error), closed in zip(measured.values(), predicted.values(), strict=True):
-    assert ((mean - closed).abs() < 5 * error).all()
-
-# %%
-plots.against(
-    sigmas,
-    predicted=predicted,
-    measured=measured,
-    xlabel="σ",
-    ylabel="variance of one draw of d/dμ",
-    log="xy",
-    alt="The variances of both estimators over σ on logarithmic axes, measured points on the predicted lines. "
-    "Towards small σ the pathwise variance falls on a straight line, while the score function's turns and rises.",
-)
-
-# %% [markdown] slide="Reparameterisation trick (2)" exercises=["5.4"]
-# ## A baseline, and what it cannot do
-#
-# The score function can be helped. Since E[score] = 0, a constant b may be taken from f without changing the
-# mean: E[(f − b) s] = E[f s]. The variance does change. E[(f − b)² s²] = E[f²s²] − 2b E[f s²] + b² E[s²] is a
-# parabola in b with its minimum at
-#
-# $$b^* = \frac{\mathbb{E}[f s^2]}{\mathbb{E}[s^2]},$$
-#
-# a mean of f in which draws with a large score count more. In our example, with s = ε/σ, it is
-# E[z²ε²] = μ² + 3σ², and what is left of the variance is
-#
-# $$\frac{\mu^4}{\sigma^2} + 14\mu^2 + 15\sigma^2 - \frac{(\mu^2+3\sigma^2)^2}{\sigma^2} = 8\mu^2 + 6\sigma^2 .$$
-#
-# The plain mean of f, μ² + σ², leaves 8μ² + 10σ². The explosion at small σ is gone with either.
-
-
-# %%
-def with_baseline(b, eps, mu, sigma):
-    """The score-function estimates of d/dμ E[z²] with z² − b in place of z²."""
-    return score_function(lambda z: z**2 - b, eps, mu, sigma)[0]
-
-
-# %%
-baselines = {"none": 0.0, "mean of f": mu**2 + sigma**2, "b*": mu**2 + 3 * sigma**2}
-left = {}
-for name, b in baselines.items():
-    each = with_baseline(b, nodes, mu, sigma)
-    torch.testing.assert_close(each @ weights, exact[0])
-    left[name] = each**2 @ weights - exact[0] ** 2
-
-# %%
-torch.testing.assert_close(left["mean of f"], 8 * mu**2 + 10 * sigma**2)
-torch.testing.assert_close(left["b*"], 8 * mu**2 + 6 * sigma**2)
-left["pathwise"] = 4 * sigma**2
-{name: f"{value:.2f}" for name, value in left.items()}
-
-# %% [markdown]
-# But a latent space has more than one dimension. Let z have D of them and f(z) = z_1² + … + z_D². The pathwise
-# gradient in μ_1 is 2z_1, whatever D is: variance 4σ². The score function's is f(z) ε_1/σ, and all the other
-# dimensions' f is noise to it. With R = z_2² + … + z_D², independent of z_1,
-#
-# $$\operatorname{Var} = \underbrace{\tfrac{\mu^4}{\sigma^2}+14\mu^2+15\sigma^2}_{D=1}
-# + \frac{2\,\mathbb{E}[R]\,(\mu^2+3\sigma^2) + \mathbb{E}[R^2]}{\sigma^2},$$
-#
-# where E[R] = (D − 1)(μ² + σ²) and Var[R] = (D − 1)(4μ²σ² + 2σ⁴). It grows like D². The best baseline, now
-# μ² + 3σ² + E[R], takes E[R] out but not the scatter of R: 8μ² + 6σ² + Var[R]/σ² is left, which grows like D.
-
-
-# %%
-def score_variances(D, mu, sigma):
-    """Of one draw of the score-function gradient in μ_1 of E[z_1² + … + z_D²], and with b*."""
-    R = (D - 1) * (mu**2 + sigma**2)
-    scatter = (D - 1) * (4 * mu**2 * sigma**2 + 2 * sigma**4)
-    one = mu**4 / sigma**2 + 14 * mu**2 + 15 * sigma**2
-    plain = one + (2 * R * (mu**2 + 3 * sigma**2) + R**2 + scatter) / sigma**2
-    return plain, 8 * mu**2 + 6 * sigma**2 + scatter / sigma**2
-
-
-# %%
-D = torch.tensor([1, 2, 4, 8, 16, 32, 64])
-spread = []
-for dims in D.tolist():
-    noise = torch.randn(20, 2000, dims, generator=generator)
-    z, s = mu + sigma * noise, noise[..., 0] / sigma
-    f, b = (z**2).sum(-1), mu**2 + 3 * sigma**2 + (dims - 1) * (mu**2 + sigma**2)
-    each = torch.stack([f * s, (f - b) * s, 2 * z[..., 0]]).var(-1)
-    spread.append(torch.stack([each.mean(1), each.std(1) / 20**0.5], 1))
-names = ("score function", "score function, b*", "pathwise")
-measured = dict(zip((f"{n}, measured" for n in names), torch.stack(spread, 2), strict=True))
-
-# %%
-closed_forms = (*score_variances(D, mu, sigma), (4 * sigma**2).expand(len(D)))
-predicted = dict(zip((f"{n}, closed form" for n in names), closed_forms, strict=True))
-for (mean, error), closed in zip(measured.values(), predicted.values(), strict=True):
-    assert ((mean - closed).abs() < 5 * error).all()
-
-# %%
-plots.against(
-    D,
-    predicted=predicted,
-    measured=measured,
-    xlabel="D, dimensions of z",
-    ylabel="variance of one draw of d/dμ₁",
-    log="xy",
-    alt="The variances over the number of dimensions, on logarithmic axes, measured points on the predicted lines: "
-    "the pathwise one is level, the score function's rises by three orders of magnitude, and with the best baseline "
-    "it still rises, half as steeply.",
-)
-
-# %% [markdown] slide="Reparameterisation trick (2)"
-# ## On a bound, not on a toy
-#
-# Now f is log p_θ(x|z) on the arc, as in a VAE with a bent decoder, and φ = (μ, log σ) for one x. The exact
-# gradient of the bound is known (autograd through `vaelib`'s closed form on the arc). The two estimates: the KL
-# term in closed form, and for E_q[log p(x|z)] one of the two ways. For log σ the chain rule gives a factor σ. Below
-# are the standard deviations of one draw, in μ and in log σ, for q the prior and for a q near the posterior.
-
-
-# %%
-def likelihood_gradient(way, arc, x, mu, sigma, eps):
-    """Estimates of (d/dμ, d/d log σ) E_q[log p(x|z)], one for each ε; eps (K,) -> (2, K)."""
-    z = (mu + sigma * eps).requires_grad_()
-    f = arc.log_px_z(x, z)
-    (df_dz,) = torch.autograd.grad(f.sum(), z)
-    z, f = z.detach(), f.detach()
-    if way == "score function":
-        return f * score(z, mu, sigma) * torch.stack([torch.ones(()), sigma])[:, None]
-    return torch.stack([df_dz, df_dz * eps * sigma])
-
-
-# %%
-point, eps = torch.tensor([0.6, 0.9]), torch.randn(100_000, generator=generator)
-for m, s in ((0.0, 1.0), (0.6, 0.2)):
-    phi = torch.tensor([m, np.log(s)], requires_grad=True)
-    (exact,) = torch.autograd.grad(arc.elbo(point[None], phi[:1], phi[1:]), phi)
-    kl_gradient = torch.tensor([m, s**2 - 1])
-    for way in estimators:
-        each = likelihood_gradient(way, arc, point, torch.tensor(m), torch.tensor(s), eps)
-        error = each.std(1) / len(eps) ** 0.5
-        assert ((each.mean(1) - kl_gradient - exact).abs() < 4 * error).all()
-        spread = ", ".join(f"{value:.2g}" for value in each.std(1))
-        print(f"q = N({m}, {s}²), {way:>14}: {spread}")
-
-# %% [markdown]
-# In one dimension the lead of the pathwise gradient is modest: a factor between one and four in these numbers, and
-# a factor is easily bought with more draws. Many latent dimensions are another matter. Here is a decoder with
-# D = 20, linear, so that the exact bound is known all the way: 400 steps of gradient ascent on μ and log σ for
-# one x, from q = prior, with the exact gradient, and with each estimate from *one* draw a step. The steps must be
-# small for the sake of the score function; so there is one more run, pathwise with steps twenty times as large.
-
-# %%
-W = torch.randn(40, 20, generator=generator) / 40**0.5
-big = LinearGaussian(W, torch.zeros(40), sigma_x=0.5)
-_, x_big = big.sample(1, generator)
-
-
-# %%
-def step_direction(way, model, x, mu, log_sigma, eps):
-    """An estimate of the bound's gradient in (μ, log σ), (2, D), from one draw; eps (1, D)."""
-    phi = torch.stack([mu, log_sigma]).requires_grad_()
-    if way == "exact gradient":
-        return torch.autograd.grad(model.elbo(x, phi[0], phi[1]).sum(), phi)[0]
-    z = phi[0] + phi[1].exp() * eps
-    z = z.detach() if way == "score function" else z
-    log_px_z = Normal(z @ model.W.T, model.sigma_x).log_prob(x).sum()
-    if way == "score function":
-        log_px_z = log_px_z * Normal(phi[0], phi[1].exp()).log_prob(z).sum()
-    kl = divergences.kl_to_standard_normal(phi[0], phi[1]).sum()
-    return torch.autograd.grad(log_px_z - kl, phi)[0]
-
-
-# %% [markdown]
-# The line with `log_prob` is how the score function is written with autograd: the gradient of
-# f(z) · log q_φ(z) at a z cut from the graph is f(z) ∇_φ log q_φ(z), the estimator itself.
-
-# %%
-gap = {}
-runs = [("exact gradient", 1), ("pathwise", 1), ("score function", 1), ("pathwise", 20)]
-for way, times in runs:
-    mu_big, log_sigma_big, path = torch.zeros(1, 20), torch.zeros(1, 20), []
-    noise = torch.Generator().manual_seed(2)
-    for _ in range(400):
-        path.append((big.log_px(x_big) - big.elbo(x_big, mu_big, log_sigma_big)).item())
-        eps = torch.randn(1, 20, generator=noise)
-        uphill = step_direction(way, big, x_big, mu_big, log_sigma_big, eps)
-        mu_big = mu_big + 2e-4 * times * uphill[0]
-        log_sigma_big = log_sigma_big + 2e-4 * times * uphill[1]
-    gap[way + ", large steps" * (times > 1)] = torch.tensor(path)
-
-# %%
-exact, one_draw, by_score, large = (path[-100:].mean() for path in gap.values())
-assert abs(one_draw / exact - 1) < 0.05 and by_score > 1.3 * exact and large < 0.2 * exact
-
-# %%
-plots.against(
-    torch.arange(400),
-    predicted=gap,
-    measured={},
-    xlabel="step",
-    ylabel="log p(x) − bound, nats",
-    log="y",
-    alt="The gap between log p(x) and the bound over 400 steps. With the exact gradient and with one pathwise "
-    "draw a step it falls along nearly the same curve; with one score-function draw a step it wanders, high up; "
-    "pathwise with large steps it drops steeply at the start and stays low.",
-)
-
-# %% [markdown]
-# One pathwise draw a step does here what the exact gradient does. That is why a VAE's training loop makes do with a
-# single ε for each x, and with one line, z = μ + σ ⊙ ε.
-
-# %% [markdown] slide="Reparameterisation trick (2)"
-# ## Lab: the same noise, another q
-#
-# The noise ε is fixed. Move μ and log σ, and the points glide: each z has its own path, and f(z) = z² rises or
-# falls along it. Beside them are the histograms of 1,000 estimates of each kind from K draws each, with their means
-# and standard deviations, measured and in closed form, and the exact gradient in text.
-#
-# Things to try: let log σ go down and watch the two histograms. How many draws does the score function need to be as
-# good as one pathwise draw? Choose the gradient in log σ: is there a place where the score function wins?
-
-# %%
-lab = ReparameterisationLab()
-lab
-
-# %% [markdown]
-# The same as a picture, for a page on which nothing moves.
-
-# %%
-lab.figure()
-
-# %% [markdown]
-# ## Exercises
-#
-# Write each function in place of its `raise`, from its formula and with the cells above out of sight; run it,
-# and then the cell below it. The check there tries it on inputs drawn anew each time and says whether it is
-# right and, if it is not, which mistake it looks like.
-
-# %% [markdown] exercise="5.1 ★"
-# ### Exercise 5.1 `reparameterise`
-#
-# *5 minutes.* z from μ, log σ and ε, all of one shape, with gradients that reach both parameters.
-
-
-# %%
-def reparameterise(mu, log_sigma, eps):
-    """z = T(ε) ~ N(μ, diag σ²) for ε ~ N(0, I); all of one shape."""
-    ### BEGIN SOLUTION
-    return mu + log_sigma.exp() * eps
-    ### END SOLUTION
-
-
-# %%
-check.reparameterise(reparameterise)
+# No derivative of $f$ occurs. $f$ may have jumps, it may be a program whose code we cannot see, and with sums
+# for integrals $z$ may be discrete.
 
 # %% [markdown] exercise="5.2 ★★"
 # ### Exercise 5.2 `score_function_gradient`
 #
-# *10 minutes.* From the values f(z_k) and the draws z_k of N(μ, σ²), (K,) each: the estimate of d/dμ E f(z),
-# a scalar. No derivative of f.
+# *10 minutes.* From the values $f(z_k)$ and the draws $z_k$ of $\mathcal N(\mu,\sigma^2)$, `(K,)` each: the
+# estimate of $\tfrac{d}{d\mu}\mathbb E[f(z)]$, a scalar. The derivative of $f$ is not known.
 
 
 # %%
@@ -684,11 +195,50 @@ def score_function_gradient(f_z, z, mu, sigma):
 # %%
 check.score_function_gradient(score_function_gradient)
 
+# %% [markdown] slide="Reparameterisation trick (2)" exercises=["5.1", "5.3"]
+# ## The second way: move the draws
+#
+# Draw the noise first, $\eps{\varepsilon}\sim\mathcal N(0,I)$, and *make* $\code{z}$ from it:
+#
+# $$\code{z}=T_\phi(x,\eps{\varepsilon})=\enc{\mu_\phi(x)}+\sig{\sigma_\phi(x)}\odot\eps{\varepsilon} .$$
+#
+# $\code{z}$ has the same distribution as before. But the expectation is now over $\eps{\varepsilon}$, which
+# does not depend on $\enc{\phi}$. So the derivative may go inside, as it did for $\dec{\theta}$, and the chain
+# rule gives
+#
+# $$\nabla_{\enc{\phi}}\,\mathbb E_{\enc{q_\phi}}[f(\code{z})]
+# =\mathbb E_{\eps{\varepsilon}}\big[\nabla_{\enc{\phi}}f(T_\phi(x,\eps{\varepsilon}))\big],
+# \qquad \frac{\partial f}{\partial\mu}=f'(z),\quad
+# \frac{\partial f}{\partial\sigma}=f'(z)\,\varepsilon .$$
+#
+# Each draw says in which direction *it* would like to go. This is the **pathwise** gradient. Kingma and Welling
+# (2014) called the step to $T_\phi$ the **reparameterisation trick**; Rezende, Mohamed and Wierstra (2014)
+# found it independently. With respect to $\log\sigma$, the chain rule adds a factor $\sigma$:
+# $f'(z)\,\sigma\varepsilon$.
+
+# %% [markdown] exercise="5.1 ★"
+# ### Exercise 5.1 `reparameterise`
+#
+# *5 minutes.* $z$ from $\mu$, $\log\sigma$ and $\varepsilon$, all of one shape, such that gradients reach both
+# parameters.
+
+
+# %%
+def reparameterise(mu, log_sigma, eps):
+    """z = T(ε) ~ N(μ, diag σ²) for ε ~ N(0, I); all of one shape."""
+    ### BEGIN SOLUTION
+    return mu + log_sigma.exp() * eps
+    ### END SOLUTION
+
+
+# %%
+check.reparameterise(reparameterise)
+
 # %% [markdown] exercise="5.3 ★★"
 # ### Exercise 5.3 `pathwise_gradient`
 #
-# *10 minutes.* From the derivatives f′(z_k) and the noise ε_k, (K,) each: the pair of estimates (d/dμ, d/dσ)
-# of E f(z), means over the K draws.
+# *10 minutes.* From the derivatives $f'(z_k)$ and the noise $\varepsilon_k$, `(K,)` each: the estimates of
+# $\tfrac{d}{d\mu}$ and $\tfrac{d}{d\sigma}$ of $\mathbb E[f(z)]$, two scalars.
 
 
 # %%
@@ -702,11 +252,177 @@ def pathwise_gradient(df_dz, eps, sigma):
 # %%
 check.pathwise_gradient(pathwise_gradient)
 
+# %% [markdown]
+# Solved or not, the lesson goes on with `gradient` from the beginning. Read it again: except for the `b`, each
+# line is now a formula of this page. In PyTorch the second way is one word, `rsample` ("r" for reparameterised)
+# in place of `sample`:
+
+# %%
+bell = distributions.DiagonalGaussian(mu, sigma.log())
+z = bell.rsample((1000,), generator)
+in_mu, in_sigma = torch.autograd.grad((z**2).mean(), (mu, sigma))
+print(f"autograd through rsample: {in_mu.item():.2f} and {in_sigma.item():.2f}, exact 2 and 1")
+
+
+# %%
+def square(z):
+    """f(z) = z_1² + … + z_D², (K, D) -> (K,)."""
+    return (z**2).sum(-1)
+
+
+# %% tags=["check"]
+# The mean of each estimator over ε, by the trapezoid rule on [−12, 12].
+grid = torch.linspace(-12, 12, 2401)[:, None]
+weights = Normal(0.0, 1.0).log_prob(grid[:, 0]).exp() * 0.01
+for way in ("pathwise", "score function"):
+    each, _ = gradient(way, square, mu.detach(), sigma.detach().log(), grid)
+    exact_gradient = torch.stack([2 * mu, 2 * sigma**2]).detach()
+    torch.testing.assert_close((each * weights[:, None]).sum(1), exact_gradient)
+print("✓ both estimators have the mean (2μ, 2σ²), the gradient with respect to (μ, log σ)")
+
+# %% [markdown] tags=["aside"]
+# #### Aside: when may the derivative change places with the integral?
+#
+# It may if, for $\phi$ in a neighbourhood, the derivatives inside are bounded by one integrable function
+# (dominated convergence). *Score-function estimator*: $\nabla_\phi q_\phi(z)\,f(z)$ must be. For a bell with
+# $\sigma$ away from zero, it is enough that $f$ does not grow faster than some polynomial. *Pathwise*:
+# $f(T_\phi(\varepsilon))$ must be differentiable in $\phi$, for almost every $\varepsilon$, and locally
+# Lipschitz with an integrable constant. A kink, as in a ReLU network, does no harm. A jump does: the derivative
+# on either side of it does not know how high it is.
+
+# %% [markdown] slide="Reparameterisation trick (2)"
+# ## Not only bells
+#
+# The trick needs noise without parameters, and a $T$ that is differentiable in $\enc{\phi}$. For a distribution
+# on the line there is a recipe. Let its distribution function $F$ be continuous, and increasing where it is not
+# 0 or 1: $z=F^{-1}(u)$ with $u$ uniform on $(0,1)$. For then $P(z\le t)=P(u\le F(t))=F(t)$. Take the
+# exponential distribution with the rate $\lambda$. From $u=F(z)=1-e^{-\lambda z}$ follows
+# $z=-\log(1-u)/\lambda$. Here $\mathbb E[z^2]=2/\lambda^2$, and its derivative is $-4/\lambda^3$.
+
+# %%
+rate = torch.tensor(2.0, requires_grad=True)
+u = torch.rand(100_000, generator=generator)
+z = -torch.log1p(-u) / rate
+(in_rate,) = torch.autograd.grad((z**2).mean(), rate)
+print(f"derivative of the mean of z²: {in_rate:.2f}, exact {-4 / rate**3:.2f}")
+
+# %%
+for family in (Normal, Exponential, Gamma, Bernoulli, Categorical):
+    print(f"{family.__name__}: rsample {'yes' if family.has_rsample else 'no'}")
+
+# %% [markdown]
+# For the gamma distribution $F^{-1}$ is not elementary, but $F(z;\phi)=u$ can be differentiated as it stands:
+# $\partial z/\partial\phi=-(\partial F/\partial\phi)/p(z)$ (Figurnov, Mohamed and Mnih, 2018). For a discrete
+# $z$ the trick fails: as $\phi$ moves, $z$ stays where it is, and then jumps.
+
+# %% [markdown] slide="Reparameterisation trick (2)"
+# ## How noisy is one draw?
+#
+# Both ways are right on average. In training there is usually one draw per image and step, so what counts is the
+# variance of *one*. For $f(z)=z^2$ we need the moments of $\varepsilon$ only: $\mathbb E[\varepsilon^2]=1$,
+# $\mathbb E[\varepsilon^4]=3$, $\mathbb E[\varepsilon^6]=15$, and the odd ones are zero.
+#
+# *Pathwise*, with respect to $\mu$: the estimate is $2z=2\mu+2\sigma\varepsilon$. Its variance is $4\sigma^2$.
+#
+# *Score-function estimator*: the estimate is
+# $z^2\varepsilon/\sigma=(\mu^2\varepsilon+2\mu\sigma\varepsilon^2+\sigma^2\varepsilon^3)/\sigma$. Its mean
+# square is
+#
+# $$\frac{\mu^4+3\cdot 4\mu^2\sigma^2+15\,\sigma^4+3\cdot 2\mu^2\sigma^2}{\sigma^2}
+# =\frac{\mu^4}{\sigma^2}+18\mu^2+15\sigma^2 .$$
+#
+# Subtract the squared mean, $4\mu^2$. The variance is $\mu^4/\sigma^2+14\mu^2+15\sigma^2$.
+
+# %%
+Predict("certain")
+
+# %% tags=["spoiler"]
+eps = torch.randn(100_000, 1, generator=generator)
+for s in (0.5, 0.1, 0.02):
+    closed = {"pathwise": 4 * s**2, "score function": 1 / s**2 + 14 + 15 * s**2}
+    for way, variance in closed.items():
+        (in_mu, _), _ = gradient(way, square, torch.ones(1), torch.tensor([s]).log(), eps)
+        print(f"σ = {s:4}, {way:>14}: variance {variance:.3g}, measured {in_mu.var():.3g}")
+
+# %% [markdown]
+# As $\sigma$ falls, the first variance vanishes and the second explodes, because of the term $\mu^4/\sigma^2$.
+# When the draws lie close together, $f(z)$ is nearly the constant $\mu^2$. The score-function estimator
+# multiplies this constant by $\varepsilon/\sigma$: a large noise that carries no information. It tries to find
+# a slope by comparing heights that are almost equal. The pathwise estimator reads the slope off.
+#
+# Go back to the lab. Here $\sigma$ is $e^{-1.5}$. Where is the ratio of the variances smallest? And with
+# respect to $\log\sigma$, is there any place where the score-function estimator has the smaller one?
+
+# %%
+ReparameterisationLab(log_sigma=-1.5)
+
+# %% [markdown]
+# At $\mu=0$ the ratio is $15/4$ for each $\sigma$; elsewhere the other two terms come on top. And no, for $z^2$
+# there is no such place, as the aside shows.
+
+# %% [markdown] tags=["aside"]
+# #### Aside: the other parameter
+#
+# With $\mathbb E[\varepsilon^8]=105$ and the same steps:
+#
+# | variance of one draw | with respect to $\mu$ | with respect to $\log\sigma$ |
+# |---|---|---|
+# | pathwise | $4\sigma^2$ | $4\mu^2\sigma^2+8\sigma^4$ |
+# | score-function estimator | $\mu^4/\sigma^2+14\mu^2+15\sigma^2$ | $2\mu^4+60\mu^2\sigma^2+74\sigma^4$ |
+#
+# In the second column, compare term by term: 2 with 0, 60 with 4, and 74 with 8.
+
+# %% [markdown] slide="Reparameterisation trick (2)" exercises=["5.4"]
+# ## A constant is free
+#
+# Can we help the score-function estimator? The culprit is a constant. So let us see what a constant does.
+
+# %%
+Predict("add_constant")
+
+
+# %%
+def plus(constant, f):
+    """The function z -> f(z) + constant."""
+    return lambda z: f(z) + constant
+
+
+# %% tags=["spoiler"]
+for constant in (0, 1000):
+    for way in ("pathwise", "score function"):
+        f = plus(constant, square)
+        (in_mu, _), _ = gradient(way, f, mu.detach(), sigma.detach().log(), eps)
+        print(f"f = z² + {constant:4}, {way:>14}: spread of one draw {in_mu.std():,.1f}")
+
+# %% [markdown]
+# The pathwise estimator sees $f'$, and the constant is gone. The score-function estimator sees $f$, and adds
+# $1000\,\varepsilon/\sigma$. This is what happened to our face. Its $\log p(x\mid z)$ is the constant $C$ of
+# lesson 4, 1,230 nats, minus an error term of about 10. The score has turned all that into noise.
+#
+# What adds noise can also take it away. Subtract a constant $b$, the **baseline**. The expectation does not
+# change, because the score has the mean zero:
+#
+# $$\mathbb E_{\enc{q}}[\nabla_\phi\log\enc{q_\phi}]=\int\nabla_\phi\,\enc{q_\phi(z)}\,dz=\nabla_\phi 1=0 .$$
+#
+# So with $s$ for the score, $\mathbb E[(f-b)\,s]=\mathbb E[f\,s]$.
+#
+# Statisticians call $b\,s$ a **control variate**: a noise whose mean we know, and that we subtract because it
+# resembles the noise we have. Which $b$ is best? With the mean fixed, we minimise
+# $\mathbb E[(f-b)^2s^2]=\mathbb E[f^2s^2]-2b\,\mathbb E[fs^2]+b^2\,\mathbb E[s^2]$. It is a parabola in $b$,
+# and its minimum is at
+#
+# $$b^*=\frac{\mathbb E[f\,s^2]}{\mathbb E[s^2]},$$
+#
+# a weighted mean of $f$. There the variance is smaller by $\mathbb E[fs^2]^2/\mathbb E[s^2]$ than without a
+# baseline. In our example, with $s=\varepsilon/\sigma$, the best $b$ is
+# $\mathbb E[z^2\varepsilon^2]=\mu^2+3\sigma^2$. Subtract $(\mu^2+3\sigma^2)^2/\sigma^2$ from the variance
+# above, and $8\mu^2+6\sigma^2$ is left. The explosion is gone.
+
 # %% [markdown] exercise="5.4 ★★★"
 # ### Exercise 5.4 `optimal_baseline`
 #
-# *30 minutes.* From K values of f and of the score s: the constant b* that makes the variance of (f − b) s
-# smallest, a scalar. Expectations become means over the K draws, and E[s] is known to be 0.
+# *30 minutes.* From $K$ values of $f$ and of the score $s$, `(K,)` each: the $b$ that makes the variance of
+# $(f-b)\,s$ smallest, a scalar. Expectations become means over the $K$ draws, and $\mathbb E[s]=0$ is known.
 
 
 # %%
@@ -722,47 +438,327 @@ def optimal_baseline(f_z, score):
 check.optimal_baseline(optimal_baseline)
 
 # %% [markdown]
-# ## What goes wrong in practice
-#
-# - **`sample` where `rsample` belongs.** The loss falls, because the decoder learns, and the encoder hears of the
-#   KL only: it collapses to the prior. Look at the encoder's gradients once.
-# - **`torch.normal(mu, sigma)`, `.detach()`, `.data`, a detour through NumPy.** All give zero or None, and none
-#   stops the program.
-# - **One ε for all.** `torch.randn(D)` in place of `torch.randn(B, D)` broadcasts without complaint and shares the
-#   noise over the batch: the mean is right, but the variance no longer falls with B. ε has the shape of μ.
-# - **Exp forgotten or halved.** μ + log σ · ε runs and trains, towards another objective. If a network gives
-#   `logvar`, σ is `(0.5 * logvar).exp()`.
-# - **The pathwise gradient where f has no slope.** With f(z) = 1 for z > 0 and 0 otherwise, f′ is 0 wherever it
-#   exists, so the pathwise gradient is exactly 0. But E f(z) = Φ(μ/σ), and its derivative in μ is the density of
-#   N(0, 1) at μ/σ, divided by σ. The score function gets it right. This is why discrete latent variables need
-#   another trick.
-
+# Now use this in our example. Draw $K$ times, compute $b^*$ from the draws, subtract it, and take the mean of
+# $(f-b^*)\,s$ over *the same* draws. The exact gradient is 2.
 
 # %%
-def is_positive(z):
-    return (z > 0).double()
+Predict("same_draws")
 
-
-# %%
-eps = torch.randn(100_000, generator=generator)
-exact = Normal(0.0, 1.0).log_prob(mu / sigma).exp() / sigma
-each = score_function(is_positive, eps, mu, sigma)[0]
-assert abs(each.mean() - exact) < 4 * each.std() / len(eps) ** 0.5
-without_slope = pathwise(torch.zeros_like, eps, mu, sigma)[0].mean()
-f"exact {exact:.4f}, score function {each.mean():.2g}, pathwise {without_slope:.0f}"
+# %% tags=["spoiler"]
+print(f"{'K':>4} {'same draws':>16} {'2(K−1)/(K+2)':>13} {'b from the others':>18}")
+for K in (2, 5, 10, 100):
+    eps = torch.randn(1_000_000 // K, K, generator=generator)
+    f, s = (1 + 0.5 * eps) ** 2, eps / 0.5
+    b = (f * s**2).mean(1, keepdim=True) / (s**2).mean(1, keepdim=True)
+    others = (f.sum(1, keepdim=True) - f) / (K - 1)  # the mean of f without draw k
+    same, left_out = ((f - b) * s).mean(1), ((f - others) * s).mean(1)
+    errors = [each.std() / len(each) ** 0.5 for each in (same, left_out)]
+    row = f"{K:4} {same.mean():8.3f} ± {errors[0]:.3f} {2 * (K - 1) / (K + 2):13.3f}"
+    print(row, f"{left_out.mean():10.3f} ± {errors[1]:.3f}")
 
 # %% [markdown]
+# On average the gradient is too small, with $K=2$ by a factor of four. With $K=1$ it would be zero: $b^*$ is
+# then $f(z)$ itself. The proof above needs a $b$ that does not depend on the draw it is subtracted from.
+# Computed from the same draws, $b^*$ takes some of the signal along. The bias shrinks as $1/K$, but in training
+# $K$ is small.
+#
+# So take $b$ from *other* draws. With several draws per step, use for each the mean of the others (the last
+# column; Kool, van Hoof and Welling, 2019). With one draw per step, keep a **running mean** of $f$ over the
+# steps before: $b\leftarrow b+0.1\,(f-b)$, after the step. Neither is quite $b^*$, but both leave the mean as
+# it is. Here is the face again, with the mean of $f$ over the 2,000 draws above as $b$, and new draws for the
+# gradient.
+
+# %%
+eps = torch.randn(10_000, 4, generator=generator)
+b = f_z.mean()
+(in_mu, _), _ = gradient("score function", explains(vae, face), q.mu, q.log_sigma, eps, b)
+each = (in_mu[:, pose] - q.mu[0, pose]) * sigma_pose
+mean, spread = each.mean(), each.std()
+print(f"with b = {b:.0f}: mean {mean:.2f} ± {spread / 100:.2f}, spread {spread:.1f}")
+print(f"one pathwise draw is worth {(spread / spreads['pathwise']) ** 2:.0f} of them")
+
+# %% [markdown]
+# The spread has fallen from more than a thousand to about two. One draw of the pathwise gradient is now worth a
+# few draws of the score-function estimator, and no longer a million.
+
+# %% [markdown] tags=["aside"]
+# #### Aside: the bias of b* from the same draws
+#
+# Let $f=z^2$ and $s=\varepsilon/\sigma$. The estimate is $\frac1K\sum f_ks_k-\hat b\,\frac1K\sum s_k$ with
+# $\hat b=\sum f_k\varepsilon_k^2/\sum\varepsilon_k^2$. The first part has the mean $2\mu$. In the second, put
+# $f=\mu^2+2\mu\sigma\varepsilon+\sigma^2\varepsilon^2$. What is odd under $\varepsilon\to-\varepsilon$ has the
+# mean zero, so the terms with $\mu^2$ and $\sigma^2$ go. What is left is
+# $\frac{2\mu}K\,\mathbb E\big[\sum_k\varepsilon_k^3\sum_j\varepsilon_j\big/\sum_i\varepsilon_i^2\big]$, and by
+# the symmetry of single signs only $j=k$ remains. Write $\varepsilon=ru$ with $r$ its length and $u$ on the
+# unit sphere, which are independent: $\mathbb E[r^2]=K$ and $\mathbb E[\sum u_k^4]=3/(K+2)$. So the mean is
+#
+# $$2\mu-\frac{2\mu}{K}\cdot\frac{3K}{K+2}=2\mu\,\frac{K-1}{K+2}.$$
+
+# %% [markdown] slide="Reparameterisation trick (2)"
+# ## Where each wins
+#
+# Does the pathwise estimator always have the smaller variance? On the arc of lessons 2 to 4 we can see. There
+# $\|G(z)\|=1$, so $\log p(x\mid z)$ is a cosine:
+#
+# $$f(z)=\log\dec{p(x\mid z)}=c+A\cos(z-\alpha),\qquad A=\frac{\|x\|}{\sigma_x^2},$$
+#
+# where $\alpha$ is the code whose $G(\alpha)$ points to $x$. We take $x=(0.5,0.6)$ and $\mu=0$. With the
+# characteristic function of $\varepsilon$, $\mathbb E[\cos t\varepsilon]=e^{-t^2/2}$, and its second
+# derivative, $\mathbb E[\varepsilon^2\cos t\varepsilon]=(1-t^2)\,e^{-t^2/2}$, and
+# $\cos^2=\tfrac12(1+\cos 2\,\cdot)$, both variances are closed forms again. Put $a=\mu-\alpha$ and
+# $g=-A\,e^{-\sigma^2/2}\sin a$, the gradient. Then
+#
+# $$\begin{aligned}
+# \text{pathwise:}\quad&\tfrac12A^2\big(1-e^{-2\sigma^2}\cos 2a\big)-g^2,\\
+# \text{score function with } b^*:\quad&\tfrac{A^2}{2\sigma^2}\big(1+(1-4\sigma^2)\,e^{-2\sigma^2}\cos 2a\big)
+# -\tfrac{(b^*-c)^2}{\sigma^2}-g^2,\\
+# &b^*=c+A\,(1-\sigma^2)\,e^{-\sigma^2/2}\cos a .
+# \end{aligned}$$
+
+
+# %%
+def arc_variances(c, A, a, sigma):
+    """Of one draw of d/dμ E[c + A cos(z − α)], a = μ − α: pathwise, with b = 0, with b*; and b*."""
+    g = -A * (-(sigma**2) / 2).exp() * a.sin()
+    narrow, twice = (-(sigma**2) / 2).exp() * a.cos(), (-2 * sigma**2).exp() * (2 * a).cos()
+    pathwise = A**2 / 2 * (1 - twice) - g**2
+    b = c + A * (1 - sigma**2) * narrow
+    mean_square = A**2 / 2 * (1 + (1 - 4 * sigma**2) * twice)
+    best = (mean_square - (b - c) ** 2) / sigma**2 - g**2
+    return pathwise, best + b**2 / sigma**2, best, b
+
+
+# %%
+Predict("wide_q")
+
+
+# %%
+def on_arc(arc, x):
+    """The function z -> log p(x|z), (K, 1) -> (K,), of one point x of the plane."""
+    return lambda z: arc.log_px_z(x, z[:, 0])
+
+
+def measured_variance(way, f, mu, sigma, groups, b=0.0):
+    """Variance of one draw of d/dμ, its mean over groups of draws (G, K), and the standard error."""
+    (in_mu, _), _ = gradient(way, f, mu, sigma.log(), groups.reshape(-1, 1), b)
+    each = in_mu.reshape(groups.shape).var(1)
+    return torch.stack([each.mean(), each.std() / len(each) ** 0.5])
+
+
+# %%
+arc, x = exact.Arc(sigma_x=0.2), torch.tensor([0.5, 0.6])
+A, alpha = x.norm() / 0.2**2, torch.atan2(x[0], x[1])
+c, f = arc.log_px_z(x, alpha) - A, on_arc(arc, x)
+mu, sigmas = torch.zeros(1), torch.logspace(-1.3, 0.6, 20)
+*variances, b_star = arc_variances(c, A, mu - alpha, sigmas)
+names = ("pathwise", "score function", "score function, $b^*$")
+predicted = dict(zip(names, variances, strict=True))
+
+# %% tags=["spoiler"] alt="The variances of one draw over sigma, on logarithmic axes, measured points on their lines. The pathwise one is lowest on the left and rises to a plateau. The score function with the best baseline is level on the left, falls from about 0.5 on, and crosses the pathwise line near 1; to the right it is below. The score function without baseline lies above the one with it throughout."
+groups = torch.randn(20, 2000, generator=generator)
+baselines = (0 * b_star, 0 * b_star, b_star)
+measured = {}
+for name, b in zip(names, baselines, strict=True):
+    way = name.split(",")[0]
+    runs = [measured_variance(way, f, mu, s, groups, b_s) for s, b_s in zip(sigmas, b, strict=True)]
+    measured[name] = tuple(torch.stack(runs).T)
+plots.against(
+    sigmas, predicted, measured, xlabel=r"$\sigma$", ylabel="variance of one draw", log="xy"
+)
+
+# %% tags=["spoiler"]
+for i in (0, 13, 19):
+    row = ", ".join(f"{name} {values[i]:.3g}" for name, (values, _) in measured.items())
+    print(f"σ = {sigmas[i]:.2f}: {row.replace('$b^*$', 'b*')}")
+
+# %% tags=["check"]
+# The same variances by the trapezoid rule over ε.
+for name, b in zip(names, baselines, strict=True):
+    for i, s in enumerate(sigmas):
+        (in_mu, _), _ = gradient(name.split(",")[0], f, mu, s.log(), grid, b[i])
+        mean, mean_square = weights @ in_mu[:, 0], weights @ in_mu[:, 0] ** 2
+        torch.testing.assert_close(mean_square - mean**2, predicted[name][i])
+print("✓ the three closed forms agree with integrals over ε, for 20 values of σ")
+
+# %% [markdown]
+# (Lines are the closed forms, points are measured.) On the left the pathwise estimator is far better, on the
+# right the score-function estimator is. They cross near $\sigma=1$, where $\enc{q}$ is as wide as the prior.
+# The rule behind it: the pathwise variance asks **how much the slope of** $f$ varies under $\enc{q}$. The
+# variance of the score-function estimator asks **how much** $f$ **varies** under $\enc{q}$, in units of
+# $\sigma$.
+#
+# - On a narrow bell $f$ is almost a straight line. Its slope is almost constant, so the pathwise variance goes
+#   to zero. The score-function estimate with $b^*$ is left with about $f'(\mu)\,\varepsilon^2$, whose variance
+#   is $2f'(\mu)^2$.
+# - On a wide bell $f$ goes up and down. The slopes are large and cancel one another. The score-function
+#   estimator does not see them, and divides the variation of $f$ by $\sigma^2$.
+#
+# The two informative bells of our face are narrow ($\log\sigma\approx-3$), and the network is smooth: this is the
+# left side. How far ahead the pathwise estimator is there depends on how straight $f$ is within the bell; for
+# the face it was a small factor.
+#
+# And where $f$ jumps, it is not noisy but wrong. Let $f(z)=1$ for $z>0$ and $0$ otherwise. Then
+# $\mathbb E[f(z)]=\Phi(\mu/\sigma)$, with the distribution function $\Phi$ of $\mathcal N(0,1)$, and this does
+# depend on $\mu$. Jumps, discrete codes, programs without derivatives: there the score-function estimator is at
+# home.
+
+# %%
+eps = torch.randn(100_000, 1, generator=generator)
+mu, sigma = torch.tensor([1.0]), torch.tensor([0.5])
+for way in ("pathwise", "score function"):
+    (in_mu, _), _ = gradient(way, lambda z: (1 + z[:, 0].sign()) / 2, mu, sigma.log(), eps)
+    print(f"{way}: {in_mu.mean():.3f} ± {in_mu.std() / 100_000**0.5:.3f}")
+print(f"exact: {Normal(0.0, 1.0).log_prob(mu / sigma).exp().item() / 0.5:.3f}")
+
+# %% [markdown] slide="Reparameterisation trick (2)"
+# ## Many dimensions
+#
+# A latent space has more than one dimension. Let $f(z)=z_1^2+\dots+z_D^2$, each
+# $z_d\sim\mathcal N(\mu,\sigma^2)$, and look at the gradient with respect to $\mu_1$. The pathwise estimate is
+# $2z_1$, with the variance $4\sigma^2$, whatever $D$ is. The score-function estimate is
+# $f(z)\,\varepsilon_1/\sigma$: it also multiplies its noise by the terms of the *other* dimensions. Let
+# $R=z_2^2+\dots+z_D^2$. The best baseline is now $\mu^2+3\sigma^2+\mathbb E[R]$. It removes the mean of $R$,
+# but $R$ varies, with the variance $(D-1)(4\mu^2\sigma^2+2\sigma^4)$, and since $R$ and $\varepsilon_1$ are
+# independent, this adds $\operatorname{Var}[R]/\sigma^2$:
+#
+# $$8\mu^2+6\sigma^2+(D-1)(4\mu^2+2\sigma^2)=4(D+1)\,\mu^2+2(D+2)\,\sigma^2 .$$
+
+# %%
+for D in (1, 4, 20):
+    eps = torch.randn(50_000, D, generator=generator)
+    b = 1 + 3 / 4 + (D - 1) * (1 + 1 / 4)
+    (in_mu, _), _ = gradient("score function", square, mu, sigma.log(), eps, b)
+    closed = 4 * (D + 1) + 2 * (D + 2) / 4
+    print(f"D = {D:2}: variance {closed:5.1f}, measured {in_mu[:, 0].var():5.3g}; pathwise 1")
+
+# %% [markdown]
+# So with the best constant baseline, the variance of the score-function estimator grows linearly with $D$. What
+# does that mean for training? A script lets four methods race: a linear decoder with $D=20$, whose gap has a
+# closed form and can be closed; plain gradient ascent of $L$ from $\enc{q}$ = prior; 400 steps, one draw per
+# step. One method uses the exact gradient, one the pathwise estimate, and two the score-function estimate, with
+# the running mean as a baseline and without. Each method gets nine step sizes, so that each can be judged at
+# its best. There are five seeds, ten $x$ in each (`data/evidence/make_gradient_race.py`).
+
+# %%
+study = json.loads(data.shipped("evidence/gradient_race.json").read_text(encoding="utf-8"))
+start = torch.tensor(study["gap at the start, by seed"])
+print(f"gap at the start: {start.mean():.1f} ± {start.std():.1f} nats")
+nan, final = float("nan"), {}
+for way, races in study["gaps, by rate and seed"].items():
+    final[way] = torch.tensor([[nan if gap is None else gap for gap in row] for row in races])
+
+# %% alt="The mean gap at the end over the step size, on logarithmic axes. At small steps the pathwise estimate and the score function with baseline lie together and fall; the score function without baseline lies above them and ends at the second point. With baseline it stays behind from 0.001 on and ends at about 2. The pathwise points fall to about 0.1, at 0.005, and then rise."
+sampled = ("pathwise", "score function", "score function, baseline")
+measured = {way: (final[way].mean(1), final[way].std(1) / 5**0.5) for way in sampled}
+plots.against(
+    study["rates"], {}, measured, xlabel="step size", ylabel="gap at the end (nats)", log="xy"
+)
+
+# %%
+for way, ends in final.items():
+    mean, spread = ends.mean(1), ends.std(1)
+    best = mean.nan_to_num(nan=1e9).argmin()
+    print(f"{way:>24}: at step {study['rates'][1]:.0e} {mean[1]:4.1f} ± {spread[1]:.1f}", end="")
+    print(f"; best step {study['rates'][best]:.1e}, {mean[best]:.2g} ± {spread[best]:.1g}")
+
+# %% [markdown]
+# (Where a point is missing, at least one run has diverged. The spread is over the seeds.) With the same small
+# steps, one draw per step does on average what the exact gradient does, for the pathwise estimate *and* for the
+# score-function estimate with its baseline. It is as if the noise averaged out over the steps. But 400 small
+# steps do not lead far. At larger steps the runs with the baseline stay behind the pathwise ones, and then
+# diverge, while the pathwise runs go on improving up to a step of 0.005. So with each at its best step, the
+# gaps that are left differ by a factor of more than ten. Without a baseline, the score-function runs diverge
+# beyond the second step size, and up to there they are behind.
+
+# %% [markdown]
+# ## Back to the face
+#
+# Lesson 4 gave the face its own bell with Adam and 64 draws per step. We take *one* draw per step, in three
+# ways, each ten times.
+
+
+# %%
+def ascend(way, f, q, b=None, runs=10, steps=300):
+    """Adam on L for one picture's (μ, log σ), one draw per step; independent runs (runs, D) each."""
+    generator = torch.Generator().manual_seed(1)
+    mu = q.mu.repeat(runs, 1).requires_grad_()
+    log_sigma = q.log_sigma.repeat(runs, 1).requires_grad_()
+    optimiser = torch.optim.Adam([mu, log_sigma])
+    for step in range(steps):
+        optimiser.param_groups[0]["lr"] = schedules.cosine_decay(step, steps, start=0.003, hold=0)
+        eps = torch.randn(mu.shape, generator=generator)
+        now = mu.detach(), log_sigma.detach()
+        estimate, f_z = gradient(way, f, *now, eps, 0.0 if b is None else b)
+        b = None if b is None else b + 0.1 * (f_z - b)
+        mu.grad = now[0] - estimate[0]  # of −L: the KL's gradient minus that of the first term
+        log_sigma.grad = (2 * now[1]).exp() - 1 - estimate[1]
+        optimiser.step()
+    return mu.detach(), log_sigma.detach()
+
+
+def gaps(vae, face, mu, log_sigma, eps):
+    """log p(x) − L of each bell, (runs, D) -> (runs,), from the same draws ε (K, 1, D)."""
+    z = mu + log_sigma.exp() * eps
+    log_qz = Normal(mu, log_sigma.exp()).log_prob(z).sum(-1)
+    log_w = vae.likelihood(z).log_prob(face) + vae.prior.log_prob(z) - log_qz
+    return bounds.log_mean_exp(log_w) - log_w.mean(0)
+
+
+# %%
+eps = torch.randn(1000, 1, 4, generator=generator)
+print(f"at the start: gap {gaps(vae, face, q.mu, q.log_sigma, eps).item():.2f} nats")
+contest = {"pathwise": None, "score function, with baseline": f_z.mean(), "score function": None}
+for name, b in contest.items():
+    mu, log_sigma = ascend(name.split(",")[0], explains(vae, face), q, b)
+    found = gaps(vae, face, mu, log_sigma, eps)
+    print(f"{name}: gap {found.mean():.2g} nats, spread {found.std():.1g}")
+
+# %% [markdown]
+# The plain score-function estimator has made this face's bell worse, on average. With a baseline it does almost
+# as well as the pathwise gradient. That agrees with the formula: there are two informative dimensions here, not
+# twenty. (One face, one model, one schedule of step sizes.)
+#
+# So, in which direction should the encoder move? One draw knows it well enough, if it is asked in the right
+# way. This is why the lecture's VAE can do with a single $\eps{\varepsilon}$ per image and step, and why its
+# encoder ends in $\code{z}=\enc{\mu}+\sig{\sigma}\odot\eps{\varepsilon}$. We now have the parts. **What
+# happens when we put them together and train?** That is [lesson 6](06_the_vae.ipynb).
+
+# %% [markdown]
+# ## What goes wrong in practice
+#
+# - **`sample` where `rsample` belongs.** The loss may well fall, as the decoder learns. The encoder gets the
+#   gradient of the KL alone. Look at the encoder's gradients once.
+# - **`torch.normal(mu, sigma)`, `.detach()`, `.data`, a detour through NumPy.** Each cuts the path, and not all
+#   of them give an error.
+# - **One** $\varepsilon$ **for the whole batch.** `torch.randn(D)` in place of `torch.randn(B, D)` broadcasts
+#   silently. The mean is right, but all images share the noise, and the batch need not average it out.
+# - **The exponential forgotten or halved.** `mu + log_sigma * eps` runs too. If a network gives `logvar`, the
+#   standard deviation is `(0.5 * logvar).exp()`.
+# - **A baseline from the same draw.** The gradient is biased, in our example towards zero, and the program
+#   gives no sign of it.
+#
 # ## Symbols and code
 #
 # | symbol | code | shape |
 # |---|---|---|
-# | q(z given x), μ, log σ | `q = vae.posterior(x)`, `q.mu`, `q.log_sigma` | `(B, D)` |
-# | ε ~ N(0, I) | `eps = torch.randn(..., generator=generator)` | `(B, D)` or `(K, B, D)` |
-# | z = T(x, ε) = μ + σ ⊙ ε | `z = mu + sigma * eps`, `q.rsample(generator=generator)` | as `eps` |
-# | ∇ log q | `score(z, mu, sigma)` | `(2, K)` |
-# | f(z) ∇ log q | `score_function(f, eps, mu, sigma)` | `(2, K)` |
-# | f′(z), f′(z) ε | `pathwise(df_dz, eps, mu, sigma)`, or autograd through `rsample` | `(2, K)` |
-# | b* = E[f s²]/E[s²] | `(f * s**2).mean() / (s**2).mean()` | scalar |
+# | $\enc{\mu}$, $\log\sig{\sigma}$ | `q = vae.posterior(x)`, `q.mu`, `q.log_sigma` | `(B, D)` |
+# | $\code{z}=T_\phi(x,\eps{\varepsilon})=\enc{\mu}+\sig{\sigma}\odot\eps{\varepsilon}$ | `mu + sigma * eps`, `q.rsample((K,), generator)` | `(K, B, D)` |
+# | $f'(z)$, $f'(z)\,\sigma\varepsilon$ | `gradient("pathwise", f, mu, log_sigma, eps)` | `(2, K, D)` |
+# | $(f(z)-b)\,\nabla_\phi\log q_\phi(z)$ | `gradient("score function", f, mu, log_sigma, eps, b)` | `(2, K, D)` |
+# | $b^*=\mathbb E[fs^2]/\mathbb E[s^2]$ | `optimal_baseline(f_z, score)` | scalar |
 #
-# Back to the [map](00_start_here.ipynb#The-map); on to [lesson 6](06_the_vae.ipynb), where all of it is put
-# together.
+# [The map](00_start_here.ipynb#The-map).
+
+# %% [markdown]
+# ## References
+#
+# - Williams, *Simple statistical gradient-following algorithms for connectionist reinforcement learning*, 1992:
+#   REINFORCE and its baseline.
+# - Kingma and Welling, *Auto-encoding variational Bayes*, 2014: the VAE and the reparameterisation trick.
+# - Rezende, Mohamed and Wierstra, *Stochastic backpropagation and approximate inference in deep generative
+#   models*, 2014: the same idea, found independently.
+# - Mohamed, Rosca, Figurnov and Mnih, *Monte Carlo gradient estimation in machine learning*, 2020: a survey
+#   with the history, a third way, and where each one wins.
+# - Kool, van Hoof and Welling, *Buy 4 REINFORCE samples, get a baseline for free!*, 2019: the mean of the other
+#   draws.
+# - Figurnov, Mohamed and Mnih, *Implicit reparameterization gradients*, 2018: gamma, beta and others.

@@ -15,7 +15,7 @@ LESSONS = [
     # lesson 4
     "04_the_elbo",
     # lesson 5
-    # "05_reparameterisation",
+    "05_reparameterisation",
     # lesson 6
     # "06_the_vae",
     # lesson 7
