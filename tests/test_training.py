@@ -15,7 +15,7 @@ from small_runs import CASES, images, interrupt_at, small, the_case, with_layer
 
 from vaelib import checkpoint, faces, models, run
 from vaelib.bounds import elbo
-from vaelib.schedules import constant, cosine_decay
+from vaelib.schedules import cosine_decay
 from vaelib.training import (
     EarlyStopping,
     choose_device,
@@ -45,7 +45,7 @@ def test_fit_is_the_loop_written_out(case):
     elbos = [r - k for r, k in zip(history.reconstruction, history.kl, strict=True)]
     assert history.elbo == pytest.approx(elbos, rel=1e-12)
     assert history.steps == 15 and len(history.beta) == len(history.seconds) == 3
-    beta = loop["beta"] if callable(loop["beta"]) else lambda step: constant(step, loop["beta"])
+    beta = loop["beta"] if callable(loop["beta"]) else lambda step: loop["beta"]
     assert history.beta == [beta(step) for step in (4, 9, 14)]
     assert all(s > 0 for s in history.seconds) and not history.interrupted
 
@@ -139,7 +139,7 @@ def test_beta_zero_is_an_autoencoder_and_large_beta_collapses():
 def test_a_constant_schedule_is_the_number():
     x, one, other = images(), small(), small()
     fit(one, x, 2, 8, lr=3e-3, beta=0.7, progress=False)
-    fit(other, x, 2, 8, lr=lambda step: 3e-3, beta=lambda step: constant(step, 0.7), progress=False)
+    fit(other, x, 2, 8, lr=lambda step: 3e-3, beta=lambda step: 0.7, progress=False)
     assert equal_weights(one, other)
 
 
