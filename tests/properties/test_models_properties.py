@@ -1,5 +1,6 @@
 """Models of every size, made, used, evaluated, trained, saved and loaded; wrong inputs refused."""
 
+import json
 import math
 import tempfile
 from pathlib import Path
@@ -205,20 +206,21 @@ def test_factor_alignment(given, f, seed):
 
 
 @about("checkpoint.save", "checkpoint.load_vae", "checkpoint.write", "checkpoint.read")
-@about("checkpoint.load_weights", "checkpoint.write_json", "checkpoint.CheckpointError")
+@about("checkpoint.load_weights", "checkpoint.write_bytes", "checkpoint.unfinished")
+@about("checkpoint.CheckpointError")
 @few(10)
 @given(
     vaes(), st.dictionaries(st.text(max_size=5), st.integers() | st.text(max_size=5), max_size=2)
 )
 def test_what_is_saved_is_loaded(given, info):
     vae, _ = given
-    info = {k: v for k, v in info.items() if k not in ("config", "vae", "path", "half")}
+    info = {k: v for k, v in info.items() if k not in ("config", "vae", "path")}
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "größer ✓", "vae.safetensors")
         checkpoint.save(path, vae, **info)
         again = checkpoint.load_vae(path)
         tensors_read, info_read = checkpoint.read(path)
-        checkpoint.write_json(path.with_suffix(".json"), info)
+        checkpoint.write_bytes(path.with_suffix(".json"), json.dumps(info).encode())
         assert {p.name for p in path.parent.iterdir()} == {path.name, "vae.json"}
     assert equal_weights(again, vae) and again.config == vae.config
     assert info_read == {"config": vae.config, **info}
