@@ -33,7 +33,7 @@ def measure(seed: int) -> dict[str, float]:
     x = exact.LinearGaussian(W, b, sigma_x=0.5).sample(1000, generator)[1]
     best = exact.LinearGaussian.fit(x, latent_dim=2).log_px(x).mean()
     options = {"latent_dim": 2, "hidden": (), "sigma_x": 1.0, "learn_sigma_x": True}
-    vae = models.dense((5,), seed=seed, **options)
+    vae = models.dense((5,), seed=seed, **options).double()
     fit(vae, x, epochs=STEPS, batch_size=1000, lr=learning_rate, progress=False)
     with torch.no_grad():
         top = vae.decoder.body[0]

@@ -65,8 +65,9 @@ plots.image_grid(torch.stack([x, x_hat]), row_labels=("$x$", r"$\hat x$"))
 #
 # A lesson begins with a question and with something to move. Then it asks you to **predict**: commit to an
 # answer before you see the result. A wrong guess is no loss: people remember an answer better after a failed
-# attempt to find it (Kornell, Hays and Bjork, 2009). Then come the derivation, the code in the same letters, and a check. A line that begins with ✓ says what was
-# checked; unfold its cell to see how. Paragraphs under *Aside* can be skipped.
+# attempt to find it (Kornell, Hays and Bjork, 2009). Then come the derivation, the code in the same letters, and
+# a check. A line that begins with ✓ says what was checked; unfold its cell to see how. Paragraphs under *Aside*
+# can be skipped.
 #
 # Run the cells in order, from top to bottom. Change what you like. To keep the original, work on a copy
 # (menu *File*, *Save Notebook As*).
