@@ -5,7 +5,7 @@
 On the 8 × 8 digits, binarised again for each batch, the probability of pixel i depends on z alone
 ("z"), or also on the pixels before it, through a linear map ("z and pixels, linear") or through a
 small network for each pixel ("z and pixels, network"). "pixels, network" is the last one without z.
-β is 1 throughout, or rises from 0 to 1 over the first half of the steps ("annealed"): that a code
+β is 1 throughout, or, for the network, rises from 0 to 1 over the first half of the steps ("annealed"): that a code
 brings nothing is then no accident of the start. A seed draws the first weights, the batches and the
 noise. The first seed trains three times as long as well, with the strongest decoder. Takes about
 five minutes on one core; writes strong_decoder.json.
@@ -35,9 +35,7 @@ class Decoder(nn.Module):
     def __init__(self, kind: str) -> None:
         super().__init__()
         self.kind = kind
-        self.from_z = nn.Sequential(
-            nn.Linear(LATENT, HIDDEN), nn.SiLU(), nn.Linear(HIDDEN, PIXELS)
-        )
+        self.from_z = nn.Sequential(nn.Linear(LATENT, HIDDEN), nn.SiLU(), nn.Linear(HIDDEN, PIXELS))
         units = UNITS if kind.endswith("network") else 1
         self.into = nn.Parameter(0.1 * torch.randn(PIXELS, units, PIXELS))
         self.bias = nn.Parameter(torch.zeros(PIXELS, units))
@@ -118,7 +116,7 @@ def main() -> None:
     }
     for kind in KINDS:
         for name, warm_up in (("runs", 0), ("annealed", STEPS // 2)):
-            if kind == "pixels, network" and name == "annealed":
+            if name == "annealed" and kind != "z and pixels, network":
                 continue
             study[name][kind] = []
             for seed in given.seeds:
