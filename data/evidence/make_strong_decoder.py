@@ -5,10 +5,10 @@
 On the 8 × 8 digits, binarised again for each batch, the probability of pixel i depends on z alone
 ("z"), or also on the pixels before it, through a linear map ("z and pixels, linear") or through a
 small network for each pixel ("z and pixels, network"). "pixels, network" is the last one without z.
-β is 1 throughout, or, for the network, rises from 0 to 1 over the first half of the steps ("annealed"): that a code
-brings nothing is then no accident of the start. A seed draws the first weights, the batches and the
-noise. The first seed trains three times as long as well, with the strongest decoder. Takes about
-five minutes on one core; writes strong_decoder.json.
+β is 1 throughout; for the network it is also raised from 0 to 1 over the first half of the steps
+("annealed"): if its code brings nothing then either, that is no accident of the start. A seed draws
+the first weights, the batches and the noise. The first seed trains three times as long as well,
+with the network. Takes about four minutes on one core; writes strong_decoder.json.
 """
 
 import argparse
