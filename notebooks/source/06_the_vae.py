@@ -348,8 +348,8 @@ for kind in ("test", "training"):
     print(f"20 {kind} faces, five models: ELBO {gap:.1f} ± {spread:.1f} nats below log p(x)")
 
 # %% [markdown]
-# A few nats are missing, on the faces of the training as well as on new ones. So this is not the generalisation
-# gap of lesson 4. It is made of the other two, shape and amortisation.
+# A few nats are missing, and most of them on the training faces too. So the larger part is not the generalisation
+# gap of lesson 4, but the other two, shape and amortisation.
 
 # %% [markdown] slide="Practical implementation"
 # ## What does the noise decide?
