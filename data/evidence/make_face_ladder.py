@@ -4,7 +4,7 @@
 
 The models are those of make_face_noise.py with σ_x learned. log p(x) is an integral over two
 dimensions: 80 × 80 Gauss-Hermite nodes around q(z|x), for a Gaussian three times as wide as q.
-Takes about a minute and a half on one core; writes face_ladder.json.
+Takes about a minute on one core; writes face_ladder.json.
 """
 
 import argparse
@@ -18,7 +18,7 @@ from make_face_noise import STEPS, faces, train
 
 from vaelib import evaluation, models
 
-FACES = 20
+FACES = 10
 WIDTH = 3.0  # in σ of q
 REPEATS = 50  # draws of each bound for each face, as one draw is noisy
 SAMPLES = (5, 50)
