@@ -758,7 +758,7 @@ for title, key in (("gain in nats", "elbo"), ("dimensions saved", "active")):
     both = zip(pairs["β = 1"], pairs["annealed"], strict=True)
     print(f"{title}, seed by seed:", ", ".join(f"{b[key] - a[key]:.2g}" for a, b in both))
 
-# %% tags=["spoiler"] alt="Two panels over the epochs. KL: annealed, it shoots up and comes down, and stays above the one with beta = 1. ELBO: with annealing it is worse during the warm-up, then a little above the other."
+# %% tags=["spoiler"] alt="Two panels over the epochs, each with a line for beta = 1 and one for annealing. KL: annealed, it starts high, comes down and rises again, and stays above the other. ELBO: the two run together at first; at the end the annealed one is a little above."
 panels = {}
 for title, key in (("KL (nats)", "training kl"), ("ELBO (nats)", "training elbo")):
     lines = {name: mean_curve(runs, key) for name, runs in pairs.items()}
