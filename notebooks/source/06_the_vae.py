@@ -67,9 +67,9 @@ BOXES = r"""3.1 2.9 4.1 enc;encoder;4  q = vae.posterior(x_m)
 9.9 2.9 4.1 dec;decoder;6  p_x = vae.likelihood(z)
 2.7 0.8 0.15 gap;$\mathrm{KL}(q_\phi(z \mid x)\,\|\,p(z))$;7  kl = kl_to_standard_normal(q.mu, q.log_sigma)
 11.55 0.8 0.15 dec;$\log p_\theta(x \mid z)$;7  log_px_z = p_x.log_prob(x_m)
-7.75 0.8 0.15 ;$L = \log p_\theta(x \mid z) - \mathrm{KL}$;7  loss = -(log_px_z - kl).mean()"""
+7.6 0.8 -0.35 ;$L = \log p_\theta(x \mid z) - \mathrm{KL}$;7  loss = -(log_px_z - kl).mean()"""
 ARROWS = """1.8 2.9 2.3 2.9|3.9 3.0 4.75 3.5|3.9 2.8 4.75 2.3|5.45 3.5 5.9 3.1|5.45 2.4 5.9 2.75|7.1 3.9 7.1 3.3
-8.25 2.9 9.1 2.9|10.7 2.9 11.35 2.9|4.9 1.85 3.6 1.3|12.2 1.95 11.7 1.35|4.2 0.8 6.15 0.8|10.55 0.8 9.35 0.8"""
+8.25 2.9 9.1 2.9|10.7 2.9 11.35 2.9|4.9 1.85 3.6 1.3|12.2 1.95 11.7 1.35|4.2 0.8 6.0 0.8|10.55 0.8 9.2 0.8"""
 
 
 # %% tags=["aside"] title="the code of the drawing, second part"
@@ -83,7 +83,7 @@ def draw_faces(ax, x, x_hat, look):
 
 def draw_vae(x, x_hat, boxes, arrows):
     """A face on its way through the VAE; boxes and arrows as text, a line or | for each."""
-    figure, look = plots.AltFigure(size=(13.2, 5.6)), {"ha": "center", "va": "center"}
+    figure, look = plots.AltFigure(size=(13.2, 5.9)), {"ha": "center", "va": "center"}
     ax = figure.subplots()
     draw_faces(ax, x, x_hat, look)
     for arrow in arrows.replace("\n", "|").split("|"):
@@ -96,7 +96,7 @@ def draw_vae(x, x_hat, boxes, arrows):
         frame = {"boxstyle": "round,pad=0.45", "fc": "w", "ec": edge, "lw": 3}
         ax.text(float(left), float(height), symbols, size=19, color=dark, bbox=frame, **look)
         ax.text(float(left), float(below), code, size=14, family="monospace", **look)
-    ax.set(xlim=(-0.3, 13.5), ylim=(-0.2, 5.2), aspect="auto")
+    ax.set(xlim=(-0.3, 13.5), ylim=(-0.65, 5.2), aspect="auto")
     ax.axis("off")
     return figure
 
