@@ -273,8 +273,13 @@ face_vae = models.dense((32, 32), **options, sigma_x=0.12, learn_sigma_x=True, s
 curves = TrainingCurves()
 curves
 
+
 # %%
-lr = lambda step: schedules.cosine_decay(step, 3000, start=2e-3, hold=0.5)  # noqa: E731
+def lr(step):
+    """The learning rate: constant for half of the training, then down to zero."""
+    return schedules.cosine_decay(step, 3000, start=2e-3, hold=0.5)
+
+
 history = training.fit(face_vae, x, epochs=47, batch_size=64, lr=lr, seed=0, progress=curves)
 
 # %% tags=["spoiler"] alt="Two panels over the epochs. The reconstruction term rises steeply, and more slowly towards the end. The KL falls in the first epochs, then rises, ever more slowly."
@@ -541,7 +546,7 @@ print(f"nearer to the mean than to its likeliest digit: {(to_mean < to_one).floa
 # The convolutional one does as well with half the weights. But its seeds differ much more, each of its steps takes
 # longer, and 1,000 steps are not the end for either. Measure with your data, at equal time.
 
-# %%
+# %% tags=["aside"] title="dense and convolutional, five seeds"
 mnist_study = json.loads(data.shipped("evidence/mnist.json").read_text(encoding="utf-8"))
 for name in ("dense", "conv"):
     elbo = mean_and_spread(mnist_study["networks"][name], "elbo")
@@ -549,8 +554,8 @@ for name in ("dense", "conv"):
     print(f"{name:>5}: {n_weights:7,} weights, ELBO {elbo[0]:.1f} ± {elbo[1]:.1f} nats")
 
 # %% [markdown]
-# To train on all of MNIST, set the switch and run the cell. Twenty epochs take about one to two minutes on two
-# CPU cores, and half a minute on a GPU.
+# To train on all of MNIST, set the switch and run the cell. Twenty epochs take one to two minutes on two CPU
+# cores, and half a minute on a GPU (`benchmarks/README.md`).
 
 # %%
 WHOLE_MNIST = False
