@@ -17,7 +17,7 @@ LESSONS = [
     # lesson 5
     "05_reparameterisation",
     # lesson 6
-    # "06_the_vae",
+    "06_the_vae",
     # lesson 7
     # "07_latent_traversals",
 ]

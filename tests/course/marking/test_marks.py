@@ -13,7 +13,7 @@ from vaelib.check import EXERCISES
 pytestmark = pytest.mark.refuses
 
 
-def one(tmp_path, *cells: str, seed: int = 7, with_lessons: bool = False):
+def one(tmp_path, *cells: str, seed: int = 7, with_lessons: bool = False, own_cells=()):
     """The marks of a notebook with these code cells, by exercise, and its remarks."""
     made = simple("a.ipynb", *cells)
     made.write(tmp_path)
@@ -22,6 +22,8 @@ def one(tmp_path, *cells: str, seed: int = 7, with_lessons: bool = False):
         for number in {int(e.number[0]) for e in EXERCISES.values()}:
             code = [c for c in json.loads(handed_out(number))["cells"] if c["cell_type"] == "code"]
             lessons[number] = [cell["source"] for cell in code]
+    if own_cells:
+        lessons[6] = [*own_cells]
     got = mark("a.ipynb", [("a.ipynb", tmp_path / "a.ipynb")], lessons, seed)
     return {each.name: each for each in got.marks}, got.remarks
 
@@ -63,14 +65,12 @@ def test_vaelibs_own_function_is_no_answer_and_a_call_of_it_is_remarked(tmp_path
 
 
 def test_what_the_lesson_itself_defines_is_no_answer(tmp_path):
-    """Lesson 6 has `gaussian_log_likelihood`, which is exercise 4.1, in full."""
-    code = [c for c in json.loads(handed_out(6))["cells"] if c["cell_type"] == "code"]
-    sources = [cell["source"] for cell in code]
-    assert any(source.startswith("def gaussian_log_likelihood(") for source in sources)
-    marks, _ = one(tmp_path, *sources, with_lessons=True)
-    assert {mark.state for mark in marks.values()} == {"not attempted"}
+    """A lesson that shows an exercise's function in full: that code is not the student's."""
     answer = right(4)["gaussian_log_likelihood"]
-    marks, _ = one(tmp_path, *sources, "import torch", answer, with_lessons=True)
+    shown = ["import torch", answer.replace("squares", "the_squares"), "P = 1024"]
+    marks, _ = one(tmp_path, *shown, own_cells=shown)
+    assert {mark.state for mark in marks.values()} == {"not attempted"}
+    marks, _ = one(tmp_path, *shown, answer, own_cells=shown)
     assert marks["gaussian_log_likelihood"].state == "right"
 
 
