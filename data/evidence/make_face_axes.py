@@ -270,11 +270,11 @@ def main() -> None:
         "from above": (study.from_above, seeds),
         "rotated": (study.rotated, first),
         "upwards, 144 epochs": (lambda seed: study.upwards(seed, LONG), seeds),
-        "from above, then 96 epochs": (study.from_above_and_on, seeds),
+        "from above, then 96 epochs": (study.from_above_and_on, first),
         "rotated, then 48 epochs": (lambda seed: study.rotated_and_on(seed, 1.0), first),
         "rotated, then 48 epochs from 10": (lambda seed: study.rotated_and_on(seed, 10.0), first),
         "upwards": (study.upwards, first),
-        "upwards, two dimensions, 96 epochs": (lambda seed: study.upwards(seed, 2, 2), first),
+        "upwards, two dimensions": (lambda seed: study.upwards(seed, 1, 2), first),
         "equal factors, from above": (equal.from_above, first),
     }
     file = Path(options.file)
