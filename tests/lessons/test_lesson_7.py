@@ -6,6 +6,7 @@ are the lesson's data; and, to train one model of the study again, its training.
 
 import json
 import math
+import re
 from functools import cache
 
 import numpy as np
@@ -115,6 +116,11 @@ def codes(seed=11):
     return mu + sigma * np.random.default_rng(seed).normal(size=mu.shape)
 
 
+@cache
+def log_q_bar():
+    return log_aggregated(codes())
+
+
 def beyond(factors):
     return (np.abs(factors) > 0.8).mean(0) * 100
 
@@ -140,8 +146,8 @@ def test_how_many_faces_are_far_out(printed):
     lines = printed.text("generated = read").splitlines()[1:]
     known, generated = (numbers(line)[-2:] for line in lines)
     assert known == pytest.approx(beyond(faces().train_factors.numpy()), abs=0.51)
-    z = np.random.default_rng(5).normal(size=(8000, 4))
-    assert generated == pytest.approx(beyond(nearest(decoder(z))[0]), abs=1.7)
+    z = np.random.default_rng(5).normal(size=(4000, 4))
+    assert generated == pytest.approx(beyond(nearest(decoder(z))[0]), abs=2)
     assert generated[1] < 5
 
 
@@ -157,7 +163,7 @@ def test_the_kl_of_each_dimension(printed):
 
 def test_the_aggregated_posterior_is_not_the_prior(printed):
     kl, error = printed.numbers("KL of the aggregated posterior")
-    excess = log_aggregated(codes()) - norm.logpdf(codes()).sum(1)
+    excess = log_q_bar() - norm.logpdf(codes()).sum(1)
     assert kl == pytest.approx(excess.mean(), abs=0.08)
     assert error == pytest.approx(excess.std() / 4000**0.5, abs=0.006)
     odds = math.exp(4 * kl)  # "four codes are odds of about 20 to 1"
@@ -181,9 +187,9 @@ def test_the_second_moments_and_what_a_stretch_gains(printed):
 
 
 def test_the_remedies(printed):
-    z, log_q = codes(), log_aggregated(codes())
+    z, log_q = codes(), log_q_bar()
     moments = (posteriors()[0] ** 2 + posteriors()[1] ** 2).mean(0)
-    mixture = GaussianMixture(10, random_state=3, n_init=2).fit(z)
+    mixture = GaussianMixture(10, random_state=3).fit(z)
     wanted = [
         (log_q - norm.logpdf(z).sum(1)).mean(),
         (log_q - multivariate_normal.logpdf(z, np.zeros(4), np.diag(moments))).mean(),
@@ -200,19 +206,19 @@ def test_the_remedies(printed):
 def test_what_the_remedies_draw(printed):
     rng = np.random.default_rng(8)
     moments = (posteriors()[0] ** 2 + posteriors()[1] ** 2).mean(0)
-    from_prior = rng.normal(size=(8000, 4))
-    mixture = GaussianMixture(10, random_state=3, n_init=2).fit(codes())
+    from_prior = rng.normal(size=(4000, 4))
+    mixture = GaussianMixture(10, random_state=3).fit(codes())
     draws = [
         from_prior,
         from_prior * np.sqrt(moments),
-        mixture.sample(8000)[0],
-        np.concatenate([codes(1), codes(2)]),
+        mixture.sample(4000)[0],
+        codes(1),
     ]
     lines = printed.text("ten_gaussians = ").splitlines()[1:]
     known, *found = (numbers(line)[-2:] for line in lines)
     assert known == pytest.approx(beyond(faces().train_factors.numpy()), abs=0.51)
     for shares, z in zip(found, draws, strict=True):
-        assert shares == pytest.approx(beyond(nearest(decoder(z))[0]), abs=2.5)
+        assert shares == pytest.approx(beyond(nearest(decoder(z))[0]), abs=3)
     assert found[2][1] > 3 * found[0][1]
     assert known[0] - found[3][0] > 4  # the codes of real faces give too mild expressions
 
@@ -298,11 +304,11 @@ def test_the_price_of_a_rotation(printed):
         variance = 1 / np.diagonal(precision, axis1=1, axis2=2)
         formula = -0.5 * (np.log(variance).sum(1) - np.linalg.slogdet(covariance)[1]).mean()
         lost = np.zeros(1000)
-        for _ in range(8):
+        for _ in range(6):
             eps = rng.normal(size=mu.shape)
             before, after = mu + sigma * eps, (mu @ turn.T + np.sqrt(variance) * eps) @ turn
             errors = [((decoder(z) - x) ** 2).sum(1) for z in (before, after)]
-            lost += (errors[1] - errors[0]) / (2 * 0.12**2) / 8
+            lost += (errors[1] - errors[0]) / (2 * 0.12**2) / 6
         lost += 0.5 * ((variance - np.log(variance)) - (sigma**2 - np.log(sigma**2))).sum(1)
         wanted[degrees] = (lost.mean(), lost.std() / 1000**0.5, formula)
     elbo, *found = printed.numbers("precise = ")
@@ -351,14 +357,14 @@ def test_how_wide_the_codes_of_the_study_are(printed):
         wanted = mean_and_spread([max(run["second moment"]) for run in study()["runs"][way]])
         wanted += mean_and_spread(100 * column("beyond 0.8", way)[:, 1])
         assert numbers(said)[:2] == pytest.approx(wanted[:2], abs=0.0051)
-        assert numbers(said)[2:] == pytest.approx(wanted[2:], abs=0.51)
+        assert numbers(said)[2:] == pytest.approx(wanted[2:], abs=0.051)
     assert min(max(run["second moment"]) for run in study()["runs"]["from above"]) > 1.9
 
 
 def test_the_lines_of_the_study(printed):
-    said = printed.text("def summary") + printed.text('for name in ("rotated"')
+    said = printed.text("def summary") + printed.text('"rotated, then 48 epochs"')
     lines = dict(line.split(": clean ") for line in said.splitlines())
-    assert len(lines) >= 4
+    assert len(lines) == 7
     for way, line in lines.items():
         clear = column("clearest", way.strip())
         used = in_use(way.strip())
@@ -371,6 +377,40 @@ def test_the_lines_of_the_study(printed):
         assert found[6:] == pytest.approx(wanted[6:], abs=0.051)
 
 
+def test_what_the_lesson_says_of_the_study(printed):
+    above, long, mixed, equal = (
+        column("clearest", way)
+        for way in (
+            "from above",
+            "from above, then 96 epochs",
+            "upwards, 144 epochs",
+            "equal factors, from above",
+        )
+    )
+    assert [len(above), len(mixed)] == [10, 10]
+    assert min(above.min(), long.min(), equal.min()) > 0.95 > 0.85 > mixed.max()
+    assert set(in_use("from above")) == {2}
+    assert set(in_use("upwards, 144 epochs")) == {3, 4}
+    behind = column("ELBO", "upwards, 144 epochs").mean()
+    behind -= column("ELBO", "from above, then 96 epochs").mean()
+    assert 0.5 < behind < 1.5
+    short = [column("ELBO", way).mean() for way in ("from above", "upwards")]
+    assert short[0] < short[1] - 3
+    gains = column("from the prior", "upwards, 144 epochs").min()
+    assert gains > 3 * column("from the prior", "from above, then 96 epochs").max()
+    assert column("clearest", "rotated, then 48 epochs").max() < 0.85
+    counts = []
+    for way in ("from above", "equal factors, from above"):
+        first = []
+        for run in study()["runs"][way]:
+            e, p = (run["awake in epoch"][d] for d in np.argmax(run["Spearman"], 0))
+            first.append(np.sign(p - e))
+        counts += [first.count(-1), first.count(1), first.count(0)]
+    said = printed.text("def first_awake").splitlines()
+    assert sum(([*map(int, re.findall(r": (\d+)", line))] for line in said), []) == counts
+    assert counts[0] + counts[1] + counts[3] + counts[4] == 14
+
+
 def test_the_shipped_model_is_seed_0_of_the_study():
     """What the study measures of it, again."""
     run = study()["runs"]["from above"][0]
@@ -380,14 +420,14 @@ def test_the_shipped_model_is_seed_0_of_the_study():
     assert run["KL"] == pytest.approx(kl, rel=0.05, abs=0.002)
     moments = (posteriors()[0] ** 2 + posteriors()[1] ** 2).mean(0)
     assert run["second moment"] == pytest.approx(moments, abs=0.006)
-    excess = log_aggregated(codes()) - norm.logpdf(codes()).sum(1)
+    excess = log_q_bar() - norm.logpdf(codes()).sum(1)
     assert run["from the prior"] == pytest.approx(excess.mean(), abs=0.1)
     rho = [[abs(spearmanr(m, f).statistic) for f in factors.T] for m in mu.T]
     assert np.array(run["Spearman"]) == pytest.approx(np.array(rho), abs=0.04)
     said = [[information(m, f) for f in factors.T] for m in z.T]
     assert np.array(run["information"]) == pytest.approx(np.array(said), abs=0.05)
-    shares = beyond(nearest(decoder(np.random.default_rng(5).normal(size=(8000, 4))))[0])
-    assert 100 * np.array(run["beyond 0.8"]) == pytest.approx(shares, abs=1.7)
+    shares = beyond(nearest(decoder(np.random.default_rng(5).normal(size=(4000, 4))))[0])
+    assert 100 * np.array(run["beyond 0.8"]) == pytest.approx(shares, abs=2)
 
 
 def test_one_seed_of_the_study_again():
