@@ -362,9 +362,9 @@ def test_how_wide_the_codes_of_the_study_are(printed):
 
 
 def test_the_lines_of_the_study(printed):
-    said = printed.text("def summary") + printed.text('"rotated, then 48 epochs"')
+    said = printed.text("def summary") + printed.text("others = ")
     lines = dict(line.split(": clean ") for line in said.splitlines())
-    assert len(lines) == 7
+    assert len(lines) == 9
     for way, line in lines.items():
         clear = column("clearest", way.strip())
         used = in_use(way.strip())
@@ -398,7 +398,9 @@ def test_what_the_lesson_says_of_the_study(printed):
     assert short[0] < short[1] - 3
     gains = column("from the prior", "upwards, 144 epochs").min()
     assert gains > 3 * column("from the prior", "from above, then 96 epochs").max()
-    assert column("clearest", "rotated, then 48 epochs").max() < 0.85
+    for way in ("rotated", "rotated, then 48 epochs", "rotated, then 48 epochs from 10"):
+        assert column("clearest", way).max() < 0.85
+    assert sum(column("clearest", "upwards, two dimensions") > 0.95) == 1
     counts = []
     for way in ("from above", "equal factors, from above"):
         first = []
