@@ -190,8 +190,11 @@ print(f"KL of the aggregated posterior from the prior: {excess.mean():.2f} ± {p
 # $c\sig{\sigma_d}$, and the decoder first divides by $c$. Their linear layers can do that. Each picture is
 # reconstructed as before. Of the ELBO, only the KL changes, and the derivative of its mean is
 #
-# $$\frac{d}{dc}\;\frac1N\sum_n\tfrac12\big(c^2(\enc{\mu_{nd}^2} + \sig{\sigma_{nd}^2}) - 1 - \log c^2\sig{\sigma_{nd}^2}\big)\Big|_{c=1}
-# = m_d - 1, \qquad m_d = \frac1N\sum_n(\enc{\mu_{nd}^2} + \sig{\sigma_{nd}^2}) .$$
+# $$\begin{aligned}
+# \frac{d}{dc}\;\frac1N\sum_n\tfrac12\big(c^2(\enc{\mu_{nd}^2} + \sig{\sigma_{nd}^2}) - 1
+# - \log c^2\sig{\sigma_{nd}^2}\big)\Big|_{c=1} &= m_d - 1, \\
+# m_d &= \frac1N\sum_n(\enc{\mu_{nd}^2} + \sig{\sigma_{nd}^2}) .
+# \end{aligned}$$
 #
 # At a maximum of the ELBO it must be zero. So **at an optimum, the aggregated posterior has second moment 1 in
 # each dimension**, like the prior. If it has not, stretching by $c = 1/\sqrt{m_d}$ gains $\tfrac12(m_d - 1 - \log
@@ -295,7 +298,7 @@ check.manifold_grid(manifold_grid)
 # %% [markdown]
 # Solved or not, the lesson goes on, with PyTorch's $\Phi^{-1}$.
 
-# %% alt="A square of eleven by eleven decoded digits that change gradually from one to the next: ones in one corner, zeros in another, nines, sevens and fours along one side, threes, fives and eights in the middle."
+# %% alt="A square of eleven by eleven decoded digits that change gradually from one to the next: ones along the left edge, twos along the top, zeros in the top right corner, sevens, nines and fours along the bottom, threes, eights, fives and sixes between them."
 digits = data.load("mnist_sample")
 flat = load_vae(data.shipped("mnist_2d.safetensors")).requires_grad_(False)
 quantiles = torch.special.ndtri((torch.arange(11) + 0.5) / 11)
