@@ -189,23 +189,9 @@ def test_curves_grow_while_a_model_trains(small_notebook):
     expect(status).to_contain_text("Epoch 3: ")
 
 
-# What the lesson's training gives takes longer than all the rest: nbval looks at that.
-SHORTER = {
-    "fit_faces(vae, faces.train, seed=0, progress=curves)": """\
-fit_faces(vae, faces.train, seed=0, epochs=2, progress=curves)
-from vaelib import checkpoint
-trained = checkpoint.load_vae(data.shipped("faces_vae.safetensors"))
-vae.load_state_dict(trained.state_dict())""",
-    "fit_faces(mixed, faces.train, seed=0, epochs=32,": "fit_faces(mixed, faces.train, epochs=3,",
-}
-
-
 def test_lesson_7_runs_and_its_explorer_moves(jupyterlab, lab_tab):
     page = lab_tab
     lesson = nbformat.read(jupyterlab.root / "07_latent_traversals.ipynb", as_version=4)
-    for long, short in SHORTER.items():
-        (cell,) = [cell for cell in lesson.cells if long in cell.source]
-        cell.source = cell.source.replace(long, short)
     notebook = Notebook(jupyterlab, page, "lesson_7", lesson)
     notebook.run_all(300)  # a cell that fails would stop the run
     slider = notebook.scroll_to(".vaelib-explorer input[type=range]")

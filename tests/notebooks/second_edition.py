@@ -19,5 +19,5 @@ LESSONS = [
     # lesson 6
     "06_the_vae",
     # lesson 7
-    # "07_latent_traversals",
+    "07_latent_traversals",
 ]
