@@ -19,6 +19,7 @@ FIGURES = {
     ),
     "manifold": lambda: plots.manifold(RANDOM.random((3, 3, 8, 8)), [-1.0, 0.0, 1.0], ("z₁", "z₂")),
     "curves": lambda: plots.curves({"KL (nats)": {"a": [1, 2], "b": [3, 4]}}),
+    "ladder": lambda: plots.ladder({"ELBO": -2.0, "IW-5": -1.5}),
     "table": lambda: plots.table([[0.1, 0.9]], ["z₁"], ["expression", "pose"]),
     "scatter": lambda: plots.scatter(
         RANDOM.normal(size=(9, 2)), {"pose": np.arange(9)}, ("z₁", "z₂")

@@ -202,6 +202,21 @@ def curves(
 
 
 @rc_context(STYLE)
+def ladder(bounds: Mapping[str, float]) -> AltFigure:
+    """Bounds of log p(x) in nats, one rung for each from the bottom."""
+    values = _array("bounds", [float(value) for value in bounds.values()], 1)
+    if not np.isfinite(values).all():
+        raise ValueError(f"the bounds are {dict(bounds)}; expected finite numbers")
+    figure, (ax,) = _axes((9.0, 0.7 * len(values) + 1.2), xlabel="nats per picture")
+    ax.plot(values, range(len(values)), "o-", color=COLOURS[0], markersize=10)
+    for i, value in enumerate(values):
+        ax.annotate(f"{value:.1f}", (value, i), (0, 9), textcoords="offset points", ha="center")
+    ax.set_yticks(range(len(values)), [*bounds])
+    ax.set(ylim=(-0.5, len(values) - 0.3), xmargin=0.12)
+    return figure
+
+
+@rc_context(STYLE)
 def table(
     values: Any,
     row_labels: Names = None,

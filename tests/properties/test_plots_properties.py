@@ -76,6 +76,19 @@ def test_curves(data, n_panels, lines, n, own_places):
     refused(lambda: plots.curves({"p": {"line": [0.0] * n}}, x=[0.0] * (n + 1)), "line")
 
 
+@about("plots.ladder")
+@few(2)
+@given(st.dictionaries(st.sampled_from("abcdefghij"), locations, min_size=1))
+def test_ladder(values):
+    shown(plots.ladder(values))
+    shown(plots.ladder({name: np.float64(v) for name, v in values.items()}))
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+def test_rungs_that_have_no_place_are_refused(bad):
+    refused(lambda: plots.ladder({"IW-5": 1.0, "ELBO": bad}), "ELBO")
+
+
 @about("plots.table")
 @few(2)
 @given(st.data(), st.integers(1, 5), st.integers(1, 5))
@@ -126,6 +139,7 @@ EMPTY = {
     "manifold": lambda e: plots.manifold(np.zeros((0, 0, 3, 3)), e, ("", "")),
     "no panels": lambda e: plots.curves({}),
     "no values": lambda e: plots.curves({"p": {"line": e}}),
+    "ladder": lambda e: plots.ladder({}),
     "table": lambda e: plots.table(np.zeros((0, 2)), [], ["a", "b"]),
     "scatter": lambda e: plots.scatter(np.zeros((0, 2)), {"f": e}, ("", "")),
     "no factors": lambda e: plots.scatter(np.zeros((1, 2)), {}, ("", "")),
