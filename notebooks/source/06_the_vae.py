@@ -308,8 +308,8 @@ print(f"learned σ_x: {sigma_x:.2f}; error of a pixel at z = μ: {error:.2f}")
 # ## How good is it? The ladder
 #
 # How far is the ELBO below $\log p(x)$? Lesson 3 has a ladder of bounds, $L_1 \le L_5 \le L_{50} \le \dots \le
-# \log p(x)$. And with two latent dimensions we can compute the top itself, an integral over the plane. Almost all
-# of it comes from around $\enc{q}$, so we take a grid of codes out to ten $\sig{\sigma}$ on each side.
+# \log p(x)$. And with two latent dimensions we can compute the top itself, an integral over the plane. We take a
+# grid of codes around $\enc{q}$, out to ten $\sig{\sigma}$ on each side; what lies outside could only add.
 
 
 # %%
