@@ -62,7 +62,7 @@ plots.image_grid(rows.clamp(0, 1), row_labels=[r"$\hat x$", "noise 0.12", "noise
 # %% [markdown]
 # The middle row is what this model calls its samples. The data have no such grain: $\sigma_x = 0.12$ was chosen to
 # make codes expensive, which is $\beta$ in disguise (lesson 6). The lower row has the noise that fits. From here on
-# we look at means, as papers usually do. Are at least *they* distributed like the data?
+# we look at means, as papers usually do. Are at least *they* like the data?
 
 # %% [markdown] slide="Generating data from the VAE"
 # ## Does the model match the data?
@@ -114,7 +114,7 @@ for f, name in enumerate(known.factor_names):
 plots.curves(panels, x=middle, xlabel="from $-1$ to $1$", share="y")
 
 # %% [markdown]
-# Three faces in a hundred instead of twenty. Each of them looks fine, and yet $p_\theta$ is not $p_\text{data}$.
+# Three faces in a hundred instead of twenty. Each of the ten above looks fine, and yet $p_\theta$ is not $p_\text{data}$.
 # Where is the mistake? The decoder has learned to draw turned heads. But their codes are far out, and the prior
 # seldom goes there. Here are the codes of the training faces, next to draws from the prior.
 
@@ -747,7 +747,7 @@ for name, pictures in half.items():
 # %% [markdown]
 # ## Your own pictures
 #
-# All this works with a folder of your own photographs. The next cell makes one in a temporary place: 400 faces in warm
+# You can train on a folder of your own photographs. The next cell makes one in a temporary place: 400 faces in warm
 # and cold light.
 
 # %%

@@ -125,10 +125,6 @@ def beyond(factors):
     return (np.abs(factors) > 0.8).mean(0) * 100
 
 
-def test_the_checks_of_the_exercises_are_silent_when_unsolved(printed):
-    assert [text for source, text in printed if source.startswith("check.")]
-
-
 def test_the_noise_and_the_error(printed):
     noise, error = printed.numbers("the model's noise")
     squares = (decoder(codes()) - faces().train.numpy().reshape(4000, -1)) ** 2
