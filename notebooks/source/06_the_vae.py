@@ -23,14 +23,16 @@ plots.image_grid(faces.train[:20].reshape(2, 10, 32, 32))
 # %% [markdown]
 # ## One look
 #
-# Here is a VAE that has been trained already. Choose a face: the encoder sets the sliders to its code. Move a
-# slider: the decoder draws.
+# Here is a trained VAE, with the code of one face. Choose another face: the encoder sets the
+# sliders to its code. Move a slider: the decoder draws.
 #
 # Which sliders can you move without changing the picture? How many nats stand next to them?
 
 # %%
 trained = load_vae(data.shipped("faces_vae.safetensors"))
-LatentExplorer(trained, faces)
+explorer = LatentExplorer(trained, faces)
+explorer.image_index = 0
+explorer
 
 # %% [markdown]
 # After this lesson you can
