@@ -443,3 +443,18 @@ def test_large_steps_are_tried_with_each_number(monkeypatch, four):
     vae.decoder.register_forward_hook(lambda *_: seen.add(torch.get_num_threads()))
     fit(vae, images(), 6, 8, progress=False, device="cpu")
     assert seen == {1, 2, 4} and torch.get_num_threads() == 4
+
+
+def test_onednn_is_taken_only_where_it_rounds_nothing(monkeypatch):
+    before = torch.get_float32_matmul_precision()
+    try:
+        engine.use_onednn()
+        x = torch.randn(100, 300, generator=torch.Generator().manual_seed(0))
+        exact = x.double() @ x.double().T
+        torch.testing.assert_close((x @ x.T).double(), exact, rtol=0, atol=1e-3)  # bfloat16: 0.1
+        torch.set_float32_matmul_precision(before)
+        monkeypatch.setattr(torch, "equal", lambda *_: False)  # as on a processor that rounds
+        engine.use_onednn()
+        assert torch.get_float32_matmul_precision() == before
+    finally:
+        torch.set_float32_matmul_precision(before)
