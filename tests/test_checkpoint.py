@@ -272,9 +272,7 @@ def test_weights_that_do_not_fit_the_config(kept):
 
 
 def test_missing(tmp_path):
-    with pytest.raises(
-        CheckpointError, match=r"gone\.safetensors is no whole checkpoint \(No such file"
-    ):
+    with pytest.raises(CheckpointError, match=r"no checkpoint .*gone\.safetensors"):
         load_vae(tmp_path / "gone.safetensors")
     with pytest.raises(CheckpointError, match=re.escape(str(tmp_path / checkpoint.NAME))):
         load_vae(tmp_path)  # a folder without one

@@ -24,7 +24,7 @@ FLOORS = [
 ]
 CHAIN = ("distributions", "divergences", "bounds", "models", "training")
 LONGEST = 60
-PACKAGE = 3927  # the aim is 3,600 with all that the second edition adds
+PACKAGE = 3929  # the aim is 3,600 with all that the second edition adds
 
 
 def modules() -> dict[str, Path]:

@@ -122,6 +122,8 @@ def _checksum(tensors: dict[str, Tensor], text: str) -> str:
 def read(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """The tensors and the JSON of a file or of a run's folder. Raises CheckpointError."""
     path = file_of_run(path)
+    if not path.is_file():
+        raise CheckpointError(f"there is no checkpoint {path}; `vaelib train --out` makes one")
     try:
         with safetensors.safe_open(path, "pt") as file:
             header = file.metadata() or {}
