@@ -3,7 +3,7 @@
 #
 # **You have all the pieces. Do they make a program that learns faces?** A divergence prices a code (lesson 1), a
 # model has codes (2), a bound on $\log p(x)$ has two terms (3, 4), and a gradient goes through a random draw (5).
-# Here you put them together, and at the end draw faces that nobody has drawn. On the way we ask: **how do we know
+# Here you put them together, and at the end draw new faces. On the way we ask: **how do we know
 # that the program does what the formula says?**
 
 # %%
@@ -443,7 +443,7 @@ with torch.no_grad():
 plots.image_grid(torch.stack([x_digits[:10], *rows]), row_labels=["$x$", *names.values()])
 
 # %% [markdown]
-# And digits that nobody wrote: codes from the prior, decoded.
+# And new digits: codes from the prior, decoded.
 
 # %% alt="Three rows of ten generated digits, one for each model. Most can be read, some are between two digits; the strokes are soft."
 generator = torch.Generator().manual_seed(6)
@@ -700,7 +700,7 @@ for sigma_x in ("0.5", "1.0", "1.3"):
 #
 # $$\dec{p_\theta(x \mid z)} = \prod_i \dec{p_\theta(x_i \mid x_1, \dots, x_{i-1}, z)} .$$
 #
-# Such a decoder can draw a digit without any code. If it can represent the distribution of the data without
+# Such a decoder can draw a digit without a code. If it can represent the distribution of the data without
 # $\code{z}$, the bound has no reason to pay for one. A script compares three decoders on 8 × 8 digits, and the
 # strongest one without $\code{z}$ (`data/evidence/make_strong_decoder.py`).
 
@@ -850,8 +850,8 @@ new_faces = face_vae.sample(20, torch.Generator().manual_seed(1), mean=True)
 plots.image_grid(new_faces.reshape(2, 10, 32, 32).clamp(0, 1))
 
 # %% [markdown]
-# None of them was copied: each comes from a random code. They smile, frown and turn. But do they turn as far, and
-# as often, as the faces of the training set? **Does $p_\theta$ match the distribution of the data? And which
+# Each of them comes from a random code. They smile, frown and turn. But do they turn as far, and as often, as the
+# faces of the training set? **Does $p_\theta$ match the distribution of the data? And which
 # direction of the code is the smile?** [Lesson 7](07_latent_traversals.ipynb) measures it.
 
 # %% [markdown]
