@@ -338,7 +338,7 @@ print(f"of {log_px / 1000:.1f} thousand nats, the ELBO misses {-heights['ELBO']:
 plots.ladder({**heights, r"$\log p(x)$": 0.0})
 
 # %% [markdown]
-# The axis counts from $\log p(x)$. This is one model. A script has trained five
+# The axis counts from $\log p(x)$. This is one model. A script has trained ten
 # (`data/evidence/make_face_ladder.py`) and integrated in another way. It also looked at training faces.
 
 
@@ -352,11 +352,11 @@ def mean_and_spread(runs, name):
 ladder_study = json.loads(data.shipped("evidence/face_ladder.json").read_text(encoding="utf-8"))
 for kind in ("test", "training"):
     gap, spread = mean_and_spread(ladder_study[kind], "ELBO")
-    print(f"10 {kind} faces, five models: ELBO {gap:.1f} ± {spread:.1f} nats below log p(x)")
+    print(f"10 {kind} faces, ten models: ELBO {gap:.1f} ± {spread:.1f} nats below log p(x)")
 
 # %% [markdown]
-# A few nats are missing, and most of them on the training faces too. So the larger part is not the generalisation
-# gap of lesson 4, but the other two, shape and amortisation.
+# On training faces about four nats are missing. That much is due to the shape of $\enc{q}$ and to amortisation. On new
+# faces some three nats come on top, with a large spread: the generalisation gap of lesson 4.
 
 # %% [markdown] slide="Practical implementation"
 # ## What does the noise decide?

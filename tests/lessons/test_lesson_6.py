@@ -88,7 +88,7 @@ def test_the_ladder(printed):
     assert missed == pytest.approx(evidence("face_ladder")["test"][0]["ELBO"], abs=0.7)
 
 
-def test_the_ladder_over_five_seeds(printed):
+def test_the_ladder_over_ten_seeds(printed):
     for line, kind in zip(
         printed.text("ladder_study[kind]").splitlines(), ("test", "training"), strict=True
     ):
