@@ -65,7 +65,7 @@ def restrict(places: dict[Path, int], version: int) -> None:
                 at = os.open(path, os.O_PATH | os.O_CLOEXEC)
             except OSError:
                 continue
-            allowed = access & handled & (-1 if path.is_dir() else OF_A_FILE)
+            allowed = access & handled & (-1 if os.path.isdir(path) else OF_A_FILE)
             try:
                 call("syscall", ADD_RULE, ruleset, 1, struct.pack("=Qi", allowed, at), 0)
             finally:

@@ -18,7 +18,7 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -246,9 +246,9 @@ def _landlock(scratch: Path, readable: list[Path]) -> str:
         raise OSError(errno.ENOSYS, "this kernel has no Landlock")
     # The references of the checks, of every `vaelib` that Python could find.
     found = [Path(os.path.realpath(Path(entry, "vaelib", "check"))) for entry in sys.path]
-    hidden = [path for path in dict.fromkeys(found) if path.is_dir()]
+    hidden = [path for path in dict.fromkeys(found) if os.path.isdir(path)]
     places: dict[Path, int] = {}
-    for path in (*map(Path, _system()), *readable):
+    for path in (*map(Path, libraries()), *readable):
         places |= visible(Path(os.path.realpath(path)), hidden)
     for device in ("/proc/self", "/proc/cpuinfo", "/proc/meminfo", "/dev/urandom", "/dev/random"):
         places[Path(device)] = landlock.READ
@@ -271,19 +271,21 @@ def visible(place: Path, hidden: list[Path]) -> dict[Path, int]:
     return found
 
 
-def _system() -> Iterator[str]:
+@cache
+def libraries() -> tuple[str, ...]:
     """Python's folders and the system's, of libraries, fonts and time zones. Not all of /etc."""
     paths = sysconfig.get_paths()
-    yield from (paths[name] for name in ("stdlib", "platstdlib", "purelib", "platlib"))
-    yield from (f"{prefix}/lib" for prefix in {sys.prefix, sys.base_prefix, "/usr", "/usr/local"})
-    yield from (f"{sys.prefix}/pyvenv.cfg", "/lib", "/lib64", "/usr/lib64", "/nix/store")
-    yield from site.getsitepackages()
-    if site.ENABLE_USER_SITE and site.USER_SITE:
-        yield site.USER_SITE
-    yield from (f"/usr/share/{name}" for name in ("fonts", "fontconfig", "zoneinfo", "locale"))
-    yield from ("/var/cache/fontconfig", "/sys/devices/system/cpu", "/sys/devices/system/node")
-    for name in ("ld.so.cache", "fonts", "localtime", "timezone", "mime.types"):
-        yield f"/etc/{name}"
+    prefixes = dict.fromkeys((sys.prefix, sys.base_prefix, "/usr", "/usr/local"))
+    return (
+        *(paths[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")),
+        *(f"{prefix}/lib" for prefix in prefixes),
+        *(f"{sys.prefix}/pyvenv.cfg", "/lib", "/lib64", "/usr/lib64", "/nix/store"),
+        *site.getsitepackages(),
+        *([site.USER_SITE] if site.ENABLE_USER_SITE and site.USER_SITE else []),
+        *(f"/usr/share/{name}" for name in ("fonts", "fontconfig", "zoneinfo", "locale")),
+        *("/var/cache/fontconfig", "/sys/devices/system/cpu", "/sys/devices/system/node"),
+        *(f"/etc/{name}" for name in ("ld.so.cache", "fonts", "localtime", "timezone")),
+    )
 
 
 def _calls() -> str:
@@ -304,6 +306,7 @@ def _lenient(scratch: Path) -> None:
             try:
                 function(path, *arguments, **settings)
             except PermissionError:
+                os.stat(path)  # raises if there is no such file
                 if isinstance(path, int) or scratch not in Path(os.path.realpath(path)).parents:
                     raise
 

@@ -52,6 +52,8 @@ def remove(folder: Path) -> None:
     No process may be using it any more. Folders are first moved up to the top, so that no path is
     too long and nothing is recursive.
     """
+    if not folder.is_dir():
+        return
     waiting = [folder / name for name in os.listdir(folder)]
     while waiting:
         path = waiting.pop()
