@@ -8,6 +8,7 @@ import importlib
 import multiprocessing
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -57,13 +58,19 @@ def install() -> None:
 
 
 def import_slow_parts() -> None:
-    """What `torch.func` and `torch.compile` would import in each process again, in seconds.
+    """What notebooks use, so that not each copy of this process takes seconds to import it.
 
-    No submission can run a compiler, so what it hands to `torch.compile` runs as it is.
+    No submission can run a compiler: what it hands to `torch.compile` runs as it is.
     """
     import torch
 
-    torch.compiler.set_stance("force_eager")
+    torch.compiler.set_stance("force_eager")  # imports what `torch.func` needs too
+    for name in ("IPython.core.interactiveshell", "matplotlib.pyplot", "sklearn.mixture"):
+        with suppress(ImportError):  # not all of them are needed to mark
+            importlib.import_module(name)
+    for name in ("data", "evaluation", "plots", "training", "widgets"):
+        with suppress(ImportError):
+            importlib.import_module(f"vaelib.{name}")
 
 
 if INSTALL_ON_IMPORT in os.environ:

@@ -61,7 +61,8 @@ def without_traces() -> Iterator[None]:
     run again by a new process, and that could import the references.
     """
     kept = {name: value for name, value in os.environ.items() if name.startswith(PASSED_ON)}
-    settings = {"OMP_NUM_THREADS": "1", "PYTHONHASHSEED": "0", preload.INSTALL_ON_IMPORT: "1"}
+    settings = {"OMP_NUM_THREADS": "1", "PYTHONHASHSEED": "0", "MPLBACKEND": "agg"}
+    settings[preload.INSTALL_ON_IMPORT] = "1"
     with STARTING:
         before = (dict(os.environ), sys.argv, sys.modules["__main__"])
         replace_environment(kept | settings)

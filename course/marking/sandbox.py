@@ -44,7 +44,7 @@ SET_DUMPABLE = 4
 SET_KEEPCAPS = 8
 CAPABILITIES = 0x20080522  # the version of the structure
 READ_EVERYTHING = 1 << 2  # CAP_DAC_READ_SEARCH: within what Landlock leaves
-LONE_USER = 1 << 30  # a user that nobody has, plus the process's number
+LONE_USER = 1 << 30  # a user that nobody is, plus the number of the scratch folder
 
 # Events of Python's audit hooks: these are refused, and the following outside the scratch folder.
 REFUSED = (
@@ -195,13 +195,14 @@ def _limits(scratch: Path) -> str:
 def _alone(scratch: Path) -> None:
     """Give up root's powers, leave no core dump, and end with the parent.
 
-    A limit on threads does not bind root. So root's process becomes a user that nobody else is,
-    who may still read what root may: Python itself may be installed there.
+    A limit on threads does not bind root. So root's process becomes a user of its folder's own, who
+    may still read what root may: Python itself may be installed there.
     """
     if os.geteuid() == 0:
-        user = LONE_USER + os.getpid()
+        of = scratch.stat()
+        user = LONE_USER + of.st_ino % LONE_USER
         try:
-            for path in (scratch, *scratch.rglob("*")):
+            for path in (scratch, *scratch.rglob("*")) if of.st_uid != user else ():
                 os.chown(path, user, user, follow_symlinks=False)
             landlock.call("prctl", SET_KEEPCAPS, 1, 0, 0, 0)
             os.setgroups([])
