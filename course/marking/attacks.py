@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from course.marking import landlock, sandbox, syscalls
-from course.marking.scratch import scratch_folder, too_much
+from course.marking.scratch import MOST_FILES, scratch_folder, too_much
 
 SECRET = b"the seed is 7"
 SECONDS = 20
@@ -588,7 +588,7 @@ def threads(w: World) -> Any:
 
 @attack("bounds", "files without end")
 def many_files(w: World) -> Any:
-    for number in range(5000):
+    for number in range(MOST_FILES + 100):
         os.close(os.open(str(number), os.O_CREAT))
     time.sleep(0.6)
     return True

@@ -15,10 +15,10 @@ if sys.platform == "linux":
     from course.marking import attacks, landlock
 
     POSSIBLE = [one for one in attacks.ATTACKS if os.geteuid() == 0 or not one.as_root]
-    WITH_ONE_LANDLOCK = sorted({1, landlock.version()} - {0})
+    VERSIONS = sorted({1, landlock.version()} - {0})
 else:
     POSSIBLE = []
-    WITH_ONE_LANDLOCK = []
+    VERSIONS = []
 SOMEBODY = 12345
 
 
@@ -27,7 +27,8 @@ def test_an_attack_succeeds_without_the_sandbox_and_is_held_in_it(one):
     if not attacks.succeeds(one, None):
         pytest.skip("it is not possible on this machine at all")
     assert sandbox.refusal() == ""
-    for version in WITH_ONE_LANDLOCK:
+    # Of the rest, the oldest promises least.
+    for version in VERSIONS if one.kind in ("files", "reading") else VERSIONS[:1]:
         assert not attacks.succeeds(one, version), f"with Landlock {version}"
 
 
