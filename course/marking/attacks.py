@@ -160,6 +160,12 @@ def raw(name: str, *arguments: Any) -> int:
     return int(LIBC.syscall(ctypes.c_long(number), *plain))
 
 
+def managed(function: Callable[..., Any], *arguments: Any) -> bool:
+    """True if a function that returns nothing has not raised an error."""
+    function(*arguments)
+    return True
+
+
 def number_of(name: str) -> int:
     NUMBERS[name] = syscalls.library().seccomp_syscall_resolve_name(name.encode())
     return NUMBERS[name]
@@ -262,7 +268,7 @@ many(
             Path("link").open("r+").write("x"),
         ),
         "a symbolic link, written to": lambda w: (
-            os.symlink(w.marks, "link"),
+            managed(os.symlink, w.marks, "link"),
             Path("link").write_text("x"),
         ),
         "a new file": lambda w: (w.home / "new").write_text("x"),
@@ -291,13 +297,13 @@ many(
         ),
         "removexattr": lambda w: raw("removexattr", bytes(w.other), b"user.note"),
         "flags, as chattr sets them": set_flags,
-        "a lock that others wait for": lambda w: (
-            not fcntl.flock(opened(w.own, os.O_RDONLY), fcntl.LOCK_EX)
+        "a lock that others wait for": lambda w: managed(
+            fcntl.flock, opened(w.own, os.O_RDONLY), fcntl.LOCK_EX
         ),
         "a lease that delays whoever opens it": lambda w: (
             raw("fcntl", opened(w.own, os.O_RDONLY), fcntl.F_SETLEASE, fcntl.F_RDLCK) == 0
         ),
-        "removing the scratch folder itself": lambda w: not os.rmdir(os.getcwd()),
+        "removing the scratch folder itself": lambda w: managed(os.rmdir, os.getcwd()),
         "io_uring, which opens past a filter": lambda w: (
             raw("io_uring_setup", 8, ctypes.create_string_buffer(120)) >= 0
         ),
@@ -364,12 +370,12 @@ many(
         "the seed": lambda w: holds(w.seed),
         "the names in a folder": lambda w: os.listdir(w.home),
         "another submission": lambda w: w.other.read_bytes(),
-        "a folder entered first": lambda w: os.chdir(w.home) or holds("seed.txt"),
+        "a folder entered first": lambda w: managed(os.chdir, w.home) and holds("seed.txt"),
         "through a folder that is only a place": lambda w: os.pread(
             raw("openat", os.open(w.home, os.O_PATH), b"seed.txt", 0, 0), 20, 0
         ),
-        "through a symbolic link": lambda w: os.symlink(w.seed, "link") or holds("link"),
-        "through a hard link": lambda w: os.link(w.seed, "link") or holds("link"),
+        "through a symbolic link": lambda w: managed(os.symlink, w.seed, "link") and holds("link"),
+        "through a hard link": lambda w: managed(os.link, w.seed, "link") and holds("link"),
         "through /proc/self/root": lambda w: holds(f"/proc/self/root{w.seed}"),
         "an attribute of a file": lambda w: os.getxattr(w.other, "user.note"),
         "the references": lambda w: (CHECKS / "catalogue" / "kl.py").read_bytes(),
@@ -382,6 +388,8 @@ many(
         "another's files": lambda w: holds(f"/proc/{w.pid}/root{w.seed}"),
         "another's folder": lambda w: os.listdir(f"/proc/{w.pid}/cwd"),
         "which processes there are": lambda w: os.listdir("/proc"),
+        "whether another process exists": lambda w: os.sched_getaffinity(w.pid),
+        "the clock of another process": lambda w: time.clock_gettime((~w.pid << 3) | 2) >= 0,
         "whether two share a file": lambda w: raw("kcmp", w.pid, os.getpid(), 0, 0, 0) >= 0,
         "files by sendfile": lambda w: raw("sendfile", 1, opened(w.seed, 0), None, 20) > 0,
     },
@@ -543,14 +551,16 @@ def made_socket(family: int, kind: int) -> Run:
 many(
     "messages",
     {
-        "TCP": lambda w: socket.socket().connect((b"127.0.0.1", w.port)) or 1,
-        "a TCP server": lambda w: socket.socket().bind((b"127.0.0.1", 0)) or 1,
+        "TCP": lambda w: managed(socket.socket().connect, (b"127.0.0.1", w.port)),
+        "a TCP server": lambda w: managed(socket.socket().bind, (b"127.0.0.1", 0)),
         "UDP": made_socket(socket.AF_INET, socket.SOCK_DGRAM),
         "IPv6": made_socket(socket.AF_INET6, socket.SOCK_STREAM),
         "netlink": made_socket(16, socket.SOCK_RAW),
-        "a socket without a file": lambda w: socket.socket(socket.AF_UNIX).bind("\0vaelib") or 1,
-        "a socket in its own folder": lambda w: socket.socket(socket.AF_UNIX).bind("s") or 1,
-        "a named pipe in its own folder": lambda w: os.mkfifo("pipe") or 1,
+        "a socket without a file": lambda w: managed(
+            socket.socket(socket.AF_UNIX).bind, "\0vaelib"
+        ),
+        "a socket in its own folder": lambda w: managed(socket.socket(socket.AF_UNIX).bind, "s"),
+        "a named pipe in its own folder": lambda w: managed(os.mkfifo, "pipe"),
         "shmget": lambda w: raw("shmget", w.key, 4096, 0o1600) >= 0,
         "semget": lambda w: raw("semget", w.key, 1, 0o1600) >= 0,
         "msgget": lambda w: raw("msgget", w.key, 0o1600) >= 0,
@@ -560,8 +570,8 @@ many(
         "a key of the kernel's": lambda w: raw("add_key", b"user", b"vaelib", b"7", 1, -2) >= 0,
         "a keyring of the kernel's": lambda w: raw("keyctl", 0, -2, 1) >= 0,
         "page faults of its own": lambda w: raw("userfaultfd", 1) >= 0,
-        "pages merged with another's": lambda w: (
-            mmap.mmap(-1, 8192, flags=mmap.MAP_PRIVATE).madvise(12) or 1
+        "pages merged with another's": lambda w: managed(
+            mmap.mmap(-1, 8192, flags=mmap.MAP_PRIVATE).madvise, 12
         ),
         "signals as a file": lambda w: raw("signalfd4", -1, bytes(8), 8, 0) >= 0,
     },
@@ -617,7 +627,13 @@ many(
         "addresses, for tables of pages": lambda w: mapped(1 << 40, mmap.PROT_READ, PRIVATE),
         "memory that stays in place": lambda w: raw("mlockall", 2) == 0,
         "a large file": lambda w: Path("x").write_bytes(bytes(sandbox.FILE + 1)),
-        "a large file, at its end": lambda w: os.truncate(opened(Path("x"), 0o102), 1 << 30) or 1,
+        "a large file, at its end": lambda w: managed(
+            os.truncate, opened(Path("x"), 0o102), 1 << 30
+        ),
+        "space on the disk behind a file's end": lambda w: (
+            raw("fallocate", opened(Path("x"), 0o102), 1, 0, 4 * sandbox.FILE) == 0
+        ),
+        "files that have no name": lambda w: opened(Path("."), os.O_TMPFILE | os.O_RDWR) >= 0,
         "files open at the same time": lambda w: [os.dup(0) for _ in range(300)],
         "large pipes": lambda w: fcntl.fcntl(os.pipe()[1], fcntl.F_SETPIPE_SZ, 1 << 20),
         "timers": lambda w: raw("timer_create", 1, None, bytes(4)) == 0,

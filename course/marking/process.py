@@ -14,7 +14,7 @@ from types import ModuleType
 from typing import Any, TypeVar
 
 from course.marking import child, preload, sandbox, wire
-from course.marking.scratch import too_much
+from course.marking.scratch import free, too_much
 from vaelib.check import Outcome, Probe
 
 SECONDS_TO_START = 60.0  # with reading the files
@@ -99,8 +99,9 @@ class Child:
         self.too_much = ""
         threading.Thread(target=self._watch, args=(scratch,), daemon=True).start()
         childs_end.close()
-        with self._closing():
-            self.hello: dict[str, Any] = self._receive(SECONDS_TO_START, 0, wire.unpack)[0]
+        with self._closing(), self._within(SECONDS_TO_START):
+            frame = self.connection.recv_bytes(wire.LARGEST)
+            self.hello: dict[str, Any] = wire.unpack(frame, 0)[0]
 
     def load(self, name: str) -> str:
         """Load a function; returns what was wrong, if anything."""
@@ -113,11 +114,13 @@ class Child:
 
     def _ask(self, wait: float, read: Callable[[bytes, int], T], *question: Any) -> T:
         number = secrets.randbits(62)  # so that no answer can be prepared
-        with self._closing():
+        with self._closing(), self._within(wait):
             self.connection.send_bytes(pickle.dumps((number, *question)))
-            return self._receive(wait, number, read)
+            return read(self.connection.recv_bytes(wire.LARGEST), number)
 
-    def _receive(self, wait: float, number: int, read: Callable[[bytes, int], T]) -> T:
+    @contextmanager
+    def _within(self, wait: float) -> Iterator[None]:
+        """End the process if what is inside takes longer: it may neither answer nor listen."""
         late = threading.Event()
 
         def end() -> None:
@@ -127,7 +130,7 @@ class Child:
         timer = threading.Timer(wait, end)
         timer.start()
         try:
-            return read(self.connection.recv_bytes(wire.LARGEST), number)
+            yield
         except (EOFError, OSError):
             if late.is_set():
                 raise TimeoutError from None
@@ -153,8 +156,9 @@ class Child:
 
     def _watch(self, scratch: Path) -> None:
         """End the process if it fills its folder."""
+        free_before = free(scratch)
         while not self.ended.wait(BETWEEN_LOOKS):
-            self.too_much = too_much(scratch)
+            self.too_much = too_much(scratch, free_before)
             if self.too_much:
                 self.kill()
                 return

@@ -10,6 +10,8 @@ from pathlib import Path
 
 MOST_BYTES = 128 << 20
 MOST_FILES = 2000
+# Of the disk, by all that is going on: what a process holds that has no name is not seen otherwise.
+MOST_OF_THE_DISK = 4 << 30
 
 
 @contextmanager
@@ -22,8 +24,16 @@ def scratch_folder() -> Iterator[Path]:
         remove(folder)
 
 
-def too_much(folder: Path) -> str:
-    """What is too much in a folder that a running process may be changing; empty if nothing is."""
+def free(folder: Path) -> int:
+    """Bytes that are free on the folder's disk."""
+    return shutil.disk_usage(folder).free
+
+
+def too_much(folder: Path, free_before: int = 0) -> str:
+    """What is too much in a folder that a running process may be changing; empty if nothing is.
+
+    `free_before` is what was `free` when the process started.
+    """
     size = 0
     count = 0
     waiting = [folder]
@@ -34,7 +44,8 @@ def too_much(folder: Path) -> str:
                     count += 1
                     if count > MOST_FILES:
                         return f"made more than {MOST_FILES} files"
-                    size += entry.stat(follow_symlinks=False).st_size
+                    of = entry.stat(follow_symlinks=False)
+                    size += max(of.st_size, 512 * getattr(of, "st_blocks", 0))
                     if entry.is_dir(follow_symlinks=False):
                         waiting.append(Path(entry.path))
         except (FileNotFoundError, NotADirectoryError):
@@ -43,6 +54,8 @@ def too_much(folder: Path) -> str:
             return f"made a folder that cannot be looked into ({error.strerror})"
         if size > MOST_BYTES:
             return f"wrote more than {MOST_BYTES >> 20} MiB"
+    if free_before - free(folder) > MOST_OF_THE_DISK:
+        return f"ran while more than {MOST_OF_THE_DISK >> 30} GiB of the disk were filled"
     return ""
 
 

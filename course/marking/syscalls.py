@@ -14,13 +14,12 @@ from collections.abc import Iterator
 # What an allowed call can do is bounded by Landlock and the resource limits.
 ALLOWED = """
     read write readv writev pread64 pwrite64 preadv pwritev lseek close close_range dup dup2 dup3
-    fsync fdatasync ftruncate fallocate fadvise64 sendfile
+    fsync fdatasync ftruncate fadvise64 sendfile
     stat lstat fstat newfstatat statx access faccessat faccessat2 readlink readlinkat statfs fstatfs
     getcwd chdir fchdir getdents getdents64 mkdir mkdirat rmdir unlink unlinkat rename renameat
     umask brk munmap mprotect mremap msync
-    set_robust_list rseq gettid sched_yield sched_getaffinity getcpu exit exit_group
-    nanosleep clock_nanosleep clock_gettime clock_getres gettimeofday time times
-    alarm setitimer getitimer pause restart_syscall
+    set_robust_list rseq gettid sched_yield getcpu exit exit_group
+    nanosleep gettimeofday time times alarm setitimer getitimer pause restart_syscall
     rt_sigaction rt_sigprocmask rt_sigreturn rt_sigpending rt_sigtimedwait rt_sigsuspend sigaltstack
     poll ppoll select pselect6 epoll_create epoll_create1 epoll_ctl epoll_wait epoll_pwait
     eventfd eventfd2 pipe pipe2 recvfrom
@@ -30,6 +29,7 @@ ALLOWED = """
 MISSING = ("clone3", "openat2", "fchmodat2")
 
 # Comparisons of an argument: (its place, how, mask or value, value under the mask).
+AT_MOST = 3
 EQUAL = 4
 MASKED = 7
 Comparison = tuple[int, int, int, int]
@@ -49,6 +49,8 @@ PRIVATE_FUTEX = 128
 FUTEX_WAIT = (0, 9, 9 | 256)
 # What the C library and allocators advise; not, for instance, to merge pages with other processes.
 ADVICE = (0, 1, 2, 3, 4, 8, 14, 15, 16, 17, 102, 103)
+NO_NAME = 0o20000000  # a bit of O_TMPFILE
+LAST_CLOCK = 11
 SET_NAME = 15
 GET_NAME = 16
 MAP_SHARED = 0x01
@@ -83,10 +85,13 @@ class Compared(ctypes.Structure):
 def checked(pid: int) -> Iterator[tuple[str, tuple[Comparison, ...]]]:
     """The calls that are allowed with certain arguments only, for the process `pid`."""
     for name, flags in (("open", 1), ("openat", 2)):
-        # Kernels before 6.2 let a file be emptied that is opened for reading.
-        yield name, ((flags, MASKED, os.O_TRUNC, 0),)
+        # Kernels before 6.2 let a file be emptied that is opened for reading. A file without a name
+        # would not be found when its size is added up.
+        yield name, ((flags, MASKED, os.O_TRUNC | NO_NAME, 0),)
         for writing in (os.O_WRONLY, os.O_RDWR):
-            yield name, ((flags, MASKED, os.O_TRUNC | os.O_ACCMODE, os.O_TRUNC | writing),)
+            mask = os.O_TRUNC | os.O_ACCMODE | NO_NAME
+            yield name, ((flags, MASKED, mask, os.O_TRUNC | writing),)
+    yield "fallocate", ((1, EQUAL, 0, 0),)  # other modes pass the limit on the size of a file
     # Memory that is shared and has no file is not counted by the limit on memory.
     yield "mmap", ((3, MASKED, MAP_TYPE | MAP_HUGETLB, MAP_PRIVATE),)
     yield "mmap", ((3, MASKED, MAP_TYPE | MAP_HUGETLB | MAP_ANONYMOUS, MAP_SHARED),)
@@ -100,6 +105,10 @@ def checked(pid: int) -> Iterator[tuple[str, tuple[Comparison, ...]]]:
         yield "futex", ((1, EQUAL, operation, 0),)
     for advice in ADVICE:
         yield "madvise", ((2, EQUAL, advice, 0),)
+    for process in (0, pid):
+        yield "sched_getaffinity", ((0, EQUAL, process, 0),)
+    for name in ("clock_gettime", "clock_getres", "clock_nanosleep"):
+        yield name, ((0, AT_MOST, LAST_CLOCK, 0),)  # higher numbers are clocks of other processes
     for command in DESCRIPTORS:
         yield "fcntl", ((1, EQUAL, command, 0),)
     for command in TERMINALS:

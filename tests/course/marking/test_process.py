@@ -64,14 +64,37 @@ def test_a_new_process_gets_no_secret_of_the_marking_program(monkeypatch, tmp_pa
     assert sys.modules["__main__"].__name__ == "__main__"
 
 
+def deaf(connection, scratch_folder: Path) -> None:
+    sandbox.alone()
+    connection.send_bytes(b"ready")
+    time.sleep(100)
+
+
+def child_that_runs(target, folder: Path) -> process.Child:
+    """A child of another program than that which runs notebooks."""
+    child = process.Child.__new__(process.Child)
+    child.connection, its = multiprocessing.Pipe()
+    child.process = process.start(target, (its, folder))
+    child.ended = threading.Event()
+    child.too_much = ""
+    its.close()
+    return child
+
+
+def test_a_process_that_does_not_listen_cannot_hold_up_the_marking(tmp_path):
+    child = child_that_runs(deaf, tmp_path)
+    assert child.connection.recv_bytes() == b"ready"
+    started = time.monotonic()
+    with pytest.raises(TimeoutError):
+        child._ask(0.5, process.wire.unpack, "load", "x" * 10_000_000)
+    assert time.monotonic() - started < 30
+    assert not child.process.is_alive()
+
+
 def test_a_process_that_fills_its_folder_is_ended(monkeypatch):
     monkeypatch.setattr(scratch, "MOST_FILES", 50)
     with scratch.scratch_folder() as folder:
-        mine, its = multiprocessing.Pipe()
-        child = process.Child.__new__(process.Child)
-        child.process = process.start(fill, (its, folder))
-        child.ended = threading.Event()
-        child.too_much = ""
+        child = child_that_runs(fill, folder)
         watch = threading.Thread(target=child._watch, args=(folder,))
         watch.start()
         watch.join(60)
@@ -84,7 +107,7 @@ def test_a_process_that_fills_its_folder_is_ended(monkeypatch):
 def test_where_a_promise_cannot_be_kept_no_process_is_started(monkeypatch, tmp_path):
     monkeypatch.setattr(sandbox, "tried", lambda: ([], ["this kernel has no Landlock"]))
     monkeypatch.setattr(sandbox, "unsafe", lambda: False)
-    started = []
+    started: list[str] = []
     monkeypatch.setattr(multiprocessing, "get_context", started.append)
     with pytest.raises(sandbox.Unconfined, match="no Landlock.*--unsafe"):
         process.start(time.sleep, (0,))

@@ -69,6 +69,13 @@ def test_a_folder_may_hold_some_files_but_not_without_end(tmp_path, monkeypatch)
     assert "made more than 20 files" in scratch.too_much(tmp_path)
 
 
+def test_a_disk_that_fills_while_it_runs_is_too_much(tmp_path, monkeypatch):
+    monkeypatch.setattr(scratch, "free", lambda folder: 10 << 30)
+    assert scratch.too_much(tmp_path, 13 << 30) == ""
+    assert "more than 4 GiB of the disk" in scratch.too_much(tmp_path, 15 << 30)
+    assert scratch.too_much(tmp_path, 0) == ""
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such limit on paths")
 def test_a_folder_too_deep_to_be_looked_into_is_too_much(monkeypatch):
     with scratch.scratch_folder() as folder:
