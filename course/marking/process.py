@@ -24,7 +24,7 @@ GRACE = 3.0  # seconds after which a process that does not answer is ended
 STARTING = threading.Lock()
 # What these variables say is needed to start Python and PyTorch; they hold no secret.
 PASSED_ON = (
-    *("PATH", "PYTHON", "LANG", "LC_", "LD_LIBRARY_PATH", "DYLD_", "SYSTEMROOT", "TEMP", "TMP"),
+    *("PATH", "PYTHON", "LANG", "LC_", "LD_", "DYLD_", "SYSTEMROOT", "TEMP", "TMP"),
     *("OMP_", "GOMP_", "KMP_", "MKL_", "OPENBLAS_", "VAELIB_"),
 )
 T = TypeVar("T")
