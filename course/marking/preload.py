@@ -37,7 +37,6 @@ def install() -> None:
         return
     if "vaelib.check" in sys.modules:
         raise ImportError("the checks are imported already: submissions must not run here")
-    sandbox.unsafe()  # before the environment is emptied
     sandbox.libraries()  # once for all copies of this process
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch: many submissions, few cores
     for name in ("numpy", "scipy.special", "scipy.stats", "torch"):

@@ -129,9 +129,17 @@ def test_unsafe_python_itself_still_refuses_what_it_is_asked_for(monkeypatch, tm
         return found
 
     lines, found = confined(tries, unsafe=True)
-    assert "an audit hook" in lines[-1]
+    assert "an audit hook" in lines[0]
+    assert lines[1:] == [f"not kept on this system: {text}" for text in TEXTS]
     assert sandbox.not_held(lines) == TEXTS
     assert len(found) == 4
+
+
+def test_the_lecturer_can_say_unsafe(monkeypatch):
+    monkeypatch.delenv(sandbox.UNSAFE, raising=False)
+    assert not sandbox.unsafe()
+    monkeypatch.setenv(sandbox.UNSAFE, "1")
+    assert sandbox.unsafe()
 
 
 def test_the_refusal_says_what_is_missing_and_what_to_do(monkeypatch):
