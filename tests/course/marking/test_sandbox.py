@@ -3,6 +3,7 @@
 import os
 import pickle
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -38,11 +39,12 @@ def in_a_copy(work, *arguments):
     return pickle.loads(answer)
 
 
-def confined(work=lambda: None, unsafe: bool = False):
+def confined(work=lambda: None, unsafe: bool = False, before=lambda: None):
     """The promises that hold, and what `work` then returns, in a copy of this process."""
 
     def both(scratch):
         os.chdir(scratch)
+        before()
         sandbox.unsafe = lambda: unsafe
         return sandbox.confine(scratch, [PACKAGE]), work()
 
@@ -100,6 +102,28 @@ def test_a_filter_that_the_kernel_does_not_take_is_a_promise_broken(monkeypatch)
 
     monkeypatch.setattr(syscalls.Filter, "load", not_loaded)
     assert "seccomp_load: Invalid argument" in confined()
+
+
+@linux
+@pytest.mark.skipif(
+    os.name != "posix" or os.geteuid() != 0, reason="no limit on threads binds root"
+)
+def test_root_that_cannot_become_another_user_is_a_promise_broken(monkeypatch):
+    def refused(*users):
+        raise PermissionError("not allowed to become another user")
+
+    monkeypatch.setattr(os, "setresuid", refused)
+    assert confined() == f"Unconfined: {TEXTS[4]}; not allowed to become another user"
+
+
+@linux
+def test_a_process_with_threads_already_is_not_confined():
+    """Landlock binds the thread that asks for it, and those that it starts."""
+
+    def start_a_thread():
+        threading.Thread(target=threading.Event().wait, daemon=True).start()
+
+    assert "has started threads already" in confined(before=start_a_thread)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs a copy of the process")
