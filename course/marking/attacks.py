@@ -19,6 +19,7 @@ import signal
 import socket
 import struct
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -711,6 +712,8 @@ def run_in_child(one: Attack, world: World, scratch: Path, version: int | None) 
 
 
 def main() -> None:
+    if why := sandbox.refusal():
+        sys.exit(f"✗ {why}")
     versions = [None, *range(1, landlock.version() + 1)]
     possible = [one for one in ATTACKS if os.geteuid() == 0 or not one.as_root]
     print(f"{'attack':60} none", *(f"L{version}" for version in versions[1:]))

@@ -138,7 +138,7 @@ def tried() -> tuple[list[str], list[str]]:
             capture_output=True,
             text=True,
             env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-            timeout=60,
+            timeout=300,  # on a busy machine
         )
     if done.returncode:
         return [], [done.stderr.strip().rpartition("\n")[2]]
