@@ -173,12 +173,13 @@ class Child:
 
     def _watch(self, scratch: Path) -> None:
         """End the process if it fills its folder."""
-        free_before = free(scratch)
-        while not self.ended.wait(BETWEEN_LOOKS):
-            self.too_much = too_much(scratch, free_before)
-            if self.too_much:
-                self.kill()
-                return
+        with suppress(FileNotFoundError):  # the folder is gone: so is the process
+            free_before = free(scratch)
+            while not self.ended.wait(BETWEEN_LOOKS):
+                self.too_much = too_much(scratch, free_before)
+                if self.too_much:
+                    self.kill()
+                    return
 
     def _how(self) -> str:
         """How the process ended, in brackets; empty if it is not known."""

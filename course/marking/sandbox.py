@@ -45,7 +45,9 @@ SET_DUMPABLE = 4
 SET_KEEPCAPS = 8
 CAPABILITIES = 0x20080522  # the version of the structure
 READ_EVERYTHING = 1 << 2  # CAP_DAC_READ_SEARCH: within what Landlock leaves
-LONE_USER = 1 << 30  # a user that nobody is, plus the number of the scratch folder
+# Users that nobody is: containers get lower numbers. The folder's own number is added.
+LONE_USER = 0x70000000
+LONE_USERS = 1 << 28
 
 # Events of Python's audit hooks: these are refused, and the following outside the scratch folder.
 REFUSED = (
@@ -200,7 +202,7 @@ def _alone(scratch: Path) -> None:
     """
     if os.geteuid() == 0:
         of = scratch.stat()
-        user = LONE_USER + of.st_ino % LONE_USER
+        user = LONE_USER + of.st_ino % LONE_USERS
         try:
             for path in (scratch, *scratch.rglob("*")) if of.st_uid != user else ():
                 os.chown(path, user, user, follow_symlinks=False)
