@@ -11,6 +11,7 @@ programmer gets around. No limit can be lifted again.
 import errno
 import json
 import os
+import re
 import signal
 import site
 import struct
@@ -110,7 +111,7 @@ def set_limits(scratch: Path, readable: list[Path]) -> tuple[list[str], list[str
         try:
             means[name] = step()
         except (OSError, ImportError, AttributeError, ValueError, KeyError) as error:
-            failures.append(str(error))
+            failures.append(re.sub(r"^\[Errno \d+\] ", "", str(error)))
     if sys.platform == "linux":
         _lenient(scratch)
     held = [p for p in PROMISES if all(name in means for name in p.needs)]
