@@ -24,9 +24,9 @@ def test_it_fits_the_window(page, kind, width):
         const { a, b } = element.getScreenCTM();  // b where the text is turned
         return parseFloat(getComputedStyle(element).fontSize) * Math.hypot(a, b);
       };
-      return Math.min(...[...document.querySelectorAll(".vaelib-plot > svg text")].map(size));
+      return Math.min(...[...document.querySelectorAll(".vaelib-plot svg text")].map(size));
     }""")
-    assert smallest >= 9.9
+    assert smallest > 15.99
     if width == 1280:  # a projector: controls, picture and text at once
         assert page.evaluate("document.documentElement.scrollHeight") <= 720
 
@@ -49,8 +49,8 @@ CONTRAST = """(paper) => {
   };
   const of = (selector, property) => [...document.querySelectorAll(selector)]
     .map((element) => [selector, ratio(getComputedStyle(element)[property])]);
-  return { text: [...of("label, p, .vaelib-legend span", "color"), ...of("svg text", "fill")],
-    marks: of("path[data-key]:not(.vaelib-points)", "stroke") };
+  return { text: [...of("label, p, .lab-legend span", "color"), ...of("svg text", "fill")],
+    marks: of("path[data-key]:not(.lab-points)", "stroke") };
 }"""
 
 
@@ -88,7 +88,7 @@ def test_python_moves_the_page_and_all_its_views(page):
     show(page, ElboLab, views=2)
     page.evaluate("model.set('mu', 0.25)")
     page.wait_for_function(
-        "elements.every((el) => el.querySelector('.vaelib-value').textContent === '0.25')"
+        "elements.every((el) => el.querySelector('.lab-value').textContent === '0.25')"
     )
     assert page.evaluate("model.saved.length") == 0  # what came from Python is not sent back
     page.evaluate("slider('μ').value = 2; slider('μ').dispatchEvent(new Event('input'))")

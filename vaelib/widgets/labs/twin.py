@@ -8,10 +8,11 @@ from typing import Any
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 
-from vaelib.plots import COLOURS, LINES, MARKERS, STYLE, AltFigure
-from vaelib.widgets.labs.lab import INK, Mark, Panel, say
+from vaelib.plots import LINES, MARKERS, STYLE, SYMBOLS, AltFigure
+from vaelib.widgets.labs.lab import Mark, Panel, say
 from vaelib.widgets.labs.scene import Array, Scene
 
+COLOURS = {name: text for name, (_, text, _) in SYMBOLS.items()} | {"ink": "#000000"}
 LOOK: Any = {**STYLE, "hatch.linewidth": 0.8}
 
 
@@ -59,19 +60,26 @@ def _panel(ax: Axes, panel: Panel, scene: Scene) -> None:
         ax.set_xticks([])
     if "y" not in panel.ticks:
         ax.set_yticks([])
+    if panel.places:
+        ax.set_xticks(*zip(*panel.places, strict=True), fontsize=11)
+    if panel.rows:
+        at, names, _ = zip(*panel.rows, strict=True)
+        # Two lines, so that the bars have room: the name, then the number.
+        ax.set_yticks(at, ["\n".join(say(n, scene.numbers).rsplit(" ", 1)) for n in names])
+    if note := say(panel.note, scene.numbers):
+        ax.text(0.5, 0.7, textwrap.fill(note, 20), ha="center", transform=ax.transAxes)
     if any(mark.name for mark in panel.marks):
         ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), handlelength=1.6)
 
 
 def _mark(ax: Axes, mark: Mark, x: Array, y: Array, base: Array | None = None) -> Any:
-    colour = COLOURS[mark.style]
+    colour = COLOURS[mark.colour]
     if mark.kind == "points":
-        return ax.plot(x, y, MARKERS[mark.style], color=colour, markersize=7, zorder=3)[0]
+        return ax.plot(x, y, MARKERS[mark.look], color=colour, markersize=7, zorder=3)[0]
     if mark.kind == "area":
         fill = "none" if mark.hatch else f"{colour}59"
-        hatch = "///" if mark.hatch else None
+        hatch = ("///", "\\\\\\")[mark.look] if mark.hatch else None
         return ax.fill_between(
             x, y, 0.0 if base is None else base, facecolor=fill, edgecolor=colour, hatch=hatch
         )
-    line = "-" if mark.style == INK else LINES[mark.style]
-    return ax.plot(x, y, color=colour, linestyle=line, linewidth=mark.width)[0]
+    return ax.plot(x, y, color=colour, linestyle=LINES[mark.look], linewidth=mark.width)[0]
