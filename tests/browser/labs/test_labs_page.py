@@ -97,8 +97,8 @@ def expected(place, panel, scene, key):
 
 def text_of(page):
     """The lab's sentences as one reads them, sub- and superscripts marked as in the templates."""
-    return page.evaluate("""() => [...document.querySelectorAll(".vaelib-says p > span")].map((line) =>
-      [...line.childNodes].map((node) =>
+    return page.evaluate("""() => [...document.querySelectorAll(".vaelib-says p > span")]
+      .map((line) => [...line.childNodes].map((node) =>
         ({ SUB: "_", SUP: "^" }[node.nodeName] ?? "") + node.textContent).join(""))""")
 
 

@@ -47,9 +47,9 @@ class Panel:
 
     `limits` is (left, right, bottom, top), or None where the scene gives them under `key`. `log`
     and `ticks` name the axes that are logarithmic and that have numbers; `places` are the numbers
-    of an x axis of its own scale, each with its text, and `rows` names on the y axis (templates), each with its colour.
-    Axes that are `equal` have the same scale. A
-    panel in which nothing can be seen in some states says why in `note`, a template too.
+    of an x axis of its own scale, each with its text, and `rows` names on the y axis (templates),
+    each with its colour. Axes that are `equal` have the same scale. A panel in which nothing can
+    be seen in some states says why in `note`, a template too.
     """
 
     key: str

@@ -25,6 +25,7 @@ export function bell(panel, { top, floor = 0, sigma, spread, control }) {
       at({ numbers }) {
         return [numbers.mu + sigma(numbers), floor + (height(numbers) - floor) * SHOULDER];
       },
+      beside: ({ numbers }) => numbers.mu,
       move: (x, _, { mu }) => spread(Math.max(1e-3, x - mu)),
     },
   ];
@@ -89,7 +90,9 @@ export function makeGrip(grip, panel, { state, move, nudge }) {
       const [x, y] = panel.toPage(grip.at(scene));
       const inside = (value, most) => Math.max(0, Math.min(most, value));
       const { clientWidth: width, clientHeight: height } = panel.frame;
-      const left = grip.strip ? width / 2 : inside(x, width || x);
+      // Next to the top of a narrow bell, not on it: a finger must find both.
+      const least = grip.beside ? panel.toPage([grip.beside(scene), 0])[0] + 0.8 * element.offsetWidth : x;
+      const left = grip.strip ? width / 2 : inside(Math.max(x, least), width || x);
       element.style.transform = `translate(${left}px, ${inside(y, height || y)}px)`;
     },
   };

@@ -44,7 +44,7 @@ function makeChoice(control, moved) {
   const select = h("select", { id, ...KEYS }, ...options);
   select.addEventListener("change", () => moved(select.value));
   return {
-    element: h("div", { class: "lab-row" }, h("label", { for: id }, control.label), select),
+    element: h("div", { class: "lab-row lab-choice" }, h("label", { for: id }, control.label), select),
     place(value) {
       select.value = value;
     },
