@@ -195,13 +195,11 @@ class ElboLab(Lab):
         "ELBO = E log p(x|z) − KL(q‖p(z)) = {reconstruction:3} − {kl:3} nats.",
     )
     presets = (
-        Preset("A bell next to the posterior: the gap is what is missing.", {}),
+        Preset("A bell next to the posterior leaves a gap.", {}),
         Preset("The bell on the posterior: almost no gap.", {"mu": 0.9, "log_sigma": -1.65}),
+        Preset("A bell far off: has log p(x) moved?", {"mu": -1.5, "log_sigma": -1.0}),
         Preset(
-            "Far off, the reconstruction pays. Has log p(x) moved?", {"mu": -1.5, "log_sigma": -1.0}
-        ),
-        Preset(
-            "In the middle, x says nothing about z. What is the best bell?",
+            "x in the middle: what is the best bell?",
             {"x1": 0.0, "x2": 0.0, "mu": 0.0, "log_sigma": 0.0},
         ),
         Preset(

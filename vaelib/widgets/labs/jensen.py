@@ -173,11 +173,11 @@ class JensenLab(Lab):
         "For f = −log x the gap says by how many nats the log of such a mean is too low.",
     )
     presets = (
-        Preset("Two values of x: the chord lies above the curve, and the bar is the gap.", {}),
-        Preset("A rare small value: where is the gap?", {"x1": 0.1, "x2": 3.5, "weight": 0.9}),
+        Preset("The chord lies above the curve, by the gap.", {}),
+        Preset("A rare small value: how large is the gap?", {"x1": 0.1, "x2": 3.5, "weight": 0.9}),
         Preset("A straight line: chord and curve are one.", {"f": "line"}),
-        Preset("Another curve: for x² the gap is the variance.", {"f": "square"}),
-        Preset("The mean of 20 draws: how much of the gap is left?", {"n_samples": 20}),
+        Preset("For x² the gap is the variance of x.", {"f": "square"}),
+        Preset("The mean of 20 draws: how much gap is left?", {"n_samples": 20}),
     )
     compute = staticmethod(compute)
     view = "labs/jensen"

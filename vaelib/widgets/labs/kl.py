@@ -107,15 +107,15 @@ class KLLab(Lab):
         "The areas are those over all z, also outside the picture.",
     )
     presets = (
-        Preset("One bell in front of another: two areas, and two different numbers.", {}),
+        Preset("Two bells: two areas, two different numbers.", {}),
         Preset("q lies on p: both divergences are 0.", {"mu": 0.0, "sigma": 1.0}),
-        Preset("A narrow q: KL(p‖q) is far larger than KL(q‖p).", {"mu": 0.0, "sigma": 0.2}),
+        Preset("A narrow q: KL(p‖q) is far the larger.", {"mu": 0.0, "sigma": 0.2}),
         Preset(
-            "p has two bumps, and q covers both. Which of the two numbers is smaller?",
+            "q covers both bumps. Which number is smaller?",
             {"p": "bumps", "mu": -0.4, "sigma": 2.05},
         ),
         Preset(
-            "q takes one bump and ignores the other. Now which number is smaller?",
+            "q takes one bump. Which number is smaller now?",
             {"p": "bumps", "mu": -2.0, "sigma": 0.6},
         ),
     )

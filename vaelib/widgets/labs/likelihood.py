@@ -197,9 +197,9 @@ class LikelihoodLab(Lab):
         "10^{needed:1} draws.",
     )
     presets = (
-        Preset("Twenty data, made with θ = 1. Which θ makes them most probable?", {}),
+        Preset("Data made with θ = 1. Which θ fits them best?", {}),
         Preset("Five data: their best θ need not be 1.", {"n_data": 5, "seed": 3, "theta": 1.0}),
-        Preset("A thousand data: the average is close to its mean.", {"n_data": 1000}),
+        Preset("A thousand data: the average is near its mean.", {"n_data": 1000}),
         Preset("One dimension: a thousand draws are enough.", {"dim": 1, "theta": 1.0}),
         Preset("Twelve dimensions: how far off are the five?", {"dim": 12, "theta": 1.0}),
     )

@@ -158,9 +158,9 @@ class ReparameterisationLab(Lab):
     )
     presets = (
         Preset("The noise ε stays; μ and σ carry it to z.", {}),
-        Preset("A wide bell: the outer points have moved furthest.", {"mu": 0.0, "log_sigma": 0.5}),
-        Preset("A narrow bell: one histogram is narrow, the other wide.", {"log_sigma": -2.0}),
-        Preset("Sixteen draws per estimate: both histograms are narrower.", {"n_samples": 16}),
+        Preset("A wide bell: the outer points moved furthest.", {"mu": 0.0, "log_sigma": 0.5}),
+        Preset("A narrow bell: one histogram is wide now.", {"log_sigma": -2.0}),
+        Preset("Sixteen draws per estimate: both are narrower.", {"n_samples": 16}),
         Preset("The gradient in log σ: which way wins here?", {"gradient": "log_sigma"}),
     )
     compute = staticmethod(compute)

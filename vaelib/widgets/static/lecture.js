@@ -33,6 +33,7 @@ export function makeLecture({ root, title, presets, show }) {
   let dialog = null;
   let at = -1;
   let says = null;
+  let filled = false;
   let numbers = [];
   root.setAttribute(LECTURE, "");
 
@@ -80,16 +81,43 @@ export function makeLecture({ root, title, presets, show }) {
       pointer,
     );
     made.addEventListener("keydown", keydown);
-    made.addEventListener("close", leave);
+    made.addEventListener("close", () => {
+      if (!made.open) leave(); // else it only changed its place, see `fill`
+    });
     made.addEventListener("pointermove", (event) => {
       pointer.hidden = event.pointerType !== "mouse";
       pointer.style.transform = `translate(${event.clientX}px, ${event.clientY}px)`;
     });
     // A slider moved with the mouse gives the arrow keys back to the lecture.
     made.addEventListener("pointerup", ({ target }) => {
-      if (target.matches("input[type=range], .lab-grip")) made.focus();
+      if (target.matches("input[type=range], [role=application]")) made.focus();
     });
     return made;
+  }
+
+  /** The whole screen, where the browser gives it: after a key or a click, and if it is not taken. */
+  async function fill() {
+    if (!document.fullscreenEnabled || document.fullscreenElement) return;
+    if (navigator.userActivation?.isActive === false) return;
+    try {
+      await document.documentElement.requestFullscreen({ navigationUI: "hide" });
+    } catch {
+      return; // the window is filled, which is nearly as good
+    }
+    if (!dialog) {
+      document.exitFullscreen();
+      return;
+    }
+    filled = true;
+    // The page has come on top of the dialog, which must be the last to be shown.
+    const focused = document.activeElement;
+    dialog.close();
+    dialog.showModal();
+    focused.focus();
+  }
+
+  function unfilled() {
+    if (filled && !document.fullscreenElement) dialog?.close();
   }
 
   function enter() {
@@ -104,6 +132,8 @@ export function makeLecture({ root, title, presets, show }) {
     dialog.showModal();
     dialog.focus();
     at = -1;
+    document.addEventListener("fullscreenchange", unfilled);
+    fill();
     says.textContent = presets.length ? "1 to 5 choose a state, → goes on, Esc leaves." : title;
   }
 
@@ -113,6 +143,9 @@ export function makeLecture({ root, title, presets, show }) {
     const { place } = dialog;
     dialog.remove();
     dialog = null;
+    document.removeEventListener("fullscreenchange", unfilled);
+    if (filled && document.fullscreenElement) document.exitFullscreen();
+    filled = false;
     place.replaceWith(root);
     enterButton.focus({ preventScroll: true });
     if (!wanted()) return;
