@@ -21,12 +21,22 @@ def draw(title: str, panels: Sequence[Panel], says: Sequence[str], scene: Scene)
     sentences = [say(template, scene.numbers) for template in says]
     alts = [say(panel.alt, scene.numbers) for panel in panels]
     with rc_context(LOOK):
-        figure = AltFigure(" ".join([f"{title}.", *alts, *sentences]), (4.3 * len(panels), 6.2))
-        for ax, panel in zip(figure.subplots(1, len(panels)), panels, strict=True):
+        size = (4.3 * len(panels), 7.4 if any(panel.rows for panel in panels) else 6.2)
+        figure = AltFigure(" ".join([f"{title}.", *alts, *sentences]), size)
+        for ax, panel in zip(_axes(figure, panels), panels, strict=True):
             _panel(ax, panel, scene)
         wrapped = [line for text in sentences for line in textwrap.wrap(text, 36 * len(panels))]
         figure.supxlabel(_rich("\n".join(wrapped)), x=0.01, ha="left", fontsize=15)
     return figure
+
+
+def _axes(figure: AltFigure, panels: Sequence[Panel]) -> list[Axes]:
+    """Side by side; one with named rows is as wide as the others together, and under them."""
+    small = [panel.key for panel in panels if not panel.rows]
+    wide = [[panel.key] * len(small) for panel in panels if panel.rows]
+    heights = [2.4, *[1] * len(wide)]
+    axes = figure.subplot_mosaic([small, *wide], height_ratios=heights)
+    return [axes[panel.key] for panel in panels]
 
 
 def _rich(text: str) -> str:
@@ -61,15 +71,16 @@ def _panel(ax: Axes, panel: Panel, scene: Scene) -> None:
     if "y" not in panel.ticks:
         ax.set_yticks([])
     if panel.places:
-        ax.set_xticks(*zip(*panel.places, strict=True), fontsize=11)
+        ax.set_xticks(*zip(*panel.places, strict=True))
     if panel.rows:
         at, names, _ = zip(*panel.rows, strict=True)
-        # Two lines, so that the bars have room: the name, then the number.
-        ax.set_yticks(at, ["\n".join(say(n, scene.numbers).rsplit(" ", 1)) for n in names])
+        ax.set_yticks(at, [say(name, scene.numbers) for name in names])
     if note := say(panel.note, scene.numbers):
         ax.text(0.5, 0.7, textwrap.fill(note, 20), ha="center", transform=ax.transAxes)
     if any(mark.name for mark in panel.marks):
-        ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), handlelength=1.6)
+        below = {"bbox_to_anchor": (0.5, -0.55), "ncols": 2} if panel.rows else {}
+        place: Any = {"bbox_to_anchor": (0.5, -0.2), **below}
+        ax.legend(loc="upper center", handlelength=1.6, **place)
 
 
 def _mark(ax: Axes, mark: Mark, x: Array, y: Array, base: Array | None = None) -> Any:
