@@ -1,9 +1,12 @@
 """Where things stand in the labs: in one view, unmoved by each other, large enough to read."""
 
+import numpy as np
 import pytest
 from lab_states import each_lab
 from labs_page import show
 from pages import FRAME
+
+from vaelib.widgets import ElboLab
 
 pytestmark = pytest.mark.browser
 PARTS = ".vaelib-plot, .lab-row, .lab-buttons > button"
@@ -45,6 +48,20 @@ def test_controls_and_plots_are_on_one_screen_and_nothing_moves(page, kind, size
             page.evaluate(FRAME)
             assert page.evaluate(CUT) == []
             moved(page, before, f"{name} = {value}")
+
+
+@pytest.mark.parametrize("size", [(1280, 720), (360, 740)], ids=str)
+def test_no_button_moves_what_is_around_it(page, size):
+    page.set_viewport_size(dict(zip(("width", "height"), size, strict=True)))
+    show(page, ElboLab)
+    before = [place[1:] for place in page.evaluate(PLACES)]
+    buttons = ["Challenge", "Let the gradient do it", "Stop", "Challenge", "Challenge", "Reset"]
+    for name in buttons:
+        page.get_by_role("button", name=name, exact=True).click()
+        page.evaluate(FRAME)
+        after = [place[1:] for place in page.evaluate(PLACES)]
+        assert np.abs(np.subtract(after, before)).max() <= 1, name
+        assert page.evaluate(CUT) == []
 
 
 def moved(page, before, when):

@@ -35,7 +35,8 @@ def _axes(figure: AltFigure, panels: Sequence[Panel]) -> list[Axes]:
     small = [panel.key for panel in panels if not panel.rows]
     wide = [[panel.key] * len(small) for panel in panels if panel.rows]
     heights = [2.4, *[1] * len(wide)]
-    axes = figure.subplot_mosaic([small, *wide], height_ratios=heights)
+    layout: Any = [small, *wide]
+    axes = figure.subplot_mosaic(layout, height_ratios=heights)
     return [axes[panel.key] for panel in panels]
 
 

@@ -1,7 +1,8 @@
 // Gradient ascent of the ELBO in q's parameters, watched: a bell that climbs, and its trail.
-import { perFrame } from "../dom.js";
+import { h, perFrame } from "../dom.js";
 
 export const RATE = 0.005; // as in lesson 4
+const NAME = "Let the gradient do it";
 const STEPS = 600;
 const PER_FRAME = 3;
 const STILL = 0.02; // a gradient this short is the top, as far as the eye can tell
@@ -25,19 +26,22 @@ export function makeAscent({ state, set, panel, button, redraw }, gradient, pict
   let trail = [];
   let left = 0;
   const climbing = perFrame(step);
-  const starter = button("Let the gradient do it", () => (left ? stop() : start()));
+  const starter = button(NAME, () => (left ? stop() : start()));
+  const name = h("span", {}, NAME);
+  starter.replaceChildren(name);
+  starter.dataset.widest = NAME;
 
   function start() {
     left = STEPS;
     trail = [[state.mu, state.log_sigma]];
-    starter.textContent = "Stop";
+    name.textContent = "Stop";
     climbing.request();
   }
 
   function stop() {
     left = 0;
     climbing.cancel();
-    starter.textContent = "Let the gradient do it";
+    name.textContent = NAME;
   }
 
   function step() {

@@ -21,7 +21,7 @@ function smallestGap(task, compute, gradient) {
   return Math.min(...ends);
 }
 
-/** A line that sets a task and follows it, and the button that gives the next one. */
+/** A line that sets a task and follows it, and the button that sets the next one. */
 export function makeChallenge({ set, button, compute }, gradient, ascent) {
   const line = h("p", { class: "lab-challenge" });
   const next = button("Challenge", () => begin((at + 1) % TASKS.length));
@@ -38,7 +38,6 @@ export function makeChallenge({ set, button, compute }, gradient, ascent) {
     moves = 0;
     solved = "";
     ascent.clear();
-    next.textContent = "Next challenge";
     set(TASKS[at]);
   }
 
@@ -46,7 +45,6 @@ export function makeChallenge({ set, button, compute }, gradient, ascent) {
     at = -1;
     moves = -1;
     solved = "";
-    next.textContent = "Challenge";
   }
 
   function update({ numbers: { gap, x1, x2 } }) {
