@@ -49,7 +49,7 @@ def _signed(scene: Scene, key: str, integrand: Array) -> None:
     scene.numbers[f"below_{key}"] = float(-below.sum() / 20)
     scene.numbers[f"kl_{key}"] = float(integrand.sum() / 20)
     unseen = np.abs(integrand[SHOWN]).max() < UNSEEN
-    scene.numbers[f"note_{key}"] = "q = p: the integrand is 0 everywhere" if unseen else ""
+    scene.numbers[f"note_{key}"] = "q = p: 0 everywhere" if unseen else ""
     top = reach(float(above[SHOWN].max()))
     bottom = reach(float(-below[SHOWN].min()))
     scene.limits[key] = (-6, 6, -bottom, top)

@@ -35,7 +35,7 @@ export function compute({ mu, sigma, p }) {
     numbers[`below_${key}`] = -sum(below) / 20;
     numbers[`kl_${key}`] = sum(integrand) / 20;
     const unseen = largest(shown(integrand).map(Math.abs)) < UNSEEN;
-    numbers[`note_${key}`] = unseen ? "q = p: the integrand is 0 everywhere" : "";
+    numbers[`note_${key}`] = unseen ? "q = p: 0 everywhere" : "";
     const deepest = largest(shown(below).map((value) => -value));
     limits[key] = [-6, 6, -reach(deepest), reach(largest(shown(above)))];
   }

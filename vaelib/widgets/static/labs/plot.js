@@ -186,7 +186,7 @@ function label(x, y, string, options = {}) {
 /** Where the axes stand in a drawing of this size, whose letters are `em` high. */
 function boxOf(panel, width, height, em) {
   const longest = Math.max(0, ...panel.rows.map(([, name]) => say(name, WIDEST).length));
-  const column = longest * 0.56 * em;
+  const column = longest * 0.6 * em;
   const above = column > 0.4 * width; // no room beside the bars: their names stand above them
   const numbers = panel.ylabel ? 4.3 : 0.8;
   return {
