@@ -90,6 +90,25 @@ def test_x_can_be_put_anywhere_and_stays_on_the_circle_near_it(page):
     assert math.hypot(at["x1"], at["x2"]) == pytest.approx(1, abs=0.01)
 
 
+def test_q_can_be_led_along_the_arc(page):
+    """μ follows the pointer round the circle, past π too, and stops at its own end."""
+    show(page, ElboLab)
+    x, y = middle(page, "G(μ) on the arc")
+    radius = page.evaluate("document.querySelector('[data-key=arc]').getBBox().width / 2")
+    centre = (x - radius * math.sin(0.5), y + radius * math.cos(0.5))
+    page.mouse.move(x, y)
+    page.mouse.down()
+    for angle in (1, 2, 3, 3.6):
+        page.mouse.move(
+            centre[0] + 1.3 * radius * math.sin(angle), centre[1] - 1.3 * radius * math.cos(angle)
+        )
+        page.evaluate(FRAME)
+    assert saved(page)["mu"] == pytest.approx(3.6, abs=0.08)
+    page.mouse.move(centre[0] + radius * math.sin(5), centre[1] - radius * math.cos(5))
+    page.mouse.up()
+    assert saved(page)["mu"] == 4
+
+
 def test_every_sample_leads_the_others(page):
     """The dot that was grabbed follows the pointer; ε and σ stay, so all move by as much."""
     lab = show(page, ReparameterisationLab)

@@ -86,7 +86,7 @@ def test_escape_leaves_and_the_page_is_as_it_was(page):
     page.evaluate(FRAME)
     assert page.locator(".vaelib-lab").bounding_box() == tall
     assert page.evaluate("document.querySelector('.vaelib-lecture-place, dialog')") is None
-    assert page.evaluate("model.state.sigma") == 1  # the state of the second preset stays
+    page.wait_for_function("model.state.sigma === 1")  # the state of the second preset stays
     page.get_by_role("button", name="Lecture mode").click()
     page.get_by_role("button", name="Leave").click()
     expect(lecture(page)).to_have_count(0)

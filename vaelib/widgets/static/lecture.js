@@ -124,7 +124,8 @@ export function makeLecture({ root, title, presets, show }) {
     if (dialog || document.querySelector(".vaelib-lecture")) return;
     dialog = makeDialog();
     const { height } = root.getBoundingClientRect();
-    const place = h("div", { class: "vaelib-lecture-place", style: `height: ${height}px` });
+    const place = h("div", { class: "vaelib-lecture-place" });
+    place.style.height = `${height}px`;
     root.replaceWith(place);
     dialog.place = place;
     dialog.append(root);

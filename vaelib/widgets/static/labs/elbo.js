@@ -107,6 +107,15 @@ export function compute({ x1, x2, mu, log_sigma: logSigma }) {
 
 const grips = [
   {
+    ...{ panel: "plane", name: "G(μ) on the arc", colour: "enc", keys: { x: "mu" }, quiet: true },
+    at: ({ numbers: { mu } }) => arc([mu]).map(([at]) => at),
+    // Of the many z at one place of the arc, the one nearest to where μ is.
+    move(x, y, { mu }) {
+      const turn = Math.atan2(x, y) - mu;
+      return { mu: mu + turn - 2 * Math.PI * Math.round(turn / (2 * Math.PI)) };
+    },
+  },
+  {
     ...{ panel: "plane", name: "x in the plane", keys: { x: "x1", y: "x2" } },
     at: ({ numbers: { x1, x2 } }) => [x1, x2],
     move: (x, y) => onCircle(x, y),

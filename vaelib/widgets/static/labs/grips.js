@@ -36,7 +36,9 @@ export function bell(panel, { top, floor = 0, sigma, spread, control }) {
  * one step of one.
  */
 export function makeGrip(grip, panel, { state, move, nudge }) {
-  const kind = `lab-grip lab-colour-${grip.colour ?? "ink"}${grip.strip ? " lab-strip" : ""}`;
+  const kind = `lab-grip lab-colour-${grip.colour ?? "ink"}${
+    grip.strip ? " lab-strip" : ""
+  }${grip.quiet ? " lab-quiet" : ""}`;
   const element = h("div", {
     ...{ class: kind, tabindex: "0", role: "application", "aria-roledescription": "handle" },
     ...{ "aria-label": `${grip.name}: drag it, or use the arrow keys`, ...KEYS },
