@@ -142,8 +142,10 @@ def test_of_two_labs_the_focused_one_or_the_one_in_view_is_shown(page):
     assert page.evaluate("elements[0].querySelector('.vaelib-lab') !== null")
     assert page.evaluate("elements[1].querySelector('.vaelib-lab') === null")
     page.keyboard.press("Escape")
+    expect(lecture(page)).to_have_count(0)
     page.evaluate("document.activeElement.blur(); scrollTo(0, 0)")
     page.keyboard.press("l")
+    expect(lecture(page)).to_be_visible()
     assert page.evaluate("elements[0].querySelector('.vaelib-lab') === null")
 
 

@@ -104,7 +104,7 @@ export function makeLecture({ root, title, presets, show }) {
     } catch {
       return; // the window is filled, which is nearly as good
     }
-    if (!dialog) {
+    if (!dialog?.open) {
       document.exitFullscreen();
       return;
     }
