@@ -22,7 +22,7 @@ PLACES = (-100, -30, -10, -3, -1, 0, 1, 3, 10)
 def place(nats: float) -> float:
     """Where a value stands on the bar's axis, given its distance from log p(x) in nats.
 
-    Near log p(x) a nat is a nat; far away the axis is logarithmic, so that no bar leaves it.
+    Linear close to log p(x), logarithmic far away, so that no bar leaves the axis.
 
     >>> place(0.0), round(place(1e-6) / 1e-6, 3)
     (0.0, 2.0)
@@ -193,6 +193,7 @@ class ElboLab(Lab):
     says = (
         "log p(x) = {log_px:3} nats = ELBO {elbo:3} + KL(q‖p(z|x)) {gap:3}.",
         "ELBO = E log p(x|z) − KL(q‖p(z)) = {reconstruction:3} − {kl:3} nats.",
+        "On the bar's axis a nat is drawn smaller the further it is from log p(x).",
     )
     presets = (
         Preset("A bell next to the posterior leaves a gap.", {}),
