@@ -53,10 +53,12 @@ class Code:
         }
         self.lessons = lessons_of(set(cells), unchanged)
         known = {cell for lesson in self.lessons for cell in unchanged[lesson]}
+        numbered = list(zip(notebook.cells, cells, strict=True))
+        self.released = {number for (number, _, _), cell in numbered if cell in known}
         self.statements = [
             statement
-            for (number, source, tree), cell in zip(notebook.cells, cells, strict=True)
-            for statement in statements(source, tree, number, cell in known)
+            for number, source, tree in notebook.cells
+            for statement in statements(source, tree, number, number in self.released)
         ]
         own_sources = [source for lesson in self.lessons for source in handed_out[lesson]]
         self.supplied = [

@@ -1,0 +1,123 @@
+"""Which statements of the cells that students got are run again when their notebook is replayed.
+
+What only trains, draws or prints is passed over. A statement is run if it binds or changes a name
+that the student's own cells need, directly or through others, if it changes a setting
+(`torch.set_default_dtype`), or if it is an exercise's check.
+"""
+
+import ast
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from notebooks.cell_code import IMPORTS, compiled, names, names_read, nested
+
+SETTINGS = ("set_", "manual_seed", "seed")  # how the names of calls begin that change a setting
+
+
+@dataclass(frozen=True)
+class Part:
+    """A statement at the top level of a released cell, and the names that it binds and reads."""
+
+    node: ast.stmt
+    binds: frozenset[str]
+    reads: frozenset[str]
+    always: bool
+
+
+def kept(
+    cells: list[tuple[int, str, ast.Module]], released: set[int], exercises: Iterable[str]
+) -> dict[int, str]:
+    """The code that is run of each released cell, by the cell's number; "" if there is none."""
+    checks = frozenset(exercises)
+    own = [tree for number, _, tree in cells if number not in released]
+    imported = {name for _, _, tree in cells for name in imports(tree)}
+    parts = {
+        number: [part_of(node, checks, imported) for node in tree.body]
+        for number, _, tree in cells
+        if number in released
+    }
+    waiting = [part for of_cell in parts.values() for part in of_cell]
+    needed = {name for tree in own for name in reads_of(tree)}
+    chosen: set[int] = set()
+    found = True
+    while found:
+        found = False
+        for part in waiting:
+            if id(part) not in chosen and (part.always or part.binds & needed):
+                chosen.add(id(part))
+                needed |= part.reads
+                found = True
+    sources = {number: source for number, source, _ in cells}
+    return {
+        number: "\n".join(
+            text_of(sources[number], part.node) for part in of_cell if id(part) in chosen
+        )
+        for number, of_cell in parts.items()
+    }
+
+
+def text_of(source: str, node: ast.stmt) -> str:
+    """The text of a statement, with its decorators."""
+    first = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", []))])
+    return "\n".join(source.splitlines()[first - 1 : node.end_lineno])
+
+
+def imports(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, IMPORTS):
+            yield from ((alias.asname or alias.name).split(".")[0] for alias in node.names)
+
+
+def reads_of(tree: ast.Module) -> frozenset[str]:
+    """The names that a cell reads; every name in it if it does not compile."""
+    try:
+        return names_read(tree)
+    except (SyntaxError, ValueError, RecursionError):
+        return frozenset(node.id for node in ast.walk(tree) if isinstance(node, ast.Name))
+
+
+def part_of(node: ast.stmt, checks: frozenset[str], imported: set[str]) -> Part:
+    code = compiled(node)
+    binds = names([code], "STORE_NAME", "STORE_GLOBAL")
+    reads = names(nested(code), "LOAD_NAME", "LOAD_GLOBAL")
+    always = is_setting(node, imported) or is_check(node, checks)
+    return Part(node, binds | (set(changed(node)) - imported), reads, always)
+
+
+def changed(node: ast.stmt) -> Iterator[str]:
+    """The names whose object a statement changes: `x[0] = 1`, `rows.append(…)`, `del d["a"]`."""
+    for part in ast.walk(node):
+        targets: list[ast.expr] = []
+        if isinstance(part, ast.Assign | ast.Delete):
+            targets = [t for t in part.targets if not isinstance(t, ast.Name)]
+        elif isinstance(part, ast.AugAssign | ast.AnnAssign):
+            targets = [part.target]
+        elif isinstance(part, ast.Expr) and isinstance(part.value, ast.Call):
+            targets = [part.value.func]
+        for target in targets:
+            yield from root(target)
+
+
+def root(node: ast.expr) -> Iterator[str]:
+    """The name that `name.a[0].b` begins with, and nothing for a mere `name(…)`."""
+    inner: ast.AST = node
+    while isinstance(inner, ast.Attribute | ast.Subscript | ast.Call):
+        inner = inner.func if isinstance(inner, ast.Call) else inner.value
+    if inner is not node and isinstance(inner, ast.Name):
+        yield inner.id
+
+
+def is_setting(node: ast.stmt, imported: set[str]) -> bool:
+    """Whether a statement is a call such as `torch.set_default_dtype(torch.float64)`."""
+    if not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Call)):
+        return False
+    called = node.value.func
+    if not (isinstance(called, ast.Attribute) and called.attr.startswith(SETTINGS)):
+        return False
+    return bool(set(root(called)) & imported)
+
+
+def is_check(node: ast.AST, exercises: frozenset[str]) -> bool:
+    """Whether there is `check.<exercise>` in it."""
+    found = (n for n in ast.walk(node) if isinstance(n, ast.Attribute) and n.attr in exercises)
+    return any(ast.unparse(n.value).split(".")[-1] == "check" for n in found)
