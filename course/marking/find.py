@@ -80,9 +80,6 @@ class Code:
             return Answer(stub=bool(found))
         last = own[-1]
         answer = Answer(cell=last.cell, text=ast.get_source_segment(last.source, last.node) or "")
-        definitions = [s for s in own if isinstance(s.node, DEFINITIONS)]
-        if len(definitions) > 1:
-            answer.remarks.append(f"defined {len(definitions)} times, the last one counts")
         chosen, lacking = self._closure(name, own)
         answer.statements = [s for s in (*self.supplied, *self.statements) if id(s) in chosen]
         if lacking:

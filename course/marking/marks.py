@@ -135,7 +135,8 @@ class Notebook:
         self.deadline = deadline
         self.replay_seconds = 0.0
         self.tried: dict[str, list[Mark]] = {name: [] for name in EXERCISES}
-        self.judged: set[tuple[int, int]] = set()  # cell, and which check in it
+        self.judged: set[tuple[int, int | str]] = set()  # cell, and which check or name in it
+        self.definitions: dict[str, set[int]] = {name: set() for name in EXERCISES}
         self.failed: dict[int, str] = {}  # cells that were not run to their end, and why
         self.ended: set[int] = set()  # cells that ended the process
         self.remarks: list[str] = []
@@ -197,11 +198,20 @@ class Notebook:
             if reply["error"]:
                 self.failed[number] = short(reply["error"])
             for name in reply["defined"]:
-                if name in EXERCISES and name not in hello["checked"]:
-                    self.without_check(name, "last")
-                    if self.session.ended:
-                        return False
+                self.defined(str(name), number)
+                if self.session.ended:
+                    return False
         return True
+
+    def defined(self, name: str, number: int) -> None:
+        """A cell has defined the function of an exercise: without a check it is judged here."""
+        if name not in EXERCISES or (number, name) in self.judged:
+            return
+        self.judged.add((number, name))
+        self.definitions[name].add(number)
+        if name not in self.session.hello["checked"]:
+            self.tried[name].clear()  # what was defined before does not count any more
+            self.without_check(name, "last")
 
     def timed(self, question: str) -> dict[str, Any]:
         started = monotonic()
@@ -242,14 +252,14 @@ class Notebook:
             return
         try:
             if self.session.ended and word == "last":
-                self.run_cells()
+                self.run_cells()  # so that it has been defined once more
             reply = self.session.ask(f"{word} {name}")
         except (Broken, TimeoutError):
             self.session.end()
             return
         if word == "last" and not reply:
             return
-        earlier = self.tried[name]
+        earlier = list(self.tried[name])
         mark = self.new(name, reply if word == "last" else found)
         if reply.get("error"):
             mark.raised = True
@@ -260,11 +270,19 @@ class Notebook:
             self.fill_in(mark)
         if word == "alone":
             mark.remarks += [short(remark) for remark in found["remarks"]]
-        if any(m.raised for m in earlier[:-1]) and mark.state == "right":
-            mark.remarks.append("it failed where it was checked; with all cells run it is right")
-        elif not any(m.state == "wrong" for m in earlier[:-1]):
-            what = "did not get it" if name in self.session.hello["checked"] else "is gone"
-            mark.remarks.append(f"its check {what}: the last definition counts")
+        self.say_why(mark, earlier)
+
+    def say_why(self, mark: Mark, earlier: list[Mark]) -> None:
+        """Remark why a function counts that was not given to a check."""
+        count = len(self.definitions[mark.name])
+        which = f"the last of {count} definitions" if count > 1 else "the definition"
+        if mark.name not in self.session.hello["checked"]:
+            mark.remarks.append(f"its check is gone: {which} counts")
+        elif any(each.raised for each in earlier):
+            if mark.state == "right":
+                mark.remarks.append("it failed where it was checked; alone it is right")
+        else:
+            mark.remarks.append(f"its check did not get it: {which} counts")
 
     def fill_in(self, mark: Mark) -> None:
         """Judge the function that the process has at hand, and write the result into its mark."""

@@ -50,22 +50,32 @@ def kept(
     sources = {number: source for number, source, _ in cells}
     return {
         number: "\n".join(
-            text_of(sources[number], part.node) for part in of_cell if id(part) in chosen
+            text_of(sources[number], part.node, needed) for part in of_cell if id(part) in chosen
         )
         for number, of_cell in parts.items()
     }
 
 
-def text_of(source: str, node: ast.stmt) -> str:
-    """The text of a statement, with its decorators."""
+def text_of(source: str, node: ast.stmt, needed: set[str]) -> str:
+    """The text of a statement, with its decorators; of an import only what is needed."""
+    if isinstance(node, IMPORTS):
+        # A lesson imports what it draws with, and that takes half a second.
+        wanted = [a for a in node.names if a.name == "*" or bound_by(a) in needed]
+        module = f"from {node.module} " if isinstance(node, ast.ImportFrom) else ""
+        return f"{module}import {', '.join(ast.unparse(alias) for alias in wanted)}"
     first = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", []))])
     return "\n".join(source.splitlines()[first - 1 : node.end_lineno])
+
+
+def bound_by(alias: ast.alias) -> str:
+    """The name that an import binds: `import a.b` binds a."""
+    return (alias.asname or alias.name).split(".")[0]
 
 
 def imports(tree: ast.Module) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, IMPORTS):
-            yield from ((alias.asname or alias.name).split(".")[0] for alias in node.names)
+            yield from map(bound_by, node.names)
 
 
 def reads_of(tree: ast.Module) -> frozenset[str]:
