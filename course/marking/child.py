@@ -16,6 +16,7 @@ import linecache
 import os
 import pickle
 import random
+import re
 import sys
 import traceback
 from collections.abc import Callable
@@ -28,7 +29,7 @@ import vaelib
 from course.marking import preload, sandbox
 from course.marking.find import Answer, Code
 from course.marking.notebook import Notebook, read_notebook
-from course.marking.released import is_check, kept
+from course.marking.released import kept
 from notebooks.cell_code import Statement, compiled
 
 if TYPE_CHECKING:
@@ -97,8 +98,8 @@ class Student:
 
     def hello(self) -> dict[str, Any]:
         """What the parent is told of the notebook."""
-        trees = [tree for _, _, tree in self.notebook.cells]
-        checked = [n for n in self.answers if any(is_check(t, frozenset([n])) for t in trees)]
+        bound = {number: self.bound(number) for number, _ in self.notebook.raw}
+        checked = [n for n in self.answers if any(f"check.{n}" in each for each in bound.values())]
         found = {
             name: {"stub": a.stub, "cell": a.cell, "text": a.text[:20000], "remarks": a.remarks}
             for name, a in self.answers.items()
@@ -110,16 +111,16 @@ class Student:
             "cells": cells,
             "checked": checked,
             "lessons": self.code.lessons,
-            "bound": {str(number): self.bound(number) for number in cells},
+            "bound": {str(number): bound[number] for number in cells},
         }
 
     def bound(self, number: int) -> list[str]:
-        """The names that a cell binds or gives to a check, also if it is not Python."""
+        """The names that a cell binds, also if it is not Python, and `check.name` of its checks."""
         from course.marking.replay import bound_in
 
         source = dict(self.notebook.raw)[number]
-        checked = [name for name in self.answers if f"check.{name}" in source]
-        return sorted({*bound_in(source), *checked})[:500]
+        used = [n for n in self.answers if re.search(rf"\bcheck(\.| import.*\b){n}\b", source)]
+        return sorted({*bound_in(source), *(f"check.{name}" for name in used)})[:500]
 
     def question(self) -> str:
         """Answer calls of the function until something else is asked, and return that."""

@@ -324,7 +324,7 @@ class Notebook:
         """Add which cells that the function needs were not run to their end."""
         mark.file = mark.file or self.session.file[0]
         bound = self.session.hello["bound"]
-        wanted = {mark.name, *mark.needs}
+        wanted = {mark.name, f"check.{mark.name}", *mark.needs}
         for number, why in sorted(self.failed.items()):
             of_check = number == mark.cell and mark.message and not mark.raised
             if wanted & set(bound.get(str(number), ())) and not of_check:

@@ -20,6 +20,7 @@ from typing import Any
 from IPython.core.compilerop import CachingCompiler
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.text import SList
+from traitlets import Type
 from traitlets.config import Config
 
 from course.marking.find import is_stub
@@ -31,7 +32,7 @@ MAGICS = {
     *("time", "timeit", "run", "prun", "capture", "writefile", "file", "reset", "xdel", "env"),
     *("set_env", "precision", "cd", "pwd", "who", "whos", "memit"),
 }
-BOUND = re.compile(r"\b(?:def|class|import|as|for)\s+(\w+)|\b(\w+)\s*(?:,|=(?!=)|:[^:=]*=)")
+BOUND = re.compile(r"\b(?:def|class|import|as|for)\s+(\w+)|\b(\w+)\s*(?:,|=(?!=)|:[^:=\n]*=)")
 Given = Callable[[str, Any], None]
 
 
@@ -49,6 +50,8 @@ class Compiler(CachingCompiler):
 
 class Shell(InteractiveShell):
     """IPython's shell, whose magics and commands reach nothing outside the notebook."""
+
+    compiler_class = Type(Compiler)
 
     def system(self, command: str) -> None:
         self.user_ns["_exit_code"] = 0
@@ -109,7 +112,6 @@ class Replay:
     def __init__(self, exercises: Iterable[str], here: Path) -> None:
         config = Config()
         config.HistoryManager.enabled = False
-        config.InteractiveShell.compiler_class = Compiler
         config.InteractiveShell.colors = "nocolor"
         config.InteractiveShell.ipython_dir = str(here)
         config.DisplayFormatter.active_types = ["text/plain"]
@@ -213,7 +215,7 @@ def parts_of(thing: Any) -> Iterator[Any]:
         if name in getattr(thing, "__dict__", {}) or name == "__func__":
             yield getattr(thing, name, None)
     if not isinstance(thing, FunctionType | ModuleType | type):
-        yield getattr(type(thing), "__call__", None)
+        yield vars(type(thing)).get("__call__")
     if isinstance(thing, FunctionType):
         for cell in thing.__closure__ or ():
             try:

@@ -49,9 +49,7 @@ def test_the_last_definition_that_is_no_stub_counts(tmp_path):
     imports = "from torch import log\nfrom vaelib.divergences import kl_gaussian"
     marks, _ = one(tmp_path, imports, bad, KL, stub)
     assert marks["kl_bernoulli"].state == "right"
-    assert marks["kl_bernoulli"].remarks == [
-        "its check is gone: the last of 2 definitions counts"
-    ]
+    assert marks["kl_bernoulli"].remarks == ["its check is gone: the last of 2 definitions counts"]
     assert one(tmp_path, imports, KL, stub, bad)[0]["kl_bernoulli"].state == "wrong"
     marks, _ = one(tmp_path, imports, stub, "kl_gaussian = kl_gaussian")
     assert marks["kl_bernoulli"].state == marks["kl_gaussian"].state == "not attempted"
