@@ -76,11 +76,14 @@ def mark(
     handed_out: dict[int, list[str]],
     seed: int,
     helpers: Sequence[File] = (),
+    only: frozenset[str] = frozenset(),
 ) -> Marked:
     """The marks of one submission, the same for the same files and seed; it never raises.
 
-    `helpers` are the other files of the student's folder, which the notebooks may read.
+    `helpers` are the other files of the student's folder, which the notebooks may read. `only`
+    are the exercises to judge, if not all.
     """
+    wanted = only or frozenset(EXERCISES)
     marked = Marked(name, [file for file, _ in files])
     deadline = monotonic() + SECONDS_PER_SUBMISSION
     each: list[dict[str, Mark]] = []
@@ -88,7 +91,7 @@ def mark(
         with tempfile.TemporaryDirectory(prefix="vaelib-marking-") as folder:
             scratch = Path(folder).resolve()
             copy([file, *helpers], scratch)
-            notebook = Notebook(Session(file, handed_out, scratch), seed, deadline)
+            notebook = Notebook(Session(file, handed_out, scratch), seed, deadline, wanted)
             where = f"{file[0]}: " if len(files) > 1 else ""
             try:
                 each.append(notebook.marks())
@@ -101,6 +104,18 @@ def mark(
             marked.remarks += [where + remark for remark in notebook.remarks]
     marked.marks = [best(exercise, each) for exercise in EXERCISES]
     return marked
+
+
+def unmarked(name: str, files: list[str], remarks: list[str]) -> Marked:
+    """No marks, and why."""
+    return Marked(name, files, [Mark(each, message="not marked") for each in EXERCISES], remarks)
+
+
+def replaced(earlier: Marked, now: Marked, again: frozenset[str]) -> Marked:
+    """The earlier marks with those of the exercises that were judged again."""
+    saved = {mark.name: mark for mark in earlier.marks}
+    now.marks = [m if m.name in again else saved.get(m.name, m) for m in now.marks]
+    return now
 
 
 def copy(files: Sequence[File], scratch: Path) -> None:
@@ -129,10 +144,13 @@ def best(exercise: str, each: list[dict[str, Mark]]) -> Mark:
 class Notebook:
     """The marks of one notebook: it is replayed, and what its checks are given is judged."""
 
-    def __init__(self, session: Session, seed: int, deadline: float) -> None:
+    def __init__(
+        self, session: Session, seed: int, deadline: float, wanted: frozenset[str]
+    ) -> None:
         self.session = session
         self.seed = seed
         self.deadline = deadline
+        self.wanted = wanted
         self.replay_seconds = 0.0
         self.tried: dict[str, list[Mark]] = {name: [] for name in EXERCISES}
         self.judged: set[tuple[int, int | str]] = set()  # cell, and which check or name in it
@@ -148,7 +166,7 @@ class Notebook:
         self.limits = [short(limit) for limit in hello["limits"]]
         self.remarks = [short(remark) for remark in hello["remarks"]]
         self.replay()
-        for name in EXERCISES:
+        for name in (n for n in EXERCISES if n in self.wanted):
             for word in ("last", "alone"):
                 if not self.settled(name):
                     self.without_check(name, word)
@@ -205,7 +223,7 @@ class Notebook:
 
     def defined(self, name: str, number: int) -> None:
         """A cell has defined the function of an exercise: without a check it is judged here."""
-        if name not in EXERCISES or (number, name) in self.judged:
+        if name not in self.wanted or (number, name) in self.judged:
             return
         self.judged.add((number, name))
         self.definitions[name].add(number)
@@ -223,7 +241,7 @@ class Notebook:
     def check(self, given: dict[str, Any], place: tuple[int, int]) -> None:
         """Judge the function that a check was given, unless that is decided already."""
         name = str(given["name"])
-        if place in self.judged or name not in EXERCISES:
+        if place in self.judged or name not in self.wanted:
             return
         self.judged.add(place)
         if any(mark.state == "right" for mark in self.tried[name]):

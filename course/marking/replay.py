@@ -9,13 +9,14 @@ import inspect
 import linecache
 import re
 import signal
+import sys
 import textwrap
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
-from typing import Any
+from typing import Any, cast
 
 from IPython.core.compilerop import CachingCompiler
 from IPython.core.interactiveshell import InteractiveShell
@@ -116,6 +117,7 @@ class Replay:
         config.InteractiveShell.ipython_dir = str(here)
         config.DisplayFormatter.active_types = ["text/plain"]
         self.shell = Shell.instance(config=config)
+        self.compiler = cast(Compiler, self.shell.compile)
         self.exercises = list(exercises)
         self.given: Given | None = None
         self.busy = False
@@ -130,6 +132,7 @@ class Replay:
         self.given = given
         for name in self.exercises:
             setattr(checks, name, partial(self._catch, name))
+            sys.modules[f"check_{name}"] = checks  # of an exercise of the lecturer's own
 
     def _catch(self, name: str, function: Any = None, *args: Any, **settings: Any) -> Result:
         main_thread = threading.current_thread() is threading.main_thread()
@@ -147,8 +150,8 @@ class Replay:
 
     def run(self, number: int, source: str, students: bool) -> tuple[str, list[str]]:
         """Run a cell; returns its error, or "", and the exercises that it has defined anew."""
-        self.shell.compile.cell = number
-        self.shell.compile.part = 0
+        self.compiler.cell = number
+        self.compiler.part = 0
         before = {name: self.shell.user_ns.get(name) for name in self.exercises}
         result = self.shell.run_cell(source, store_history=True)
         error = result.error_before_exec or result.error_in_exec
