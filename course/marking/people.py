@@ -43,23 +43,27 @@ GROUP = re.compile(
 
 @dataclass(frozen=True)
 class Person:
-    """Who a name says that it belongs to. `system` is "moodle", "canvas" or ""."""
+    """Who a name says that it belongs to. `system` is "moodle" or "canvas"."""
 
     name: str
-    system: str = ""
-    id: str = ""
+    system: str
+    id: str
     file: str = ""
     late: bool = False
 
 
 def readable(name: str) -> str:
-    """A file's name as text, whatever its encoding: what is not UTF-8 is taken for Windows'."""
+    """A file's name as text, whatever its encoding: what is not UTF-8 is taken for Windows'.
+
+    No character is left in it that could steer a terminal or turn the direction of writing.
+    """
     raw = os.fsencode(name)
     for encoding in ("utf-8", "cp1252", "latin-1"):
         try:
-            return unicodedata.normalize("NFC", raw.decode(encoding))
+            text = unicodedata.normalize("NFC", raw.decode(encoding))
         except UnicodeDecodeError:
             continue
+        return "".join(c if c.isprintable() else "�" for c in text)
     return raw.decode("ascii", "replace")
 
 

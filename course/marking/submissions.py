@@ -27,7 +27,10 @@ LARGEST_HELPER = 16 << 20  # bytes of a file that a notebook may read
 LARGEST_HELPERS = 64 << 20  # bytes of all of them
 MOST_HELPERS = 500
 DEEPEST = 12  # folders inside each other
-WRITTEN_BY_MARKING = ("marks", "reports", "marks.csv", "class.html", "seed.txt", "anonymous")
+WRITTEN_BY_MARKING = frozenset(
+    "marks reports anonymous marks.csv moodle.csv canvas.csv gradebook.csv overrides.csv "
+    "class.html seed.txt".split()
+)
 
 
 @dataclass(frozen=True)
@@ -135,7 +138,7 @@ class Collector:
         files: list[File] = []
         for path, full in zip(paths, names, strict=True):
             inner = person(full)
-            of_system = inner.file if inner and inner.file else full
+            of_system = inner.file if inner else full
             files += self.files_of(path, of_system, len(paths) > 1, remarks)
         opened = [p for p in paths if is_folder(p) or ZIP.search(p.name)]
         if not files and not opened and not who:
@@ -152,15 +155,15 @@ class Collector:
         """The files of one thing that was handed in: itself, or all that it contains."""
         if is_folder(path):
             found = self.walk(path, "", remarks, 0)
-            return [(f"{readable(path.name)}/{n}", p) for n, p in found] if several else found
+            return [(f"{name}/{n}", p) for n, p in found] if several and name else found
         if ZIP.search(path.name):
             try:
                 place = self.unzipped(path, name, remarks)
             except ValueError as error:
                 remarks.append(f"not marked: {name}: {error}")
                 return []
-            found = self.walk(place, "", remarks, 0)
-            return [(f"{stem(name)}/{n}", p) for n, p in found] if several else found
+            found = without_top(self.walk(place, "", remarks, 0))
+            return [(f"{name}/{n}", p) for n, p in found] if several else found
         return [(name, path)] if is_regular(path) and (is_code(path) or several) else []
 
     def unzipped(self, path: Path, name: str, remarks: list[str] | None = None) -> Path:
@@ -207,7 +210,7 @@ class Collector:
         except ValueError as error:
             remarks.append(f"not marked: {name}: {error}")
             return []
-        found = self.walk(place, "", remarks, DEEPEST // 2)
+        found = without_top(self.walk(place, "", remarks, DEEPEST // 2))
         return [(f"{stem(name)}/{n}", p) for n, p in found]
 
     def visible(
@@ -245,7 +248,8 @@ class Collector:
         for name, path in files:
             if whose[name] in people:
                 top, slash, inside = name.partition("/")
-                shown.setdefault(whose[name], top)
+                if shown.setdefault(whose[name], top) != top:
+                    shown[whose[name]] = whose[name]
                 parts[whose[name]].append((inside if slash else top, path))
             else:  # a file that all of them share
                 for part in parts.values():
@@ -268,11 +272,12 @@ class Collector:
         contents: dict[str, str] = {}
         notebooks = []
         for file in chosen:
-            same = contents.setdefault(content_of(file[1]), file[0])
-            if same == file[0]:
-                notebooks.append(file)
+            content = content_of(file[1])
+            if content in contents:
+                remarks = [*remarks, f"{file[0]} is the same as {contents[content]}"]
             else:
-                remarks = [*remarks, f"{file[0]} is the same as {same}"]
+                contents[content] = file[0]
+                notebooks.append(file)
         helpers, left_out = small([f for f in files if f not in notebooks])
         remarks = [*remarks, *left_out]
         if not notebooks and not any("not marked" in remark for remark in remarks):
@@ -308,6 +313,14 @@ def small(files: list[File]) -> tuple[tuple[File, ...], list[str]]:
         budget -= size
         kept.append((name, path))
     return tuple(kept), left_out[:10]
+
+
+def without_top(files: list[File]) -> list[File]:
+    """The files of a zip without the folder that all of them are in."""
+    tops = {name.partition("/")[0] for name, _ in files}
+    if len(tops) == 1 and all("/" in name for name, _ in files):
+        return [(name.partition("/")[2], path) for name, path in files]
+    return files
 
 
 def shortest(who: str, others: Iterable[str]) -> str:

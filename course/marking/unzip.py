@@ -38,7 +38,7 @@ def unzip(path: Path, into: Path) -> list[str]:
                 try:
                     budget -= extract(archive, entry, into, name, budget)
                 except BROKEN as error:
-                    left_out.append(f"{name or entry.filename!r}: {reason(error)}")
+                    left_out.append(f"{name or 'one without a name'}: {reason(error)}")
     except BROKEN as error:
         raise ValueError(f"the zip cannot be read ({reason(error)})") from None
     return left_out

@@ -24,7 +24,7 @@ def test_the_command(tmp_path, capsys, monkeypatch):
     done = subprocess.run([*words, "--seed", "7"], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "3/3" in done.stderr and "with the seed 7" in done.stdout
-    assert "✗ empty: not marked: there is no notebook in it" in done.stdout
+    assert "✗ empty: not marked: there is nothing in it" in done.stdout
     assert [row["1.1 kl_bernoulli"] for row in rows(out)] == ["1", "0", "0"]
     assert command.main(words[3:]) == 0
     assert "with the seed 7" in capsys.readouterr().out  # saved before
@@ -34,6 +34,7 @@ def test_the_command(tmp_path, capsys, monkeypatch):
     (tmp_path / "nothing").mkdir()
     assert command.main([str(tmp_path / "nothing"), "--out", str(out)]) == 1
     assert "✗ no notebook (.ipynb) in" in capsys.readouterr().err
+    assert (out / "overrides.csv").read_text(encoding="utf-8-sig").startswith("submission,")
 
 
 def test_an_interruption_loses_nothing(tmp_path, monkeypatch, capsys):
