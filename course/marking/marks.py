@@ -154,6 +154,7 @@ class Notebook:
         self.replay_seconds = 0.0
         self.tried: dict[str, list[Mark]] = {name: [] for name in EXERCISES}
         self.judged: set[tuple[int, int | str]] = set()  # cell, and which check or name in it
+        self.unchecked: set[str] = set()
         self.definitions: dict[str, set[int]] = {name: set() for name in EXERCISES}
         self.failed: dict[int, str] = {}  # cells that were not run to their end, and why
         self.ended: set[int] = set()  # cells that ended the process
@@ -229,6 +230,7 @@ class Notebook:
         self.definitions[name].add(number)
         if name not in self.session.hello["checked"]:
             self.tried[name].clear()  # what was defined before does not count any more
+            self.unchecked.add(name)
             self.without_check(name, "last")
 
     def timed(self, question: str) -> dict[str, Any]:
@@ -244,6 +246,9 @@ class Notebook:
         if place in self.judged or name not in self.wanted:
             return
         self.judged.add(place)
+        if name in self.unchecked:  # judged when it was defined, since no check was in sight
+            self.unchecked.discard(name)
+            self.tried[name].clear()
         if any(mark.state == "right" for mark in self.tried[name]):
             return
         mark = self.new(name, given)

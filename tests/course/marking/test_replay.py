@@ -275,3 +275,11 @@ def test_other_kinds_of_file(tmp_path, kind):
     (tmp_path / name).write_text(text)
     every = mark("a", [(name, tmp_path / name)], {}, 7)
     assert every.total == 1, every.remarks
+
+
+def test_nothing_is_trained_for_what_is_no_answer(tmp_path):
+    """A drawing of the student's own reads `history`; imports and definitions it does get."""
+    got = ("from vaelib import check\nfrom torch import log", "history = open('a training')", CHECK)
+    own = "ONE = log(history)\n", KL
+    every = marked(tmp_path, got[0], got[1], *own, CHECK, lessons={1: [*got, "a = 1"]})
+    assert every.total == 1 and not [r for m in every.marks for r in m.remarks]
