@@ -19,6 +19,7 @@ SECONDS_PER_EXERCISE = 20.0
 SECONDS_PER_REPLAY = 60.0  # of one notebook, without the judging
 SECONDS_PER_SUBMISSION = 300.0
 RESTARTS = 12  # of the process of one notebook, which the submission can end
+FAILED = "code cell"  # how a remark begins that a cell failed or was not run
 # How good an outcome is: of several functions for one exercise the best counts, then the last.
 ORDER = ("not attempted", "wrong", "right")
 
@@ -305,7 +306,7 @@ class Notebook:
             if mark.state == "right":
                 mark.remarks.append("it failed where it was checked; alone it is right")
         else:
-            mark.remarks.append(f"its check did not get it: {which} counts")
+            mark.remarks.append(f"its check was not given it: {which} counts")
 
     def fill_in(self, mark: Mark) -> None:
         """Judge the function that the process has at hand, and write the result into its mark."""
@@ -351,7 +352,7 @@ class Notebook:
         for number, why in sorted(self.failed.items()):
             of_check = number == mark.cell and mark.message and not mark.raised
             if wanted & set(bound.get(str(number), ())) and not of_check:
-                mark.remarks.append(f"code cell {number} failed: {why}")
+                mark.remarks.append(f"{FAILED} {number} failed: {why}")
         return mark
 
 

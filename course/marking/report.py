@@ -10,7 +10,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from course.marking.grades import OTHER, Grade, Rules, shown
-from course.marking.marks import Mark
+from course.marking.marks import FAILED, Mark
 from course.marking.similarity import pairs
 from vaelib.check import EXERCISES, Exercise
 
@@ -33,7 +33,7 @@ td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; white-space:
 td.long { min-width: 16rem; overflow-wrap: anywhere; }
 pre { background: var(--soft); padding: .6rem; overflow-x: auto; overflow-wrap: normal; }
 .right { color: var(--right); } .wrong { color: var(--wrong); } .none { color: var(--none); }
-.bar { display: inline-block; height: .8em; min-width: 1px; background: var(--right); }
+.bar { display: inline-block; height: .8em; max-width: 45vw; background: var(--right); }
 .big { font-size: 1.3rem; } summary { cursor: pointer; }
 .message { border-left: 4px solid var(--line); padding-left: .8rem; white-space: pre-wrap; }
 """
@@ -119,7 +119,7 @@ def student_page(grade: Grade, seed: int, title: str, class_page: str = "../clas
     head = ["exercise", "points", "of", "result"]
     body += html_table(head, [_row(mark, grade, class_page) for mark in grade.marks], " nnl")
     for mark in grade.marks:
-        if mark.state != "not attempted" or mark.remarks:
+        if has_detail(mark):
             body += _detail(mark)
     files = ", ".join(grade.marked.files) or "none"
     if title == grade.name:
@@ -139,8 +139,14 @@ def _row(mark: Mark, grade: Grade, class_page: str) -> list[str]:
         result += f': <a href="{link}">{escape(mistake)}</a>'
     if points.why:
         result += f"<br>{escape(points.why)}"
-    name = f'<a href="#{escape(mark.name)}">{titled(exercise)}</a>'
+    name = titled(exercise)
+    if has_detail(mark):
+        name = f'<a href="#{escape(mark.name)}">{name}</a>'
     return [name, shown(points.value), str(exercise.points), result]
+
+
+def has_detail(mark: Mark) -> bool:
+    return mark.state != "not attempted" or bool(mark.remarks)
 
 
 def _detail(mark: Mark) -> list[str]:
@@ -206,7 +212,7 @@ def class_page(
             link(g),
             shown(g.total),
             str(g.late_days or ""),
-            "<br>".join(escape(r) for r in [*g.marked.remarks, *g.remarks]),
+            "<br>".join(map(escape, [*g.marked.remarks, *g.remarks, *costly(g)])),
         ]
         for g in grades
     ]
@@ -214,6 +220,16 @@ def class_page(
     limits = next((g.marked.limits for g in grades if g.marked.limits), ["nothing"])
     body += ["<p>While they ran they were held back by:</p>", *html_list(limits)]
     return page("The class", body)
+
+
+def costly(grade: Grade) -> list[str]:
+    """Which cells cost a point because they failed or were not run."""
+    return [
+        f"{EXERCISES[mark.name].number}: {remark}"
+        for mark in grade.marks
+        for remark in mark.remarks
+        if remark.startswith(FAILED)
+    ]
 
 
 def exercise_table(grades: Sequence[Grade], rules: Rules) -> list[str]:
@@ -237,7 +253,7 @@ def distribution(grades: Sequence[Grade], possible: int) -> list[str]:
     lines = []
     for step in range(possible // width + 1):
         last = min(step * width + width - 1, possible)
-        title = f"{step * width} to {last}" if width > 1 else str(step)
+        title = f"{step * width} to {last}" if last > step * width else str(last)
         lines.append([title, str(counts[step]), bar(counts[step] / most, 20)])
     return html_table(["points", "submissions", ""], lines, " n")
 
