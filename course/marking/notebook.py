@@ -54,6 +54,8 @@ def read_notebook(path: Path, name: str) -> Notebook:
     for number, source in notebook.raw:
         try:
             parsed = parse(source)
+            if parsed is not None:
+                ast.unparse(parsed[1])  # one that is nested too deeply for what is done with it
         except Exception as error:  # whatever IPython's translation raises, or the parser
             why = error.msg if isinstance(error, SyntaxError) else type(error).__name__
             notebook.remarks.append(f"code cell {number} is not Python ({why}) and was left out")
