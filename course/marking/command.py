@@ -176,6 +176,7 @@ def parser() -> argparse.ArgumentParser:
     add("--gradebook", type=Path, metavar="CSV", help="Moodle's or Canvas's own, to be filled in")
     add("--column", help="of the gradebook, where it has several for points")
     add("--anonymous", action="store_true", help="also write pages without names")
+    add("--unsafe", action="store_true", help="mark where this system cannot confine submissions")
     add("--own", type=Path, action="append", default=[], metavar="FILE", help="an own exercise")
     return made
 
@@ -224,8 +225,14 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def mark_all(options: argparse.Namespace) -> int:
+    from course.marking import sandbox
     from course.marking.results import Settings, printable, summary
     from course.own import register
+
+    if options.unsafe:
+        os.environ[sandbox.UNSAFE] = "1"
+    elif why := sandbox.refusal():
+        raise ValueError(why)
 
     for file in options.own:
         register(file)

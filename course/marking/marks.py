@@ -2,7 +2,6 @@
 
 import hashlib
 import shutil
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -10,6 +9,7 @@ from time import monotonic
 from typing import Any
 
 from course.marking.process import Broken
+from course.marking.scratch import scratch_folder
 from course.marking.session import File, Session
 from course.marking.wire import short, text
 from vaelib.check import EXERCISES, CheckResult, Exercise, Outcome, Probe, judge
@@ -89,8 +89,7 @@ def mark(
     deadline = monotonic() + SECONDS_PER_SUBMISSION
     each: list[dict[str, Mark]] = []
     for file in files:
-        with tempfile.TemporaryDirectory(prefix="vaelib-marking-") as folder:
-            scratch = Path(folder).resolve()
+        with scratch_folder() as scratch:
             copy([file, *helpers], scratch)
             notebook = Notebook(Session(file, handed_out, scratch), seed, deadline, wanted)
             where = f"{file[0]}: " if len(files) > 1 else ""

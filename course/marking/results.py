@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 
-from course.marking import report, tables
+from course.marking import report, sandbox, tables
 from course.marking.grades import Grade, Rules, exercise_of, number_of
 from course.marking.marks import Marked
 from course.marking.submissions import Collection, Submission
@@ -167,9 +167,7 @@ def summary(written: Results) -> str:
     joined = [f"{g.name}: {r}" for g in grades for r in g.marked.remarks if "one person's" in r]
     lines += few(joined, "·") + few(written.lines, "·") + few(written.rules.problems, "✗")
     limits = next((g.marked.limits for g in grades if g.marked.limits), [])
-    if len(limits) < 5:
-        held = "; ".join(limits) or "nothing"
-        lines.append(f"✗ this system does not confine submissions fully: held back by {held}")
+    lines += [f"✗ not kept on this system: {promise}" for promise in sandbox.not_held(limits)]
     possible = sum(e.points for e in written.rules.exercises())
     mean = sum((g.total for g in grades), Fraction(0)) / max(len(grades), 1)
     out = written.out
