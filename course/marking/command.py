@@ -107,13 +107,15 @@ def grade(
 ) -> Results:
     """Mark a folder with a progress bar; the table and the pages are written on the way."""
     from course.marking import results
+    from course.marking.grades import lesson_of
     from course.marking.submissions import Collector, handed_out, lesson_names, program
     from vaelib.check import EXERCISES
 
     settings = settings or results.Settings()
     out.mkdir(parents=True, exist_ok=True)
+    lessons = {name: int(lesson_of(exercise)) for name, exercise in EXERCISES.items()}
     with tempfile.TemporaryDirectory(prefix="vaelib-unzipped-") as unpacked:
-        collector = Collector(EXERCISES, lesson_names(notebooks), Path(unpacked).resolve())
+        collector = Collector(lessons, lesson_names(notebooks), Path(unpacked).resolve())
         # An absolute path, since each submission's process works in a folder of its own.
         collection = collector.collect(folder.resolve(), out.resolve())
         written = results.Results(collection, seed, out, settings)

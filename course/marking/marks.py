@@ -198,7 +198,7 @@ class Notebook:
             if number in self.ended:
                 continue
             if min(SECONDS_PER_REPLAY - self.replay_seconds, self.deadline - monotonic()) < 0:
-                self.failed.setdefault(number, "it was not run: the time was over")
+                self.failed.setdefault(number, "was not run: the time was over")
                 continue
             try:
                 reply = self.timed(f"cell {number}")
@@ -212,10 +212,10 @@ class Notebook:
             except (Broken, TimeoutError) as error:
                 self.session.end()
                 self.ended.add(number)
-                self.failed[number] = f"it {error}" if str(error) else "it could not be stopped"
+                self.failed[number] = str(error) or "could not be stopped"
                 return False
             if reply["error"]:
-                self.failed[number] = short(reply["error"])
+                self.failed[number] = f"failed: {short(reply['error'])}"
             for name in reply["defined"]:
                 self.defined(str(name), number)
                 if self.session.ended:
@@ -351,7 +351,7 @@ class Notebook:
         for number, why in sorted(self.failed.items()):
             of_check = number == mark.cell and mark.message and not mark.raised
             if wanted & set(bound.get(str(number), ())) and not of_check:
-                mark.remarks.append(f"{FAILED} {number} failed: {why}")
+                mark.remarks.append(f"{FAILED} {number} {why}")
         return mark
 
 

@@ -30,10 +30,19 @@ GENERIC = frozenset(
     helpers homework hw ipynb jupyter kopie la lab last lecture lektion lesson lessons lib loesung
     lösung loesungen lösungen merged misc model models my neu new nb note notebook notebooks notes
     of old older original other part playground plots practice probe project question re results
-    retry rough sandbox scratch second sheet side solution solutions solved src start stuff
+    retry rough sandbox scratch second sheet side solution solutions solved src start stuff student
+    students
     submission submissions submitted task tasks teil temp test testing tests tmp trial trials try
     trying übung uebung unit untitled update updated util utils v version von vorlesung week woche
     wip work working worksheet""".split()
+)
+# Words of the lecture, which a notebook may be named after.
+SUBJECT = frozenset(
+    """annealing autoencoder autoencoders bayes bernoulli carlo coin collapse decoder dice die
+    digits divergences elbos encoder estimation estimator faces gaussian gaussians gradient
+    importance inequality inference integral jensen kullback latents leibler likelihoods lower
+    marginal mle mnist monte normal posterior prior reparam reparameterization sampling score
+    trick training traversal vaes variational""".split()
 )
 GROUP = re.compile(
     r"(?:^|[\W_\d])(group|gruppe|team|pair|tutorial|section|class|seminar|kurs)(?=$|[\W_\d])",
@@ -98,8 +107,21 @@ def nobody(name: str, known: frozenset[str]) -> str:
     if GROUP.search(name):
         return name.lower()
     words = re.findall(r"[^\W\d_]+|\d{5,}", unicodedata.normalize("NFC", name).lower())
-    own = [w for w in words if w not in GENERIC and w not in known and len(w) > 1]
-    return " ".join(own)
+    usual = GENERIC | SUBJECT | known
+    return " ".join(word for word in words if word not in usual and len(word) > 1)
+
+
+def author(name: str, known: frozenset[str], lesson: int) -> str:
+    """The name in `ada_k 01.ipynb`, a file of lesson 1, or ""; all other numbers belong to it."""
+    found = re.findall(r"[^\W\d_]+|\d+", unicodedata.normalize("NFC", stem(name)).lower())
+    usual = GENERIC | SUBJECT | known
+    own = [
+        w
+        for w in found
+        if w not in usual and not (len(w) < 3 and w.isdecimal() and int(w) == lesson)
+    ]
+    of_lesson = len(own) < len(found)
+    return " ".join(own) if of_lesson and any(len(w) > 1 and w.isalpha() for w in own) else ""
 
 
 def words(name: str) -> frozenset[str]:

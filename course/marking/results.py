@@ -167,7 +167,9 @@ def summary(written: Results) -> str:
     joined = [f"{g.name}: {r}" for g in grades for r in g.marked.remarks if "one person's" in r]
     lines += few(joined, "·") + few(written.lines, "·") + few(written.rules.problems, "✗")
     limits = next((g.marked.limits for g in grades if g.marked.limits), [])
-    lines += [f"✗ not kept on this system: {promise}" for promise in sandbox.not_held(limits)]
+    if limits:
+        missing = sandbox.not_held(limits)
+        lines += [f"✗ not kept on this system: {promise}" for promise in missing]
     possible = sum(e.points for e in written.rules.exercises())
     mean = sum((g.total for g in grades), Fraction(0)) / max(len(grades), 1)
     out = written.out

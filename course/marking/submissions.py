@@ -5,17 +5,18 @@ Everything that was handed in becomes a submission or a line that says why it is
 
 import hashlib
 import json
+import os
 import re
 import stat
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import notebooks.cell_code
 import vaelib
 from course.marking.notebook import LARGEST, read_notebook
-from course.marking.people import Person, nobody, original, person, readable, stem, words
+from course.marking.people import Person, author, nobody, original, person, readable, stem, words
 from course.marking.unzip import unzip
 
 File = tuple[str, Path]  # its name in the submission, and where it lies
@@ -88,7 +89,11 @@ def program(own: Sequence[Path] = ()) -> str:
 class Collector:
     """Looks through a folder. `lessons` are the names of the notebooks that were handed out."""
 
-    def __init__(self, exercises: Iterable[str], lessons: Iterable[str], unpacked: Path) -> None:
+    def __init__(
+        self, exercises: Mapping[str, int], lessons: Iterable[str], unpacked: Path
+    ) -> None:
+        """`exercises` has the lesson of each, `lessons` the names of the notebooks."""
+        self.lesson_of = {name.encode(): lesson for name, lesson in exercises.items()}
         self.definition = re.compile(
             rf"def\s+({'|'.join(map(re.escape, exercises))})\s*\(".encode()
         )
@@ -113,6 +118,7 @@ class Collector:
         by_person: dict[str, list[Path]] = {}
         for path in self.visible(root, out):
             by_person.setdefault(self.person_key(path), []).append(path)
+        self.join_lessons(by_person)
         found_here = [s for paths in by_person.values() for s in self.of_paths(paths)]
         return Collection(unique(found_here), self.lines)
 
@@ -127,11 +133,30 @@ class Collector:
         # Browsers save the same lesson of several people as `01 (1).ipynb`, `01 (2).ipynb`.
         return f"file {name}" if base.lower() in self.lessons else f"name {base}"
 
+    def join_lessons(self, by_person: dict[str, list[Path]]) -> None:
+        """`ada_01.ipynb` and `ada_04.ipynb` are one person's, if they are of different lessons."""
+        by_author: dict[str, list[tuple[str, int]]] = {}
+        for key, paths in by_person.items():
+            if (
+                key.startswith("name ")
+                and all(map(is_code, paths))
+                and not any(map(is_folder, paths))
+            ):
+                lessons = {self.lesson_of[e] for path in paths for e in self.defined(path)}
+                if len(lessons) == 1:
+                    (lesson,) = lessons
+                    if who := author(key[5:], self.lesson_words, lesson):
+                        by_author.setdefault(who, []).append((key, lesson))
+        for who, found in by_author.items():
+            if len(found) > 1 and len({lesson for _, lesson in found}) == len(found):
+                paths = [path for key, _ in found for path in by_person.pop(key)]
+                by_person[f"author {who}"] = paths
+
     def of_paths(self, paths: list[Path]) -> Iterator[Submission]:
         """The submissions in the files and folders of one person, or in the folder of a group."""
         names = [readable(path.name) for path in paths]
         who = person(names[0])
-        name = who.name if who else names[0] if len(paths) == 1 else original(names[0])
+        name = who.name if who else names[0] if len(paths) == 1 else common(names)
         remarks: list[str] = []
         if len(paths) > 1:
             remarks.append(f"{' and '.join(names)} are one person's")
@@ -290,8 +315,8 @@ class Collector:
     def defined(self, path: Path) -> set[bytes]:
         """The exercises whose function a file seems to define, in any encoding."""
         try:
-            if path.stat().st_size > LARGEST:
-                return set()
+            if not is_regular(path) or path.stat().st_size > LARGEST:
+                return set()  # a pipe would keep whoever reads it waiting
             return set(self.definition.findall(path.read_bytes().replace(b"\0", b"")))
         except OSError:
             return set()
@@ -321,6 +346,11 @@ def without_top(files: list[File]) -> list[File]:
     if len(tops) == 1 and all("/" in name for name, _ in files):
         return [(name.partition("/")[2], path) for name, path in files]
     return files
+
+
+def common(names: list[str]) -> str:
+    """What the names of one person's files begin with: "ada" for ada_01 and ada_04."""
+    return os.path.commonprefix(list(map(original, names))).rstrip(" _-.0") or original(names[0])
 
 
 def shortest(who: str, others: Iterable[str]) -> str:

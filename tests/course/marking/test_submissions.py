@@ -10,7 +10,7 @@ import pytest
 
 from course.marking.submissions import Collection, Collector
 
-EXERCISES = ["kl_bernoulli", "elbo", "traverse", "a", "b"]
+EXERCISES = {"kl_bernoulli": 1, "elbo": 4, "traverse": 7, "a": 4, "b": 4}
 LESSONS = ["01_kl_divergence.ipynb", "04_the_elbo.ipynb", "07_latent_traversals.ipynb"]
 
 
@@ -137,6 +137,33 @@ FOLDERS = {
             "01_kl_divergence (1).ipynb": ["01_kl_divergence (1).ipynb"],
             "01_kl_divergence.ipynb": ["01_kl_divergence.ipynb"],
         },
+    ),
+    "a file for each lesson, and others of the same name": (
+        {
+            "ada_k_01.ipynb": KL,
+            "ada_k lesson 4.ipynb": ELBO,
+            "ada_m_01.ipynb": KL + b" ",
+            "student-001.ipynb": KL,
+            "student-004.ipynb": ELBO,
+            "x-000.ipynb": KL,
+            "x-014.ipynb": ELBO,
+            "smith_kl.ipynb": KL,
+            "smith_1.ipynb": KL + b" ",
+        },
+        {
+            "ada_k": ["ada_k lesson 4.ipynb", "ada_k_01.ipynb"],
+            "ada_m_01.ipynb": ["ada_m_01.ipynb"],
+            "student-001.ipynb": ["student-001.ipynb"],
+            "student-004.ipynb": ["student-004.ipynb"],
+            "x-000.ipynb": ["x-000.ipynb"],
+            "x-014.ipynb": ["x-014.ipynb"],
+            "smith_kl.ipynb": ["smith_kl.ipynb"],
+            "smith_1.ipynb": ["smith_1.ipynb"],
+        },
+    ),
+    "notebooks named after what they are about": (
+        {"noah/jensen.ipynb": ELBO, "noah/gaussians.ipynb": KL, "noah/plots.ipynb": LAST},
+        {"noah": ["gaussians.ipynb", "jensen.ipynb", "plots.ipynb"]},
     ),
     "Moodle's folders, two of one name": (
         {
