@@ -100,10 +100,7 @@ class Student:
         """What the parent is told of the notebook."""
         bound = {number: self.bound(number) for number, _ in self.notebook.raw}
         checked = [n for n in self.answers if any(f"check.{n}" in each for each in bound.values())]
-        found = {
-            name: {"stub": a.stub, "cell": a.cell, "text": a.text[:20000], "remarks": a.remarks}
-            for name, a in self.answers.items()
-        }
+        found = {name: static(answer) for name, answer in self.answers.items()}
         cells = [number for number, _ in self.notebook.raw if self.partly.get(number, "run")]
         return {
             "answers": found,
@@ -184,6 +181,13 @@ class Student:
             return self.replay.about(name, function, cell, source)
         except Exception:  # an object of the student's that answers every question with an error
             return {"name": name, "cell": cell, "text": source[:20000], "callable": True}
+
+
+def static(answer: Answer) -> dict[str, Any]:
+    """What is known of an answer without running anything."""
+    found = {"stub": answer.stub, "cell": answer.cell, "text": answer.text[:20000]}
+    needs = {name for statement in answer.statements for name in statement.reads}
+    return found | {"remarks": answer.remarks, "needs": sorted(needs)[:500]}
 
 
 def same_random_numbers() -> None:
