@@ -35,6 +35,11 @@ pre { background: var(--soft); padding: .6rem; overflow-x: auto; overflow-wrap: 
 .right { color: var(--right); } .wrong { color: var(--wrong); } .none { color: var(--none); }
 .bar { display: inline-block; height: .8em; max-width: 45vw; background: var(--right); }
 .big { font-size: 1.3rem; } summary { cursor: pointer; }
+@media (max-width: 40rem) {
+  th, td { padding-right: .5rem; }
+  th:first-child, td:first-child { min-width: 7rem; overflow-wrap: anywhere; }
+  td.long { min-width: 9rem; }
+}
 .message { border-left: 4px solid var(--line); padding-left: .8rem; white-space: pre-wrap; }
 """
 SIGNS = {"right": "✓ right", "wrong": "✗ wrong", "not attempted": "– not attempted"}
