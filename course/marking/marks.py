@@ -18,6 +18,7 @@ SECONDS_PER_CALL = 5.0
 SECONDS_PER_EXERCISE = 20.0
 SECONDS_PER_REPLAY = 60.0  # of one notebook, without the judging
 SECONDS_PER_SUBMISSION = 300.0
+MOST_COPIED = 64 << 20  # bytes
 RESTARTS = 12  # of the process of one notebook, which the submission can end
 FAILED = "code cell"  # how a remark begins that a cell failed or was not run
 # How good an outcome is: of several functions for one exercise the best counts, then the last.
@@ -90,7 +91,7 @@ def mark(
     each: list[dict[str, Mark]] = []
     for file in files:
         with scratch_folder() as scratch:
-            copy([file, *helpers], scratch)
+            copy([*files, *helpers], scratch)
             notebook = Notebook(Session(file, handed_out, scratch), seed, deadline, wanted)
             where = f"{file[0]}: " if len(files) > 1 else ""
             try:
@@ -119,12 +120,18 @@ def replaced(earlier: Marked, now: Marked, again: frozenset[str]) -> Marked:
 
 
 def copy(files: Sequence[File], scratch: Path) -> None:
-    """Give the process the student's own files, in folders as they were handed in."""
+    """Give the process the student's own files, in folders as they were handed in.
+
+    What would fill its folder is left out; the notebook itself is read where it lies.
+    """
+    budget = MOST_COPIED
     for name, path in files:
         place = scratch / name
         try:
-            place.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, place)
+            budget -= path.stat().st_size
+            if budget > 0:
+                place.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(path, place)
         except OSError:  # one that cannot be read; a notebook that needs it says so
             continue
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from made_submissions import KL, ROOT, rows, simple
 
-from course.marking import command, marks
+from course.marking import command, marks, sandbox
 
 # The processes of the submissions do not enforce annotations, and so no test here does.
 pytestmark = pytest.mark.refuses
@@ -194,3 +194,17 @@ def test_hostile_names_do_not_steer_the_terminal(tmp_path, capsys):
     said = capsys.readouterr()
     assert "\x1b[2J" not in said.out and "\x1b]0" not in said.out and "\x07" not in said.out
     assert len(rows(tmp_path / "out")) == 2
+
+
+def test_without_a_sandbox_nothing_is_marked_unless_the_lecturer_says_so(
+    tmp_path, capsys, monkeypatch
+):
+    simple("a.ipynb", "from torch import log", KL).write(tmp_path / "all")
+    monkeypatch.setattr(sandbox, "refusal", lambda: "this system has no Landlock")
+    words = [str(tmp_path / "all"), "--out", str(tmp_path / "out")]
+    assert command.main(words) == 1
+    assert "✗ this system has no Landlock" in capsys.readouterr().err
+    assert not (tmp_path / "out" / "marks.csv").exists()
+    monkeypatch.setenv(sandbox.UNSAFE, "")  # so that what is set now is unset at the end
+    assert command.main([*words, "--unsafe"]) == 0
+    assert [row["total"] for row in rows(tmp_path / "out")] == ["1"]

@@ -260,6 +260,15 @@ def test_a_module_in_the_students_folder(tmp_path):
     assert of_kl(tmp_path, *cells).state == "not attempted"
 
 
+def test_another_notebook_of_the_folder_can_be_run(tmp_path):
+    simple("tools/mine.ipynb", "from torch import log\nONE = 1.0").write(tmp_path)
+    answer = KL.replace("(1 - p)", "(ONE - p)")
+    simple("01.ipynb", f"{START}\n%run tools/mine.ipynb", answer, CHECK).write(tmp_path)
+    files = [(name, tmp_path / name) for name in ("01.ipynb", "tools/mine.ipynb")]
+    got = mark("a", files, {}, 7)
+    assert got.total == 1, [m.message for m in got.marks if m.message]
+
+
 @pytest.mark.parametrize("kind", ["script", "notebook cells", "page"])
 def test_other_kinds_of_file(tmp_path, kind):
     if kind == "page":
