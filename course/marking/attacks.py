@@ -19,6 +19,7 @@ import signal
 import socket
 import struct
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -387,6 +388,9 @@ many(
         "another's open file": lambda w: holds(f"/proc/{w.pid}/fd/0"),
         "another's files": lambda w: holds(f"/proc/{w.pid}/root{w.seed}"),
         "another's folder": lambda w: os.listdir(f"/proc/{w.pid}/cwd"),
+        "which program another runs": lambda w: os.readlink(f"/proc/{w.pid}/exe"),
+        "where another is": lambda w: managed(os.chdir, f"/proc/{w.pid}/cwd"),
+        "where another's memory is": lambda w: Path(f"/proc/{w.pid}/maps").read_bytes(),
         "which processes there are": lambda w: os.listdir("/proc"),
         "whether another process exists": lambda w: os.sched_getaffinity(w.pid),
         "the clock of another process": lambda w: time.clock_gettime((~w.pid << 3) | 2) >= 0,
@@ -711,6 +715,8 @@ def run_in_child(one: Attack, world: World, scratch: Path, version: int | None) 
 
 
 def main() -> None:
+    if why := sandbox.refusal():
+        sys.exit(f"✗ {why}")
     versions = [None, *range(1, landlock.version() + 1)]
     possible = [one for one in ATTACKS if os.geteuid() == 0 or not one.as_root]
     print(f"{'attack':60} none", *(f"L{version}" for version in versions[1:]))

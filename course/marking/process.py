@@ -22,6 +22,7 @@ BETWEEN_LOOKS = 0.25  # seconds between two looks at the folder that it writes i
 GRACE = 3.0  # seconds after which a process that does not answer is ended
 # Starting a process changes the environment and `__main__`, which all threads share.
 STARTING = threading.Lock()
+COPIED = threading.Event()  # the process of which the others are copies runs
 # What these variables say is needed to start Python and PyTorch; they hold no secret.
 PASSED_ON = (
     *("PATH", "PYTHON", "LANG", "LC_", "LD_", "DYLD_", "SYSTEMROOT", "TEMP", "TMP"),
@@ -42,38 +43,54 @@ def start(target: Callable[..., None], arguments: tuple[Any, ...]) -> Any:
     """
     if not sandbox.unsafe() and (why := sandbox.refusal()):
         raise sandbox.Unconfined(why)
-    with without_traces():
-        methods = multiprocessing.get_all_start_methods()
-        method = "forkserver" if "forkserver" in methods else "spawn"
-        context: Any = multiprocessing.get_context(method)
-        if method == "forkserver":
-            context.set_forkserver_preload(["course.marking.preload"])
-        process = context.Process(target=target, args=arguments, daemon=True)
+    method = "spawn"
+    if "forkserver" in multiprocessing.get_all_start_methods():
+        method = "forkserver"
+    context: Any = multiprocessing.get_context(method)
+    if method == "forkserver":
+        context.set_forkserver_preload(["course.marking.preload"])
+    process = context.Process(target=target, args=arguments, daemon=True)
+    with STARTING, without_traces(), clean_environment(method == "spawn" or not COPIED.is_set()):
         process.start()
+        COPIED.set()
     return process
 
 
 @contextmanager
 def without_traces() -> Iterator[None]:
-    """Hide what a new process would get of this one: the environment, the command, `__main__`.
+    """Hide the command line, which may hold the seed, and `__main__`.
 
-    The environment may hold passwords, and the command line the seed. The file of `__main__` is
-    run again by a new process, and that could import the references.
+    A new process gets the one, and runs the file of the other again, which could import the
+    references.
     """
+    before = (sys.argv, sys.modules["__main__"])
+    sys.argv = ["marking"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.argv = before[0]
+        sys.modules["__main__"] = before[1]
+
+
+@contextmanager
+def clean_environment(needed: bool) -> Iterator[None]:
+    """Hide the lecturer's environment, which may hold passwords.
+
+    That is `needed` only for the process that is copied later: other threads may be reading the
+    environment at any time.
+    """
+    if not needed:
+        yield
+        return
     kept = {name: value for name, value in os.environ.items() if name.startswith(PASSED_ON)}
     settings = {"OMP_NUM_THREADS": "1", "PYTHONHASHSEED": "0", "MPLBACKEND": "agg"}
-    settings[preload.INSTALL_ON_IMPORT] = "1"
-    with STARTING:
-        before = (dict(os.environ), sys.argv, sys.modules["__main__"])
-        replace_environment(kept | settings)
-        sys.argv = ["marking"]
-        sys.modules["__main__"] = ModuleType("__main__")
-        try:
-            yield
-        finally:
-            replace_environment(before[0])
-            sys.argv = before[1]
-            sys.modules["__main__"] = before[2]
+    before = dict(os.environ)
+    replace_environment(kept | settings | {preload.INSTALL_ON_IMPORT: "1"})
+    try:
+        yield
+    finally:
+        replace_environment(before)
 
 
 def replace_environment(new: dict[str, str]) -> None:
@@ -156,12 +173,13 @@ class Child:
 
     def _watch(self, scratch: Path) -> None:
         """End the process if it fills its folder."""
-        free_before = free(scratch)
-        while not self.ended.wait(BETWEEN_LOOKS):
-            self.too_much = too_much(scratch, free_before)
-            if self.too_much:
-                self.kill()
-                return
+        with suppress(FileNotFoundError):  # the folder is gone: so is the process
+            free_before = free(scratch)
+            while not self.ended.wait(BETWEEN_LOOKS):
+                self.too_much = too_much(scratch, free_before)
+                if self.too_much:
+                    self.kill()
+                    return
 
     def _how(self) -> str:
         """How the process ended, in brackets; empty if it is not known."""

@@ -3,15 +3,19 @@
 import os
 import secrets
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from itertools import islice
 from pathlib import Path
 
 MOST_BYTES = 128 << 20
 MOST_FILES = 2000
-# Of the disk, by all that is going on: what a process holds that has no name is not seen otherwise.
+# Of the disk, by all that is going on. What a process hides, by moving it about or by holding files
+# that have lost their name, is only seen there.
 MOST_OF_THE_DISK = 4 << 30
+MOST_OF_ITS_FILES = 200_000
 
 
 @contextmanager
@@ -24,12 +28,15 @@ def scratch_folder() -> Iterator[Path]:
         remove(folder)
 
 
-def free(folder: Path) -> int:
-    """Bytes that are free on the folder's disk."""
-    return shutil.disk_usage(folder).free
+def free(folder: Path) -> tuple[int, int]:
+    """How many bytes and how many more files the folder's disk can take."""
+    if not hasattr(os, "statvfs"):
+        return shutil.disk_usage(folder).free, 0
+    disk = os.statvfs(folder)
+    return disk.f_bavail * disk.f_frsize, disk.f_favail
 
 
-def too_much(folder: Path, free_before: int = 0) -> str:
+def too_much(folder: Path, free_before: tuple[int, int] = (0, 0)) -> str:
     """What is too much in a folder that a running process may be changing; empty if nothing is.
 
     `free_before` is what was `free` when the process started.
@@ -39,23 +46,26 @@ def too_much(folder: Path, free_before: int = 0) -> str:
     waiting = [folder]
     while waiting:
         try:
-            with os.scandir(waiting.pop()) as entries:
-                for entry in entries:
-                    count += 1
-                    if count > MOST_FILES:
-                        return f"made more than {MOST_FILES} files"
+            with os.scandir(waiting.pop()) as found:
+                entries = list(islice(found, MOST_FILES + 1))
+            count += len(entries)
+            for entry in entries:
+                with suppress(FileNotFoundError):
                     of = entry.stat(follow_symlinks=False)
                     size += max(of.st_size, 512 * getattr(of, "st_blocks", 0))
-                    if entry.is_dir(follow_symlinks=False):
+                    if stat.S_ISDIR(of.st_mode):
                         waiting.append(Path(entry.path))
         except (FileNotFoundError, NotADirectoryError):
             continue  # it has just been removed
         except OSError as error:
             return f"made a folder that cannot be looked into ({error.strerror})"
+        if count > MOST_FILES:
+            return f"made more than {MOST_FILES} files"
         if size > MOST_BYTES:
             return f"wrote more than {MOST_BYTES >> 20} MiB"
-    if free_before - free(folder) > MOST_OF_THE_DISK:
-        return f"ran while more than {MOST_OF_THE_DISK >> 30} GiB of the disk were filled"
+    now = free(folder)
+    if free_before[0] - now[0] > MOST_OF_THE_DISK or free_before[1] - now[1] > MOST_OF_ITS_FILES:
+        return "ran while the disk was filled"
     return ""
 
 

@@ -4,13 +4,11 @@ import os
 import sys
 
 import pytest
+from confinable import confining
 
 from course.marking import sandbox
 
-pytestmark = [
-    pytest.mark.skipif(sys.platform != "linux", reason="the sandbox is Linux's"),
-    pytest.mark.refuses,
-]
+pytestmark = [confining, pytest.mark.refuses]
 if sys.platform == "linux":
     from course.marking import attacks, landlock
 

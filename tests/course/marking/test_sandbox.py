@@ -3,15 +3,16 @@
 import os
 import pickle
 import sys
+import threading
 from pathlib import Path
 
 import pytest
+from confinable import confining
 
 import vaelib
 from course.marking import landlock, sandbox
 from course.marking.scratch import scratch_folder
 
-linux = pytest.mark.skipif(sys.platform != "linux", reason="the sandbox is Linux's")
 pytestmark = pytest.mark.refuses
 if sys.platform == "linux":
     from course.marking import syscalls
@@ -38,11 +39,12 @@ def in_a_copy(work, *arguments):
     return pickle.loads(answer)
 
 
-def confined(work=lambda: None, unsafe: bool = False):
+def confined(work=lambda: None, unsafe: bool = False, before=lambda: None):
     """The promises that hold, and what `work` then returns, in a copy of this process."""
 
     def both(scratch):
         os.chdir(scratch)
+        before()
         sandbox.unsafe = lambda: unsafe
         return sandbox.confine(scratch, [PACKAGE]), work()
 
@@ -54,7 +56,7 @@ def no_library():
     raise OSError("libseccomp.so.2: cannot open shared object file")
 
 
-@linux
+@confining
 def test_all_promises_hold_here():
     lines, _ = confined()
     assert sandbox.not_held(lines) == []
@@ -63,7 +65,7 @@ def test_all_promises_hold_here():
     assert sandbox.refusal() == ""
 
 
-@linux
+@confining
 @pytest.mark.parametrize("version", range(1, 8))
 def test_all_promises_hold_with_each_landlock(version, monkeypatch):
     if version > landlock.version():
@@ -74,17 +76,17 @@ def test_all_promises_hold_with_each_landlock(version, monkeypatch):
     assert f"Landlock {version}" in lines[0]
 
 
-@linux
+@confining
 def test_without_landlock_nothing_is_run(monkeypatch):
     monkeypatch.setattr(landlock, "version", lambda: 0)
     refused = confined()
     assert refused.startswith("Unconfined: no file outside its folder changes; it reads only")
-    assert "this kernel has no Landlock" in refused
+    assert refused.endswith("; this kernel has no Landlock")
     lines, _ = confined(unsafe=True)
     assert sandbox.not_held(lines) == [TEXTS[0], TEXTS[1], TEXTS[3]]
 
 
-@linux
+@confining
 def test_without_the_library_for_system_calls_nothing_is_run(monkeypatch):
     monkeypatch.setattr(syscalls, "library", no_library)
     refused = confined()
@@ -93,13 +95,35 @@ def test_without_the_library_for_system_calls_nothing_is_run(monkeypatch):
     assert sandbox.not_held(lines) == [text for text in TEXTS if text != TEXTS[1]]
 
 
-@linux
+@confining
 def test_a_filter_that_the_kernel_does_not_take_is_a_promise_broken(monkeypatch):
     def not_loaded(self):
         raise OSError("seccomp_load: Invalid argument")
 
     monkeypatch.setattr(syscalls.Filter, "load", not_loaded)
     assert "seccomp_load: Invalid argument" in confined()
+
+
+@confining
+@pytest.mark.skipif(
+    os.name != "posix" or os.geteuid() != 0, reason="no limit on threads binds root"
+)
+def test_root_that_cannot_become_another_user_is_a_promise_broken(monkeypatch):
+    def refused(*users):
+        raise PermissionError("not allowed to become another user")
+
+    monkeypatch.setattr(os, "setresuid", refused)
+    assert confined() == f"Unconfined: {TEXTS[4]}; not allowed to become another user"
+
+
+@confining
+def test_a_process_with_threads_already_is_not_confined():
+    """Landlock binds the thread that asks for it, and those that it starts."""
+
+    def start_a_thread():
+        threading.Thread(target=threading.Event().wait, daemon=True).start()
+
+    assert "has started threads already" in confined(before=start_a_thread)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs a copy of the process")
@@ -159,7 +183,7 @@ def test_the_command_prints_each_promise(monkeypatch, capsys):
     assert printed[5] == "no library"
 
 
-@linux
+@confining
 def test_the_references_are_hidden_wherever_they_are_installed(tmp_path):
     site = tmp_path / "site-packages"
     for name in ("numpy/core.py", "vaelib/models.py", "vaelib/check/catalogue/kl.py", "one.py"):
@@ -178,7 +202,7 @@ def test_the_references_are_hidden_wherever_they_are_installed(tmp_path):
     assert sandbox.visible(hidden[0] / "catalogue", hidden) == {}
 
 
-@linux
+@confining
 def test_the_references_cannot_be_read_but_the_package_can(tmp_path, monkeypatch):
     def read():
         found = {}
@@ -269,7 +293,7 @@ def imports():
     return sklearn.decomposition.PCA(1).fit([[0.0, 1.0], [1.0, 2.0]]).n_components_
 
 
-@linux
+@confining
 @pytest.mark.parametrize(
     ("work", "expected"),
     [
@@ -289,7 +313,7 @@ def test_honest_work_is_possible(work, expected):
     assert answer[1] == expected, answer
 
 
-@linux
+@confining
 def test_a_file_that_is_not_there_is_not_said_to_have_been_changed():
     def change():
         found = []

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from contextlib import contextmanager
 
 import pytest
 
@@ -70,10 +71,29 @@ def test_a_folder_may_hold_some_files_but_not_without_end(tmp_path, monkeypatch)
 
 
 def test_a_disk_that_fills_while_it_runs_is_too_much(tmp_path, monkeypatch):
-    monkeypatch.setattr(scratch, "free", lambda folder: 10 << 30)
-    assert scratch.too_much(tmp_path, 13 << 30) == ""
-    assert "more than 4 GiB of the disk" in scratch.too_much(tmp_path, 15 << 30)
-    assert scratch.too_much(tmp_path, 0) == ""
+    monkeypatch.setattr(scratch, "free", lambda folder: (10 << 30, 500_000))
+    assert scratch.too_much(tmp_path) == ""
+    assert scratch.too_much(tmp_path, (13 << 30, 600_000)) == ""
+    assert "the disk was filled" in scratch.too_much(tmp_path, (15 << 30, 500_000))
+    assert "the disk was filled" in scratch.too_much(tmp_path, (10 << 30, 800_000))
+
+
+def test_what_comes_and_goes_hides_nothing_else(tmp_path, monkeypatch):
+    """An entry that has vanished before it is looked at does not end the look at its folder."""
+    monkeypatch.setattr(scratch, "MOST_BYTES", 50_000)
+    for name in "abcdef":
+        (tmp_path / name).write_bytes(bytes(20_000))
+    real = os.scandir
+
+    @contextmanager
+    def scandir(path):
+        with real(path) as found:
+            entries = sorted(found, key=lambda entry: entry.name)
+        (tmp_path / "a").unlink(missing_ok=True)
+        yield entries
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    assert "wrote more than" in scratch.too_much(tmp_path)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such limit on paths")
