@@ -363,6 +363,7 @@ def test_a_file_written_into_a_folder_changes_its_key(tmp_path):
     assert key() != first
 
 
+@pytest.mark.filterwarnings("ignore:Duplicate name")
 def test_nothing_of_a_zip_gets_out_of_its_folder(tmp_path):
     folder = tmp_path / "all"
     folder.mkdir()
