@@ -208,7 +208,7 @@ def deviation_of_the_gap(n):
 
 def test_the_integral_and_the_points(printed):
     p_x = on_the_arc(POINTS[1])[0]
-    assert printed.numbers("posterior = product / p_x") == [
+    assert printed.numbers("p_x = arc.log_px(x[None])[0].exp()") == [
         pytest.approx(p_x, abs=5e-5),
         pytest.approx(math.log(p_x), abs=5e-4),
     ]

@@ -1,4 +1,7 @@
-"""Functions that are arguments of exercises: for tensors, arrays and numbers, and picklable."""
+"""Functions and objects that are arguments of exercises, all picklable.
+
+The functions work for tensors, arrays and numbers.
+"""
 
 import math
 from dataclasses import dataclass
@@ -7,6 +10,8 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+
+from vaelib.check.machinery.probe import Recipe
 
 DECODER_WEIGHT = np.array(
     [[0.5, -1.0, 2.0, 0.25, 1.5], [1.0, 0.75, -0.5, 2.0, -1.25], [-2.0, 1.0, 0.5, 1.0, 0.75]]
@@ -73,3 +78,45 @@ class LinearDecoder:
     def __call__(self, z: Any) -> Tensor:
         z = as_tensor(z)
         return z @ torch.as_tensor(DECODER_WEIGHT[: self.dims], dtype=z.dtype) + 1
+
+
+@dataclass(frozen=True, repr=False)
+class SmallVAE(Recipe):
+    """A VAE with few weights, in double precision; its weights are a result of the call."""
+
+    shape: tuple[int, ...]
+    latent_dim: int
+    seed: int
+    likelihood: str = "gaussian"
+    learn_sigma_x: bool = False
+
+    def __repr__(self) -> str:
+        noise = f", sigma_x=0.5, learn_sigma_x={self.learn_sigma_x}"
+        noise = f', likelihood="{self.likelihood}"' if self.likelihood == "bernoulli" else noise
+        size = f"{self.shape}, {self.latent_dim}, hidden=(3,)"
+        return f"models.dense({size}{noise}, seed={self.seed}).double()"
+
+    def make(self, before: list[Any]) -> Any:
+        from vaelib import models
+
+        noise: dict[str, Any] = {"sigma_x": 0.5, "learn_sigma_x": self.learn_sigma_x}
+        noise = {"likelihood": "bernoulli"} if self.likelihood == "bernoulli" else noise
+        vae = models.dense(self.shape, self.latent_dim, hidden=(3,), seed=self.seed, **noise)
+        return vae.double()
+
+    def after(self, made: Any) -> tuple[Tensor, ...]:
+        return (torch.cat([weights.detach().flatten() for weights in made.parameters()]),)
+
+
+@dataclass(frozen=True, repr=False)
+class Optimiser(Recipe):
+    """An optimiser of the weights of the model before it."""
+
+    name: str
+    lr: float
+
+    def __repr__(self) -> str:
+        return f"torch.optim.{self.name}(vae.parameters(), lr={self.lr})"
+
+    def make(self, before: list[Any]) -> Any:
+        return getattr(torch.optim, self.name)(before[-1].parameters(), lr=self.lr)

@@ -267,4 +267,142 @@ LOG_MARGINAL = Exercise(
 )
 
 
-EXERCISES = (AVERAGE_LOG_LIKELIHOOD, GAUSSIAN_MLE, LOG_MARGINAL)
+Grid = Callable[[Tensor, Tensor], Any]  # of log p(x, z) and z
+
+
+def posterior_on_grid(
+    log_joint: Tensor,
+    z: Tensor,
+    *,
+    shift: Callable[[Tensor], Any] = torch.max,
+    area: Grid = torch.trapezoid,
+    back: float = 1.0,
+    logged: bool = True,
+    density: Callable[[Tensor, Tensor, Tensor], Tensor] = lambda p, total, z: p / total,
+    order: tuple[int, int] = (0, 1),
+) -> tuple[Tensor, ...]:
+    """log p(x) = log ∫ p(x, z) dz, and p(z|x) = p(x, z) / p(x), on an even grid."""
+    largest = shift(log_joint)
+    p = (log_joint - largest).exp()
+    total = area(p, z)
+    log_px = total.log() + back * largest if logged else (total.log() + largest).exp()
+    both = log_px, density(p, total, z)
+    return both[order[0]], both[order[1]]
+
+
+def spacing(z: Tensor) -> Tensor:
+    return z[1] - z[0]
+
+
+def bump(z: Tensor, mu: Any, sigma: Any) -> Tensor:
+    return -(((z - mu) / sigma) ** 2) / 2
+
+
+def posterior_on_grid_inputs(rng: Rng) -> list[Probe]:
+    """Bumps that vanish at both ends and are at least five points wide: all good rules agree."""
+
+    def draw(half: int, step: float, start: float = 0.0, height: float = 0.0) -> tuple[Any, ...]:
+        z = step * torch.arange(-half, half + 1, dtype=torch.float64) + start
+        wide = half * step
+        where = [start + float(rng.uniform(-0.2, 0.2)) * wide for _ in range(2)]
+        sigmas = [wide * float(rng.uniform(0.07, 0.1)) for _ in range(2)]
+        parts = [
+            bump(z, m, s) + float(rng.uniform(-2, 0)) for m, s in zip(where, sigmas, strict=True)
+        ]
+        return torch.logaddexp(*parts) + height, z
+
+    return [
+        Probe(draw(60, 0.0625, height=-2.5)),
+        Probe(draw(90, 0.03125, start=1.5, height=1.25)),
+        Probe(draw(75, 0.125, start=-2.0, height=-6.0)),
+        limit("log-densities near −1000, where exp gives 0", *draw(60, 0.0625, height=-1000.0)),
+        limit("log-densities near 900, where exp gives infinity", *draw(60, 0.0625, height=900.0)),
+        limit("a grid from 20 to 60", *draw(80, 0.25, start=40.0)),
+        limit("a grid of width 1/50", *draw(80, 0.000125)),
+    ]
+
+
+NO_SPACING = ("spacing of the grid forgotten", "what changes if the grid becomes twice as fine?")
+NOT_A_DENSITY = "what should the integral of the density over z be?"
+POSTERIOR_ON_GRID = Exercise(
+    number="2.4",
+    name="posterior_on_grid",
+    stars=3,
+    minutes=25,
+    points=3,
+    signature="posterior_on_grid(log_joint, z)",
+    results=("log p(x)", "the density"),
+    shown="Bayes' rule needs one integral, and logarithms keep it within reach at any scale.",
+    variant=posterior_on_grid,
+    inputs=posterior_on_grid_inputs,
+    axes=(("G",), ("G",)),
+    fixed=("log_joint", "z"),
+    outputs=2,
+    mistakes=mistakes_by_keyword(
+        shift={
+            lambda a: 0.0 * a[0]: (
+                "underflow: exp before log",
+                "exp(−1000) is 0 in the computer: what can be taken out first?",
+            ),
+        },
+        back={
+            0.0: ("largest value not added back", "what was taken out has to come back"),
+            -1.0: ("largest value taken out twice", "with which sign does it come back?"),
+        },
+        area={
+            lambda p, z: p.sum(): NO_SPACING,
+            lambda p, z: p.mean(): ("mean for integral", "how wide is a strip?"),
+            lambda p, z: p.mean() * (z[-1] - z[0]): (
+                "one point too many",
+                "G points bound how many strips?",
+            ),
+            lambda p, z: p.sum() * spacing(z) ** 2: ("spacing squared", "width times height is?"),
+            lambda p, z: p.sum() / spacing(z): ("divided by the spacing", "width times height is?"),
+            lambda p, z: (p * z).sum() * spacing(z): ("times z", "what is integrated?"),
+            lambda p, z: p.max(): ("the largest value only", "is it a sum over all z?"),
+        },
+        logged={False: ("p(x) for log p(x)", "the logarithm is asked for")},
+        density={
+            lambda p, total, z: p / p.sum(): ("the values sum to 1", NOT_A_DENSITY),
+            lambda p, total, z: p: ("density not normalised: largest value 1", NOT_A_DENSITY),
+            lambda p, total, z: p / total * spacing(z): ("times the spacing", NOT_A_DENSITY),
+            lambda p, total, z: p / total / spacing(z): ("spacing twice", NOT_A_DENSITY),
+            lambda p, total, z: (p / total).log(): ("log of the density", "is the log asked for?"),
+            lambda p, total, z: p.cumsum(0) / p.sum(): (
+                "distribution function for density",
+                "does a density only rise?",
+            ),
+            lambda p, total, z: p / p.norm(): ("the squares sum to 1", NOT_A_DENSITY),
+            lambda p, total, z: p / total / (z[-1] - z[0]): ("divided by the range", NOT_A_DENSITY),
+        },
+        order={
+            (1, 0): ("order swapped", "which of the two comes first?"),
+            (1, 1): ("the density twice", "look at the first of the two"),
+            (0, 0): ("log p(x) twice", "look at the second of the two"),
+        },
+    ),
+    properties=(
+        Property(
+            "integrates to 1",
+            "the density should integrate to 1; yours does not",
+            lambda rng: posterior_on_grid_inputs(rng)[:1],
+            lambda out: bool(abs(out[0].value[1].sum() * 0.0625 - 1).max() < 1e-6),
+        ),
+        Property(
+            "shift",
+            "3 more nats at each z: log p(x) should rise by 3, and the density stay; they do not",
+            lambda rng: [
+                Probe((log_joint + by, z))
+                for log_joint, z in [posterior_on_grid_inputs(rng)[0].args]
+                for by in (0.0, 3.0)
+            ],
+            lambda out: bool(
+                abs(out[1].value[0] - out[0].value[0] - 3).max() < 1e-6
+                and abs(out[1].value[1] - out[0].value[1]).max() < 1e-6
+            ),
+        ),
+    ),
+)
+
+
+EXERCISES = (AVERAGE_LOG_LIKELIHOOD, GAUSSIAN_MLE, LOG_MARGINAL, POSTERIOR_ON_GRID)

@@ -26,18 +26,32 @@ class Seeded:
     seed: int
 
 
+class Recipe:
+    """Stands for an object that is made for each call, such as a model. Its repr can be pasted."""
+
+    def make(self, before: list[Any]) -> Any:
+        """The object; `before` are the arguments that come before it."""
+        raise NotImplementedError
+
+    def after(self, made: Any) -> tuple[Any, ...]:
+        """What the call has left in the object; these numbers are results too."""
+        return ()
+
+
 @dataclass(frozen=True)
 class Probe:
     """One call to make: its arguments, and what to look at besides its value.
 
     `gradients` holds the indices of the arguments in which a gradient is wanted: that of the
     output's sum, weighted by `weights`. `limit` marks a limiting case, and `label` describes it.
+    `calls` says how often the function is called, with the same objects; the last result counts.
     """
 
     args: tuple[Any, ...]
     gradients: tuple[int, ...] = ()
     label: str = ""
     limit: bool = False
+    calls: int = 1
 
 
 @dataclass(frozen=True)
@@ -84,13 +98,19 @@ def perform(
     convert: Callable[[Any], Any] | None = None,
 ) -> Outcome:
     """The call itself, unguarded: every exception except `Stopped` becomes an outcome."""
-    args = [(convert or _fresh)(a) for a in probe.args]
+    args: list[Any] = []
+    for a in probe.args:
+        args.append(a.make(args) if isinstance(a, Recipe) else (convert or _fresh)(a))
     for i in probe.gradients:
         args[i].requires_grad_()
     before = [_fresh(a) for a in args]
     try:
-        value = function(*args)
+        for _ in range(probe.calls):
+            value = function(*args)
         arrays, several, name = _plain(value)
+        for recipe, made in zip(probe.args, args, strict=True):
+            if isinstance(recipe, Recipe):
+                arrays += tuple(_array(left)[0] for left in recipe.after(made))
         gradients = _gradients(value, [args[i] for i in probe.gradients])
         outcome = Outcome("value", arrays, several, name, gradients=gradients)
     except Stopped:
