@@ -848,7 +848,7 @@ new_faces = face_vae.sample(20, torch.Generator().manual_seed(1), mean=True)
 plots.image_grid(new_faces.reshape(2, 10, 32, 32).clamp(0, 1))
 
 # %% [markdown]
-# Each comes from a random code. They smile, frown and turn. But do they turn as far, and
+# They smile, frown and turn. But do they turn as far, and
 # as often, as the faces of the training set? **Does $p_\theta$ match the distribution of the data? And which
 # direction of the code is the smile?** [Lesson 7](07_latent_traversals.ipynb) measures it.
 

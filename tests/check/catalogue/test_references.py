@@ -94,7 +94,7 @@ def test_the_posterior_is_that_of_a_sum_over_a_grid(rng):
         assert torch.allclose((z.T * p) @ z - torch.outer(mean[n], mean[n]), covariance, atol=1e-8)
 
 
-def test_both_estimators_find_the_derivatives_of_a_mean_square(rng):
+def test_the_score_function_finds_the_derivative_of_a_mean_square(rng):
     """E z² = μ² + σ²."""
     mu = 0.8
     sigma = 0.5
@@ -104,9 +104,6 @@ def test_both_estimators_find_the_derivatives_of_a_mean_square(rng):
     by_score = reference("score_function_gradient")(z**2, z, mu, sigma)
     error = (z**2 * eps / sigma).std() / K**0.5
     assert within(by_score, error, 2 * mu)
-    by_path = reference("pathwise_gradient")(2 * z, eps, sigma)
-    errors = [(2 * z).std() / K**0.5, (2 * z * eps).std() / K**0.5]
-    assert within(by_path, errors, [2 * mu, 2 * sigma])
     z_again = reference("reparameterise")(torch.full_like(eps, mu), 0 * eps + np.log(sigma), eps)
     assert torch.allclose(z_again, z)
 

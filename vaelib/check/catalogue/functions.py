@@ -4,6 +4,7 @@ The functions work for tensors, arrays and numbers.
 """
 
 import math
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,22 +14,21 @@ from torch import Tensor
 
 from vaelib.check.machinery.probe import Recipe
 
-DECODER_WEIGHT = np.array(
-    [[0.5, -1.0, 2.0, 0.25, 1.5], [1.0, 0.75, -0.5, 2.0, -1.25], [-2.0, 1.0, 0.5, 1.0, 0.75]]
-)
-
 
 def as_tensor(value: Any) -> Tensor:
     """A tensor unchanged, anything else as a tensor in double precision."""
     return value if isinstance(value, Tensor) else torch.as_tensor(value, dtype=torch.float64)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class LogNormal:
     """z ↦ log N(z; mu, sigma²), elementwise."""
 
     mu: float
     sigma: float
+
+    def __repr__(self) -> str:
+        return f"torch.distributions.Normal({self.mu:.6g}, {self.sigma:.6g}).log_prob"
 
     def __call__(self, z: Any) -> Any:
         return -0.5 * ((z - self.mu) / self.sigma) ** 2 - math.log(
@@ -36,18 +36,21 @@ class LogNormal:
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class LogLaplace:
     """z ↦ log of the Laplace density with centre mu and scale b, elementwise."""
 
     mu: float
     b: float
 
+    def __repr__(self) -> str:
+        return f"torch.distributions.Laplace({self.mu:.6g}, {self.b:.6g}).log_prob"
+
     def __call__(self, z: Any) -> Any:
         return -abs(z - self.mu) / self.b - math.log(2 * self.b)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Polynomial:
     """z ↦ square z² + slope z + constant, elementwise."""
 
@@ -55,29 +58,24 @@ class Polynomial:
     slope: float
     constant: float
 
+    def __repr__(self) -> str:
+        return f"lambda x: {self.square:.6g} * x**2 + {self.slope:.6g} * x + {self.constant:.6g}"
+
     def __call__(self, z: Any) -> Any:
         return self.square * z * z + self.slope * z + self.constant
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Exponential:
     """z ↦ exp(rate z), elementwise."""
 
     rate: float
 
+    def __repr__(self) -> str:
+        return f"lambda x: torch.exp({self.rate:.6g} * x)"
+
     def __call__(self, z: Any) -> Any:
         return (self.rate * z).exp() if isinstance(z, Tensor) else np.exp(self.rate * np.asarray(z))
-
-
-@dataclass(frozen=True)
-class LinearDecoder:
-    """z (…, D) ↦ z W + 1, (…, 5): five pixels, from which z can be computed."""
-
-    dims: int
-
-    def __call__(self, z: Any) -> Tensor:
-        z = as_tensor(z)
-        return z @ torch.as_tensor(DECODER_WEIGHT[: self.dims], dtype=z.dtype) + 1
 
 
 @dataclass(frozen=True, repr=False)
@@ -108,15 +106,45 @@ class SmallVAE(Recipe):
         return (torch.cat([weights.detach().flatten() for weights in made.parameters()]),)
 
 
+class SGD(torch.optim.Optimizer):
+    """torch.optim.SGD in short.
+
+    The base class's own `__init__` is not called: it loads PyTorch's compiler, for seconds.
+    """
+
+    def __init__(self, weights: Iterable[Tensor], lr: float, momentum: float) -> None:
+        weights = list(weights)
+        self.param_groups = [{"params": weights, "lr": lr, "momentum": momentum}]
+        self.state: dict[Tensor, Tensor] = {}
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        for weight in self.param_groups[0]["params"]:
+            if set_to_none or weight.grad is None:
+                weight.grad = None
+            else:
+                weight.grad.zero_()
+
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        loss = closure() if closure is not None else None
+        group = self.param_groups[0]
+        for weight in group["params"]:
+            if weight.grad is not None:
+                before = self.state.get(weight, torch.zeros_like(weight))
+                self.state[weight] = group["momentum"] * before + weight.grad.detach()
+                weight.data -= group["lr"] * self.state[weight]
+        return loss
+
+
 @dataclass(frozen=True, repr=False)
 class Optimiser(Recipe):
-    """An optimiser of the weights of the model before it."""
+    """Gradient descent on the weights of the model before it."""
 
-    name: str
     lr: float
+    momentum: float = 0.0
 
     def __repr__(self) -> str:
-        return f"torch.optim.{self.name}(vae.parameters(), lr={self.lr})"
+        options = f"lr={self.lr}, momentum={self.momentum}"
+        return f"torch.optim.SGD(vae.parameters(), {options})"
 
     def make(self, before: list[Any]) -> Any:
-        return getattr(torch.optim, self.name)(before[-1].parameters(), lr=self.lr)
+        return SGD(before[-1].parameters(), self.lr, self.momentum)

@@ -38,6 +38,7 @@ def kl_bernoulli(
         "same weight": p * first + p * second,
         "unweighted": first + second,
         "subtracted": p * first - (1 - p) * second,
+        "same log": p * first + (1 - p) * first,
         "one log": p * first + (1 - p) * ((1 - p) / q).log(),
         "density": p * (p / q) + (1 - p) * ((1 - p) / (1 - q)),
     }[terms]
@@ -81,6 +82,7 @@ KL_BERNOULLI = Exercise(
             "same weight": ("both terms weighted by p", "how probable is the second outcome?"),
             "unweighted": ("terms not weighted", "an average weighs each outcome: by what?"),
             "subtracted": ("terms subtracted", "is KL a sum over the outcomes?"),
+            "same log": ("log(p/q) in both terms", "how probable is the second outcome under q?"),
             "one log": ("1 − p compared with q", "how probable is the second outcome under q?"),
             "density": ("no logarithm", "the average of what, of p/q itself?"),
         },
@@ -216,7 +218,7 @@ ROLLS_TO_CONVICT = Exercise(
             0.0: ("0 rolls for p = q", SAME_DICE[1]),
             1.0: ("1 roll for p = q", SAME_DICE[1]),
             -1.0: ("−1 for p = q", SAME_DICE[1]),
-            math.nan: ("NaN for p = q", SAME_DICE[1]),
+            math.nan: SAME_DICE,
         },
     ),
     properties=(
@@ -265,7 +267,10 @@ def kl_gaussian(
     a, b, c = powers
     below: dict[str, Any] = {"sigma_p": t**c, "sigma_q": s**c, "both": s * t, "none": 1.0}
     away = {"linear": (m - n).abs() / t**c, "sum": (m + n) ** 2 / t**c, "forgotten": 0 * m}
+    away["with sigma"] = ((s + m - n) ** 2 - s**2) / t**c
     ratio = s**a / t**b if a > 0 else t**2 / s**2
+    if a == 0:  # everything over σ_q²
+        ratio = torch.ones_like(s)
     distance = away[shift] if shift in away else (m - n) ** 2 / below[shift]
     total = bracket * (squares * (ratio + distance) - end) + log_ratio * (s / t).log()
     return over(sign * total / unit)
@@ -309,6 +314,7 @@ def moved_gaussians(rng: Rng) -> list[Probe]:
 
 SIGMA_AS_VARIANCE = {"powers": (1, 1, 1), "log_ratio": -0.5}
 UPSIDE_DOWN = {"powers": (-2, 2, 2), "shift": "sigma_q"}
+OVER_Q = {"powers": (0, 2, 2), "shift": "sigma_q"}
 KL_GAUSSIAN = Exercise(
     number="1.3",
     name="kl_gaussian",
@@ -352,6 +358,7 @@ KL_GAUSSIAN = Exercise(
                 "none": ("means not divided by σ_p²", "in which unit is their distance?"),
                 "linear": ("|μ_q − μ_p| not squared", "is something squared in the exponent?"),
                 "sum": ("μ_q + μ_p for μ_q − μ_p", "what if both means are the same?"),
+                "with sigma": ("(σ_q + μ_q − μ_p)²", "is E(z − μ_p)² one square, or two?"),
                 "forgotten": ("means forgotten", "what if only the means differ?"),
             },
             bracket={2.0: ("no ½", "½ (…): does it stand before all of the bracket?")},
@@ -361,6 +368,7 @@ KL_GAUSSIAN = Exercise(
         ),
         Mistake("σ for σ²", "is sigma a standard deviation or a variance?", SIGMA_AS_VARIANCE),
         Mistake("variance ratio inverted", "a very wide q: should KL be large?", UPSIDE_DOWN),
+        Mistake("everything over 2σ_q²", "which density's exponent has (z − μ_p)² in it?", OVER_Q),
     ),
     properties=(
         Property(

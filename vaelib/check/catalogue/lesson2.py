@@ -31,10 +31,8 @@ def average_log_likelihood_inputs(rng: Rng) -> list[Probe]:
     def draw(n: int, mu: float, sigma: float) -> Probe:
         return Probe((normal(rng, n, mean=mu + 0.7 * sigma, std=1.3 * sigma), mu, sigma))
 
-    mu = normal(rng, mean=-0.8, std=0.2)
-    sigma = 0.4 + 0.1 * normal(rng).abs()
     return [
-        Probe((normal(rng, 3, mean=0.4), mu, sigma)),
+        Probe((normal(rng, 3, mean=0.4), -dyadic(rng, 0.5, 1), dyadic(rng, 0.4, 0.6))),
         draw(5, 1.5 + dyadic(rng, 0, 1), dyadic(rng, 0.25, 0.6)),
         draw(7, -dyadic(rng, 1, 2), dyadic(rng, 1.5, 2.5)),
         limit("a single example, N = 1", numbers(1.5), 1.0, 0.25),
@@ -139,9 +137,14 @@ GAUSSIAN_MLE = Exercise(
     fixed=("x",),
     outputs=2,
     mistakes=mistakes_by_keyword(
-        less={1.0: ("N−1 for N", "unbiased is not most likely; what is your function's default?")},
+        less={
+            1.0: (
+                "N−1 for N",
+                "what does ∂/∂σ = 0 divide by, N or N − 1? And your function?",
+            )
+        },
         root={
-            torch.clone: ("variance for σ", "σ has the unit of x; has yours?"),
+            torch.clone: ("variance for σ", "σ has the unit of x: has your second number?"),
             torch.log: ("log σ² for σ", "can a standard deviation be negative?"),
             lambda v: v.log() / 2: ("log σ for σ", "can a standard deviation be negative?"),
             torch.reciprocal: ("1/σ² for σ", "should it grow with the spread?"),
@@ -365,7 +368,6 @@ POSTERIOR_ON_GRID = Exercise(
         density={
             lambda p, total, z: p / p.sum(): ("the values sum to 1", NOT_A_DENSITY),
             lambda p, total, z: p: ("density not normalised: largest value 1", NOT_A_DENSITY),
-            lambda p, total, z: p / total * spacing(z): ("times the spacing", NOT_A_DENSITY),
             lambda p, total, z: p / total / spacing(z): ("spacing twice", NOT_A_DENSITY),
             lambda p, total, z: (p / total).log(): ("log of the density", "is the log asked for?"),
             lambda p, total, z: p.cumsum(0) / p.sum(): (

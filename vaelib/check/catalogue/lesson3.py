@@ -139,6 +139,7 @@ def lower_bound_inputs(rng: Rng) -> list[Probe]:
         limit("a single draw, K = 1", *draw(1, 3)),
         limit("a single example, B = 1", *draw(4, 1)),
         limit("q is the prior", log_px_z, log_pz, log_pz.clone()),
+        limit("the mean of log q - log p(z) is negative", log_px_z, log_qz + 1.5, log_qz),
         limit("log-densities near −2000", log_px_z - 2000, log_pz, log_qz),
     ]
 
@@ -167,6 +168,10 @@ LOWER_BOUND = Exercise(
         },
         over={
             log_mean: ("log of mean", "E log w, or log E w: which of them needs no log of a sum?"),
+            lambda a: a.exp().mean(0).log(): (
+                "log of mean",
+                "E log w, or log E w: which of them needs no log of a sum?",
+            ),
             lambda a: a.logsumexp(0): ("log of sum", "E log w is asked for"),
             lambda a: a.exp().mean(0): ("no logarithm", "E w, or E log w?"),
             lambda a: a.sum(0): ("sum for mean", "does a bound grow with the number of draws?"),

@@ -48,7 +48,7 @@ def gaussian_log_likelihood_inputs(rng: Rng) -> list[Probe]:
     far = normal(rng, 2, 3, mean=40.0)
     return [
         Probe(draw(dyadic(rng, 0.25, 0.6), 2, 3)),
-        Probe(draw(0.4 + 0.1 * normal(rng).abs(), 3, 2, 4)),
+        Probe(draw(dyadic(rng, 0.4, 0.7), 3, 2, 4)),
         Probe(draw(dyadic(rng, 1.5, 2.5), 4, 1, 3, 2)),
         limit("x̂ = x", x, x.clone(), 0.5),
         limit("a single picture, B = 1", *draw(0.5, 1, 2, 3)),
@@ -147,7 +147,7 @@ def elbo_inputs(rng: Rng) -> list[Probe]:
     zero = torch.zeros(2, 2, dtype=torch.float64)
     return [
         Probe(draw(dyadic(rng, 0.25, 0.6), 1, 2, 3)),
-        Probe(draw(0.4 + 0.1 * normal(rng).abs(), 2, 3, 2, 4)),
+        Probe(draw(dyadic(rng, 0.4, 0.7), 2, 3, 2, 4)),
         Probe(draw(dyadic(rng, 1.5, 2.5), 5, 4, 3)),
         limit("x̂ = x, μ = 0, σ = 1", x, x.clone(), zero, zero.clone(), 0.5),
         limit("a single example, B = 1", *draw(0.5, 2, 1, 3)),
@@ -179,6 +179,7 @@ ELBO = Exercise(
             (-1, 0): ("mean over dimensions: pixels", PIXELS[-1, 0][1]),
             (-1, 1): ("mean over dimensions: pixels, squared error only", PIXELS[-1, 1][1]),
             (0, 0): PIXELS[0, 0],
+            (0, "rows"): PIXELS[0, "rows"],
         },
         latent={-1: ("mean over dimensions: latent", "is KL averaged over dimensions, or added?")},
         means={
@@ -233,7 +234,7 @@ def linear_gaussian_posterior_inputs(rng: Rng) -> list[Probe]:
     x, W, b, _ = draw(2, 3, 2, 0.5)
     return [
         Probe(draw(2, 3, 1, dyadic(rng, 0.4, 0.7))),
-        Probe(draw(2, 6, 3, 0.5 + 0.1 * normal(rng).abs())),
+        Probe(draw(2, 6, 3, dyadic(rng, 0.5, 0.8))),
         Probe(draw(4, 5, 2, dyadic(rng, 1.5, 2.5))),
         limit("W = 0", x, 0 * W, b, 0.5),
         limit("x = b", b.expand(2, 3).clone(), W, b, 0.5),

@@ -58,28 +58,30 @@ def train_step(
 
 
 def train_step_inputs(rng: Rng) -> list[Probe]:
-    def draw(name: str, lr: float, beta: float, M: int, D: int, **model: Any) -> tuple[Any, ...]:
+    def draw(
+        lr: float, momentum: float, beta: float, M: int, D: int, **model: Any
+    ) -> tuple[Any, ...]:
         shape = model.pop("shape", (2, 2))
         vae = SmallVAE(shape, D, int(rng.integers(2**31)), **model)
         x = uniform(rng, 0.0, 1.0, M, *shape)
         if model.get("likelihood") == "bernoulli":
             x = (x > 0.5).double()
-        return vae, Optimiser(name, lr), x, normal(rng, M, D), beta
+        return vae, Optimiser(lr, momentum), x, normal(rng, M, D), beta
 
     def twice(label: str, *args: Any) -> Probe:
         return Probe(args, label=label, limit=True, calls=2)
 
     return [
-        Probe(draw("SGD", 0.05, dyadic(rng, 0.3, 0.7), 2, 2)),
-        Probe(draw("SGD", 0.05, dyadic(rng, 1.5, 2.5), 3, 2), calls=2),
-        Probe(draw("Adam", 0.01, dyadic(rng, 0.3, 0.7), 3, 2, shape=(5,)), calls=2),
-        limit("a learned σ_x", *draw("SGD", 0.02, 0.5, 3, 2, learn_sigma_x=True)),
-        limit("black and white pixels", *draw("SGD", 0.05, 2.0, 3, 2, likelihood="bernoulli")),
-        limit("β = 0", *draw("SGD", 0.05, 0.0, 2, 2)),
-        limit("β = 1", *draw("Adam", 0.01, 1.0, 2, 2)),
-        limit("a single example, M = 1", *draw("SGD", 0.05, 0.5, 1, 2)),
-        limit("a single dimension, D = 1", *draw("SGD", 0.05, 0.5, 3, 1)),
-        twice("two steps with β = 1", *draw("SGD", 0.05, 1.0, 2, 2)),
+        Probe(draw(0.05, 0.0, dyadic(rng, 0.3, 0.7), 2, 2)),
+        Probe(draw(0.05, 0.0, dyadic(rng, 1.5, 2.5), 3, 2), calls=2),
+        Probe(draw(0.05, 0.5, dyadic(rng, 0.3, 0.7), 3, 2, shape=(5,)), calls=2),
+        limit("a learned σ_x", *draw(0.02, 0.0, 0.5, 3, 2, learn_sigma_x=True)),
+        limit("black and white pixels", *draw(0.05, 0.0, 2.0, 3, 2, likelihood="bernoulli")),
+        limit("β = 0", *draw(0.05, 0.0, 0.0, 2, 2)),
+        limit("β = 1", *draw(0.05, 0.5, 1.0, 2, 2)),
+        limit("a single example, M = 1", *draw(0.05, 0.0, 0.5, 1, 2)),
+        limit("a single dimension, D = 1", *draw(0.05, 0.0, 0.5, 3, 1)),
+        twice("two steps with β = 1", *draw(0.05, 0.0, 1.0, 2, 2)),
     ]
 
 
@@ -231,7 +233,11 @@ def linear_annealing_inputs(rng: Rng) -> list[Probe]:
         limit("step = 0", 0, 8),
         limit("step = warmup", 8, 8),
         limit("the first step after the warm-up", 9, 8),
+        limit("the last step of the warm-up", 7, 8),
+        limit("the last step of a long warm-up", 9_999, 10_000),
         limit("warmup = 1", 3, 1),
+        limit("warmup = 1 and step = 0", 0, 1),
+        limit("warmup = 2 and step = 1", 1, 2),
         limit("warmup = 0", 5, 0),
         limit("warmup = 0 and step = 0", 0, 0),
     ]
@@ -263,7 +269,7 @@ LINEAR_ANNEALING = Exercise(
         way={
             lambda step, warmup: step // warmup if warmup else 0.0: (
                 "integer division",
-                "what does // make of 3/8?",
+                "is β a whole number in the middle of the warm-up?",
             ),
             lambda step, warmup: warmup / step if step else 9.0: (
                 "upside down",

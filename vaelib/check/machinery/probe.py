@@ -1,7 +1,12 @@
 """Where the student's function is called: one guarded call, and its outcome as plain data."""
 
+import ast
+import dis
+import inspect
 import linecache
 import re
+import textwrap
+import tokenize
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -15,6 +20,7 @@ from torch import Tensor
 
 from vaelib.check.machinery.limits import Late, Stopped, guarded, run_limited
 
+LEFT_IN = "`raise NotImplementedError` is still in the function"
 LARGEST = 1_000_000  # numbers in a result that is kept
 LIBRARIES = tuple(str(Path(str(module.__file__)).parent) for module in (torch, np))
 
@@ -228,6 +234,32 @@ def _gradients(value: Any, leaves: list[Tensor]) -> tuple[np.ndarray | None, ...
     return tuple(None if g is None else np.array(g.double().numpy()) for g in found)
 
 
+def _by_a_raise(error: BaseException) -> bool:
+    """Whether a `raise` in the innermost Python code raised it, and no library inside a call."""
+    innermost = error.__traceback__
+    while innermost is not None and innermost.tb_next is not None:
+        innermost = innermost.tb_next
+    if innermost is None:
+        return False
+    at = innermost.tb_lasti
+    code = innermost.tb_frame.f_code
+    return any(i.offset == at and i.opname == "RAISE_VARARGS" for i in dis.get_instructions(code))
+
+
+def _only_raises(function: Callable[..., Any]) -> bool:
+    """Whether nothing but a docstring and one `raise` is in the function, as in an exercise."""
+    code = getattr(function, "__code__", None)
+    if code is None:
+        return True
+    lines = "".join(linecache.getlines(code.co_filename)).splitlines(keepends=True)
+    try:
+        block = inspect.getblock(lines[code.co_firstlineno - 1 :])
+        body = ast.parse(textwrap.dedent("".join(block))).body[0].body  # type: ignore[attr-defined]
+    except (SyntaxError, IndexError, AttributeError, tokenize.TokenError):
+        return len({line for _, _, line in code.co_lines() if line} - {code.co_firstlineno}) <= 1
+    return sum(not isinstance(part, ast.Expr | ast.Pass) for part in body) == 1
+
+
 def _failure(error: BaseException, function: Callable[..., Any]) -> Outcome:
     """An exception as an outcome: its text and the line of the student's code that raised it."""
     frames = traceback.extract_tb(error.__traceback__)[1:]
@@ -242,7 +274,12 @@ def _failure(error: BaseException, function: Callable[..., Any]) -> Outcome:
         line = (own[-1].line or linecache.getline(own[-1].filename, own[-1].lineno)).strip()
         text += f"\nin the line: {line[:120]}" if line else ""
     if isinstance(error, NotImplementedError) and own and frames[-1] is own[-1]:
-        return Outcome("not attempted")
+        if _by_a_raise(error):
+            return (
+                Outcome("not attempted")
+                if _only_raises(function)
+                else Outcome("raised", error=LEFT_IN)
+            )
     if isinstance(error, KeyboardInterrupt):
         return Outcome("stopped")
     if isinstance(error, SystemExit | GeneratorExit):
