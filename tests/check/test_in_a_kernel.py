@@ -38,5 +38,5 @@ def test_the_kernel_outlives_every_answer_and_shows_what_is_wrong():
     assert all("lesson 1: 0 of 5 done" in panel for panel in panels[:-1])
     assert "lesson 1: 1 of 5 done" in panels[-1]
     assert shown[-1]["text/plain"] == first[-1]
-    printed = [o for o in notebook.cells[5].outputs if o.output_type == "stream"]
+    printed = [o for o in notebook.cells[7].outputs if o.output_type == "stream"]
     assert [o.text for o in printed] == ["here\n"]

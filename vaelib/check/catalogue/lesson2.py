@@ -52,6 +52,7 @@ AVERAGE_LOG_LIKELIHOOD = Exercise(
     minutes=5,
     points=1,
     signature="average_log_likelihood(x, mu, sigma)",
+    shown="the log-likelihood of many examples is an average, which samples can estimate.",
     variant=average_log_likelihood,
     inputs=average_log_likelihood_inputs,
     axes=(("N",), (), ()),
@@ -131,11 +132,13 @@ GAUSSIAN_MLE = Exercise(
     minutes=10,
     points=2,
     signature="gaussian_mle(x)",
+    shown="the most likely Gaussian has the mean and the spread of its examples, with 1/N.",
     variant=gaussian_mle,
     inputs=gaussian_mle_inputs,
     axes=(("N",),),
     fixed=("x",),
     outputs=2,
+    results=("μ", "σ"),
     mistakes=mistakes_by_keyword(
         less={
             1.0: (
@@ -218,6 +221,7 @@ def log_marginal_inputs(rng: Rng) -> list[Probe]:
         limit("log-densities near −2000, where exp gives 0", deep - 2000),
         limit("log-densities near 900, where exp gives infinity", deep + 900),
         limit("one x at −1500, one at −1", deep - numbers(1500, 1)),
+        limit("one draw 1500 nats above the others", deep + numbers(0, 1500, 0, 0)[:, None]),
     ]
 
 
@@ -228,6 +232,7 @@ LOG_MARGINAL = Exercise(
     minutes=15,
     points=2,
     signature="log_marginal(log_px_z)",
+    shown="a mean of tiny numbers can be computed from their logarithms alone.",
     variant=log_marginal,
     inputs=log_marginal_inputs,
     axes=(("K", "B"),),
@@ -314,6 +319,8 @@ def posterior_on_grid_inputs(rng: Rng) -> list[Probe]:
         ]
         return torch.logaddexp(*parts) + height, z
 
+    z = torch.arange(-300, 301, dtype=torch.float64) / 32
+    narrow = bump(z, 1.125, 0.25) - 3.5, z
     return [
         Probe(draw(60, 0.0625, height=-2.5)),
         Probe(draw(90, 0.03125, start=1.5, height=1.25)),
@@ -322,6 +329,7 @@ def posterior_on_grid_inputs(rng: Rng) -> list[Probe]:
         limit("log-densities near 900, where exp gives infinity", *draw(60, 0.0625, height=900.0)),
         limit("a grid from 20 to 60", *draw(80, 0.25, start=40.0)),
         limit("a grid of width 1/50", *draw(80, 0.000125)),
+        limit("a narrow posterior", *narrow),
     ]
 
 

@@ -103,7 +103,7 @@ TRAIN_STEP = Exercise(
     minutes=25,
     points=3,
     signature="train_step(vae, optimiser, x, eps, beta)",
-    results=("the loss", "the weights afterwards"),
+    results=("the loss", "the step of the weights"),
     shown="these lines, repeated over batches, are the whole training of a VAE.",
     variant=train_step,
     inputs=train_step_inputs,
@@ -251,6 +251,7 @@ LINEAR_ANNEALING = Exercise(
     minutes=5,
     points=1,
     signature="linear_annealing(step, warmup)",
+    shown="annealing is a schedule, a function of the step and of nothing else.",
     variant=linear_annealing,
     inputs=linear_annealing_inputs,
     float32=False,
@@ -540,8 +541,9 @@ def judge_diagnose(exercise: Exercise, run: Run, seed: int) -> CheckResult:
                 confused.add(f"{right} is taken for {answer:g}")
     if confused:
         pairs = sorted(confused)
+        listed = "; ".join(pairs[:4]) + ("; and so on" if len(pairs) > 4 else "")
         hint = "which of its numbers do not fit together, and which code would print them?"
-        return wording.wrong(exercise, pairs[0], f"mistake {'; '.join(pairs)}", hint)
+        return wording.wrong(exercise, pairs[0], f"mistake {listed}", hint)
     return wording.right(exercise)
 
 
@@ -552,6 +554,7 @@ DIAGNOSE = Exercise(
     minutes=30,
     points=3,
     signature="diagnose(numbers)",
+    shown="two numbers that must agree find a mistake that a falling loss hides.",
     variant=diagnose,
     inputs=diagnose_inputs,
     mistakes=(),

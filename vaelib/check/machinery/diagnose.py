@@ -40,7 +40,7 @@ class Wrong:
 
     def known(self, mistakes: tuple[Mistake, ...]) -> CheckResult:
         """For a mistake of the catalogue."""
-        more = factor(self.exercise, self._wrong_cases())
+        more = factor(self.exercise, self._wrong_cases(), self._subject())
         return self._with_inputs(wording.known(self.exercise, mistakes, more))
 
     def unknown(self) -> CheckResult:
@@ -110,7 +110,11 @@ class Wrong:
                 text = f"it returns whole numbers ({got.type}); expected floating-point ones"
                 return wrong(exercise, "whole numbers", text, self._example(probe, got, want))
             if "float16" in got.type:
-                return wrong(exercise, "half precision", f"{got.type} holds three digits only")
+                return wrong(
+                    exercise,
+                    "half precision",
+                    f"it returns half precision ({got.type}), which holds three digits only",
+                )
             return None
         return self._gradients(probe, got, want)
 
@@ -198,6 +202,14 @@ class Wrong:
                 return cases
         return []
 
+    def _subject(self) -> str:
+        """What is wrong, if there are several results: "the covariance"."""
+        for j in range(len(self.want[0].value)):
+            if any(not c.is_close(c.got, c.want) for c in self._cases(j) or []):
+                several = len(self.want[0].value) > 1
+                return wording.result_name(self.exercise, j) if several else "your result"
+        return "your result"
+
     def _example(self, probe: Probe, got: Outcome, want: Outcome) -> str:
         if not same_shapes(got, want):
             return ""
@@ -215,7 +227,7 @@ class Wrong:
         text = found[1] if found else ""
         if found is None:
             found = relation(self.exercise, self._wrong_cases())
-            text = f"your result is {found[1]}" if found else ""
+            text = f"{self._subject()} is {found[1]}" if found else ""
         if found is None:
             ordinary = [self.probes[i] for i in self._ordinary()]
             found = simpler(self.exercise, self.reference, self.run, ordinary)
@@ -249,8 +261,11 @@ class Wrong:
         ]
         if not pairs or not all(close(got, want, NEAR).all() for got, want in pairs):
             return None
-        off = [np.abs(got - want) / np.maximum(np.abs(want), 1e-300) for got, want in pairs]
-        largest = max(float(np.max(o[np.isfinite(o)], initial=0)) for o in off)
+        largest = 0.0
+        for got, want in pairs:
+            finite_here = np.isfinite(got) & np.isfinite(want) & (np.abs(want) > 1e-6)
+            off = np.abs(got - want)[finite_here] / np.abs(want)[finite_here]
+            largest = max(largest, float(off.max(initial=0)))
         question = "is a constant rounded, or a small number added?"
         return (
             "a near miss",

@@ -88,13 +88,13 @@ def relation(exercise: Exercise, cases: list[Case]) -> tuple[str, str] | None:
     return None
 
 
-def factor(exercise: Exercise, cases: list[Case]) -> str:
+def factor(exercise: Exercise, cases: list[Case], subject: str = "your result") -> str:
     """The words for a result that is a multiple of the right one; else nothing."""
     with np.errstate(all="ignore"):
         enough = sum(case.want.size for case in cases) > 1
         known = enough and all(np.isfinite(case.got).all() for case in cases)
         found = _factor(exercise, cases) if known else None
-    return f"(your result is {found[1]})" if found else ""
+    return f"({subject} is {found[1].split(':')[0]})" if found else ""
 
 
 def _constant(values: list[float]) -> float | None:
