@@ -15,7 +15,7 @@ export OMP_WAIT_POLICY ?= passive
 export GOMP_SPINCOUNT ?= 10000
 
 .NOTPARALLEL:
-.PHONY: help setup lab test lint unit nbval solutions mutants browser notebooks nbgrader handout grade lock test-lowest readme bench bench-quality bench-explorer bench-scaling
+.PHONY: help setup lab test lint unit nbval solutions mutants torture browser notebooks nbgrader handout grade lock test-lowest readme bench bench-quality bench-explorer bench-scaling
 .PHONY: site slides
 
 help: ## list the targets
@@ -47,11 +47,15 @@ nbval: setup ## run every notebook and compare what it prints with what is store
 solutions: setup ## build the solution notebooks into build/solutions and run them
 	@echo $(LESSONS) | xargs -n 4 -P 2 $(PY) -m notebooks.build --solutions
 
+torture: setup ## what `make test` leaves out: an hour of trouble, told in build/torture.md
+	VAELIB_TORTURE=1 $(PYTEST) -q tests/torture
+
 mutants: setup ## make each lesson wrong in many ways: somebody must notice (ONLY=)
 	$(PY) tests/lessons/mutants.py $(ONLY)
 
 browser: setup ## the explorer and the lessons in a real browser
-	$(PYTEST) -rfE -n 2 tests/browser
+	@# A browser, a kernel and a server that share two cores can be late: what fails is asked again, alone.
+	$(PYTEST) -rfE -n 2 tests/browser || $(PYTEST) -rfE --last-failed --last-failed-no-failures none tests/browser
 
 notebooks: setup ## build notebooks/*.ipynb from notebooks/source
 	$(PY) -m notebooks.build

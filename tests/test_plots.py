@@ -122,15 +122,23 @@ def test_a_page_is_told_whether_a_figure_holds_pictures(name, kind):
 # ---------------------------------------------------------------- what each figure draws
 
 
-def test_lines_are_named_at_their_ends_in_their_colours_and_apart():
-    figure = plots.curves({"KL": {"a": [0, 1.0], "b": [5, 1.01], "c": [0, 9]}})
+def test_lines_are_named_at_their_ends_in_their_colours():
+    figure = plots.curves({"KL": {"a": [0, 1.0], "b": [5, 4], "c": [0, 9]}})
     ax = figure.axes[0]
     assert ax.get_legend() is None
     names = {text.get_text(): text for text in ax.texts}
     heights = [names[name].get_position()[1] for name in "abc"]
-    assert np.diff(heights).min() >= 0.09 - 1e-9 and heights[2] > 0.9
+    assert np.diff(heights).min() >= 0.09 and heights[2] > 0.9
     texts = [text for _, text, _ in plots.SYMBOLS.values()]
     assert [names[name].get_color() in texts for name in "abc"] == [True] * 3
+
+
+def test_lines_whose_ends_are_close_are_named_in_a_legend_that_shows_their_dashes():
+    ax = plots.curves({"density": {"p": [0, 5, 0], "q": [0, 1, 0.01]}}, x=[0, 1, 2]).axes[0]
+    assert not ax.texts
+    drawn = ax.get_legend().get_lines()
+    assert [line.get_linestyle() for line in drawn] == ["-", "--"]
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["p", "q"]
 
 
 def test_panels_with_the_same_lines_name_them_once():
@@ -164,7 +172,7 @@ def test_against_names_lines_at_their_ends_where_points_have_the_same_names():
     points = {name: (LINE, LINE / 9) for name in ("first", "second")}
     ax = plots.against(LINE, {"first": LINE, "second": LINE / 2}, points).axes[0]
     assert ax.get_legend() is None
-    assert [text.get_text() for text in ax.texts] == ["second", "first"]
+    assert [text.get_text() for text in ax.texts] == ["first", "second"]
 
 
 def test_against_refuses_another_number_of_values_than_places():

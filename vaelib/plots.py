@@ -87,16 +87,17 @@ def _described(ax: Any) -> str:
 
 
 def label_lines(ax: Any) -> None:
-    """Name each line at its right end, in its colour, in place of a legend; call it last."""
+    """Name each line at its right end, in its colour; where ends are close, in a legend there."""
     ax.autoscale_view()
     to_panel = ax.transData + ax.transAxes.inverted()
     lines = [line for line in ax.lines if not str(line.get_label()).startswith("_")]
     ends = [to_panel.transform(line.get_xydata()[-1])[1] for line in lines]
-    at = -np.inf
-    for i in np.argsort(ends):
-        at = max(at + 0.09, ends[i])  # heights of the panel, between two names
-        colour = TEXT_COLOURS.get(lines[i].get_color(), COLOURS[6])
-        ax.text(1.02, at, lines[i].get_label(), c=colour, va="center", transform=ax.transAxes)
+    if np.diff(np.sort(ends)).min(initial=1) < 0.09:  # of the panel's height, between two names
+        ax.legend(handles=lines, loc="center left", bbox_to_anchor=(1, 0.5))
+        return
+    for line, end in zip(lines, ends, strict=True):
+        colour = TEXT_COLOURS.get(line.get_color(), COLOURS[6])
+        ax.text(1.02, end, line.get_label(), c=colour, va="center", transform=ax.transAxes)
 
 
 def _axes(size: XY, n: int = 1, share: str = "", kind: str = "A plot", **ax: Any) -> Any:

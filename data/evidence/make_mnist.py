@@ -1,11 +1,11 @@
 """Train small VAEs on MNIST: lesson 6's studies of KL annealing and of convolutions.
 
-    python data/evidence/make_mnist.py [FILE] [--seeds 0 1 2 3 4]
+    python data/evidence/make_mnist.py [FILE] [--seeds 0 1 2 …]
 
 "annealing": the shipped dense architecture with ten dimensions, 4,000 steps on 20,000 digits, with
 β = 1 throughout or with β raised from 0 to 1 over the first 800 steps. "networks": dense and
 convolutional, annealed, 1,000 steps. The pixels are binarised again for each batch. A seed draws
-the first weights, the order and the noise. MNIST must be there. Takes about six minutes on one
+the first weights, the order and the noise. MNIST must be there. Takes about ten minutes on one
 core; writes mnist.json.
 """
 
@@ -66,7 +66,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     here = Path(__file__).with_name("mnist.json")
     parser.add_argument("file", nargs="?", type=Path, default=here)
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[*range(10)])
     given = parser.parse_args()
     train = data.load("mnist").train[:N_TRAIN]
     generator = torch.Generator().manual_seed(0)

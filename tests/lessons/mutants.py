@@ -52,7 +52,8 @@ class Tests:
         return self.given
 
     def pytest_collection_modifyitems(self, items):
-        items[:] = [item for item in items if "printed" in item.fixturenames]
+        # The last one first: what has just been printed is what the mutant has changed.
+        items[:] = [item for item in reversed(items) if "printed" in item.fixturenames]
 
     def pytest_runtest_makereport(self, item, call):
         error = call.excinfo and call.excinfo.value

@@ -82,7 +82,7 @@ def test_the_ladder(printed):
     assert missed == pytest.approx(evidence("face_ladder")["test"][0]["ELBO"], abs=0.7)
 
 
-def test_the_ladder_over_five_seeds(printed):
+def test_the_ladder_over_ten_seeds(printed):
     for line, kind in zip(
         printed.text("ladder_study[kind]").splitlines(), ("test", "training"), strict=True
     ):
@@ -318,7 +318,9 @@ def test_annealing_on_mnist(printed):
     assert rows(gains)[0] == pytest.approx(gain, abs=0.051)
     assert rows(saved)[0] == more
     # What the text says of them.
-    assert all(g > 0.6 if n else abs(g) < 0.6 for g, n in zip(gain, more, strict=True))
+    kept, same = ([g for g, n in zip(gain, more, strict=True) if bool(n) == b] for b in (1, 0))
+    assert len(kept) == 6 and min(kept) > 0 and len(same) == 4 and np.mean(same) <= 0
+    assert min(more) >= 0
 
 
 def test_one_seed_on_mnist_again(monkeypatch):

@@ -3,8 +3,11 @@
 `export()` gives any of them to a page without a kernel: see `vaelib.widgets.bundle.Export`.
 """
 
+from IPython import get_ipython
+
 from vaelib.widgets.explorer import LatentExplorer
 from vaelib.widgets.labs import ElboLab, JensenLab, KLLab, LikelihoodLab, ReparameterisationLab
+from vaelib.widgets.order import advise_on_unknown_names
 from vaelib.widgets.predict import Predict
 from vaelib.widgets.training_curves import TrainingCurves
 
@@ -18,3 +21,5 @@ __all__ = [
     "ReparameterisationLab",
     "TrainingCurves",
 ]
+
+advise_on_unknown_names(get_ipython())
