@@ -145,7 +145,9 @@ def test_the_likelihood_of_the_face(printed, posterior):
 
 
 def test_what_the_face_tells(printed, posterior):
-    nats, e_nats, _, one_plus_v, codes, error = printed.numbers("one_plus_v = (weight * ratio).sum()")
+    nats, e_nats, _, one_plus_v, codes, error = printed.numbers(
+        "one_plus_v = (weight * ratio).sum()"
+    )
     assert nats == pytest.approx(posterior["nats"], abs=0.3)
     assert e_nats == pytest.approx(math.exp(nats), rel=0.1)
     assert one_plus_v == pytest.approx(1 + posterior["V"], rel=0.25)

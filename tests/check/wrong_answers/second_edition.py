@@ -563,9 +563,7 @@ def moments(mu, sigma, between=None, within=None, mean=None):
 
 
 def unbiased(mu):
-    return (
-        torch.atleast_2d(torch.cov(mu.T)) if len(mu) > 1 else torch.zeros(2 * mu.shape[1:]).double()
-    )
+    return torch.cov(mu.T)
 
 
 def eye(mu):

@@ -287,8 +287,8 @@ def aggregate_moments_inputs(rng: Rng) -> list[Probe]:
         limit("a single dimension, D = 1", *draw(4, 1)),
         limit("as many examples as dimensions", *draw(3, 3)),
         limit("all means are the same", numbers(0.5, -1.0).expand(4, 2).clone(), sigma),
-        limit("very narrow codes", mu, sigma / 1e4),
-        limit("very wide codes", mu, sigma * 1e3),
+        limit("narrow codes", mu, sigma / 30),
+        limit("wide codes", mu, sigma * 30),
         limit("means far from 0", mu + 200, sigma),
     ]
 
@@ -345,7 +345,7 @@ AGGREGATE_MOMENTS = Exercise(
         },
         between={
             lambda mu: 0 * biased_covariance(mu): ("spread of the means forgotten", MIXTURE),
-            lambda mu: biased_covariance(mu) * (len(mu) / (len(mu) - 1) if len(mu) > 1 else 0): (
+            lambda mu: torch.cov(mu.T, correction=1): (
                 "N−1 for N",
                 "the faces are all there is to the mixture: is anything estimated?",
             ),

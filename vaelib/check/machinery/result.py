@@ -12,7 +12,7 @@ PANEL = (
 )
 HEAD = "display:flex;flex-wrap:wrap;justify-content:space-between;gap:0 1.5em"
 CODE = "font-family:monospace;font-size:0.95em"
-EXAMPLE = re.compile(r"(for|with|in the line:) ")  # a line with an input or a line of code
+EXAMPLE = re.compile(r"(for|with) \w+ = |in the line: ")  # a line with an input or a line of code
 
 
 @dataclass(frozen=True, repr=False)

@@ -183,7 +183,8 @@ def nested(array: np.ndarray) -> str:
 def arguments(exercise: Exercise, probe: Probe) -> str:
     """ "mu = [0.1, 0.2], sigma_x = 0.5"."""
     shown = zip(exercise.arguments, probe.args, strict=True)
-    return ", ".join(f"{name} = {show(value)}" for name, value in shown)
+    listed = ", ".join(f"{name} = {show(value)}" for name, value in shown)
+    return listed if probe.calls == 1 else f"{listed}, after {probe.calls} calls"
 
 
 def example(
@@ -193,11 +194,12 @@ def example(
     want: Outcome,
     wrong_at: list[np.ndarray],
 ) -> str:
-    """Both numbers at the first place where they differ; `wrong_at` has one mask per result."""
+    """Both numbers where they differ most; `wrong_at` has a mask of such places per result."""
     for j, mask in enumerate(wrong_at):
         if not mask.any():
             continue
-        index = tuple(int(i) for i in np.argwhere(mask)[0])
+        off = np.where(mask, np.abs(np.nan_to_num(got.value[j]) - np.nan_to_num(want.value[j])), -1)
+        index = tuple(int(i) for i in np.unravel_index(int(off.argmax()), off.shape))
         yours = float(got.value[j][index])
         expected = float(want.value[j][index])
         shapes = {np.shape(a) for a in probe.args}
