@@ -323,12 +323,12 @@ def manifold_grid(n):
 check.manifold_grid(manifold_grid)
 
 # %% [markdown]
-# The lesson goes on with PyTorch's $\Phi^{-1}$.
+# The lesson goes on with quantiles of many draws.
 
 # %% alt="A square of eleven by eleven decoded digits that change gradually from one to the next: ones along the left edge, twos along the top, zeros in the top right corner, sevens, nines and fours along the bottom, threes, eights, fives and sixes between them."
 digits = data.load("mnist_sample")
 flat = load_vae(data.shipped("mnist_2d.safetensors")).requires_grad_(False)
-quantiles = torch.special.ndtri((torch.arange(11) + 0.5) / 11)
+quantiles = torch.randn(100_000, generator=generator).quantile((torch.arange(11) + 0.5) / 11)
 sheet = torch.stack(torch.meshgrid(quantiles, quantiles, indexing="ij"), -1)
 plots.manifold(flat.decoder.mean(sheet), quantiles)
 
@@ -354,7 +354,7 @@ def by_class(points, labels):
 by_class(evaluation.encode(flat, digits.test)[0].flip(1), digits.test_labels)
 
 # %% [markdown]
-# Nobody told the model about classes, and yet most have a region of their own. Fours and nines share one.
+# Most classes have a region of their own. Fours and nines share one.
 #
 # **Draw your own digit.** A stroke is a list of points $(x, y)$, from $(0, 0)$ at the top left to $(28, 28)$.
 # Change them.
@@ -426,13 +426,11 @@ def traverse(z, dim, values):
 check.traverse(traverse)
 
 # %% [markdown]
-# One row per dimension, the one with the largest KL first.
+# One row per coordinate, starting from the code 0, the one with the largest KL first.
 
 # %% alt="Four strips of the same face, one for each latent dimension. In the first the head turns from one side to the other. In the second the face goes between a frown and a smile. In the last two nothing changes."
 values = torch.linspace(-2.5, 2.5, 9)
-strips = vae.posterior(known.test[:1]).mu.repeat(4, 9, 1)
-for row, d in enumerate(order):
-    strips[row, :, d] = values
+strips = values[:, None] * torch.eye(4)[order][:, None]  # (4, 9, 4)
 plots.image_grid(
     vae.decoder.mean(strips).clamp(0, 1),
     row_labels=[f"$z_{d + 1}$, KL {kl[d]:.1f}" for d in order],

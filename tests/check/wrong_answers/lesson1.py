@@ -83,14 +83,14 @@ UNLISTED = {
     "kl_monte_carlo": [
         (
             lambda q, p, z: (ratios(q, p, z)[0].mean(), 1.96 * ratios(q, p, z)[1]),
-            "result 1 is right",
+            "the estimate is right",
         ),
-        (lambda q, p, z: (ratios(q, p, z)[0].mean(), 0.0), "result 1 is right"),
-        (lambda q, p, z: (ratios(q, p, z)[0][0], ratios(q, p, z)[1]), "result 1 is wrong"),
+        (lambda q, p, z: (ratios(q, p, z)[0].mean(), 0.0), "the estimate is right"),
+        (lambda q, p, z: (ratios(q, p, z)[0][0], ratios(q, p, z)[1]), "the estimate is wrong"),
         (lambda q, p, z: torch.stack([q(z).mean(), p(z).mean()]), "expected a tuple of 2"),
         (
             lambda q, p, z: (2 * ratios(q, p, z)[0].mean(), ratios(q, p, z)[1]),
-            "result 1 is wrong",
+            "the estimate is wrong",
         ),
     ],
 }

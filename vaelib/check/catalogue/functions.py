@@ -4,6 +4,7 @@ The functions work for tensors, arrays and numbers.
 """
 
 import math
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -115,7 +116,7 @@ class SGD(torch.optim.Optimizer):
     def __init__(self, weights: Iterable[Tensor], lr: float, momentum: float) -> None:
         weights = list(weights)
         self.param_groups = [{"params": weights, "lr": lr, "momentum": momentum}]
-        self.state: dict[Tensor, Tensor] = {}
+        self.state = defaultdict(dict)
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         for weight in self.param_groups[0]["params"]:
@@ -129,9 +130,10 @@ class SGD(torch.optim.Optimizer):
         group = self.param_groups[0]
         for weight in group["params"]:
             if weight.grad is not None:
-                before = self.state.get(weight, torch.zeros_like(weight))
-                self.state[weight] = group["momentum"] * before + weight.grad.detach()
-                weight.data -= group["lr"] * self.state[weight]
+                before = self.state[weight].get("momentum", torch.zeros_like(weight))
+                now = group["momentum"] * before + weight.grad.detach()
+                self.state[weight]["momentum"] = now
+                weight.data -= group["lr"] * now
         return loss
 
 

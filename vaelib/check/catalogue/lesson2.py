@@ -287,6 +287,7 @@ def posterior_on_grid(
     back: float = 1.0,
     logged: bool = True,
     density: Callable[[Tensor, Tensor, Tensor], Tensor] = lambda p, total, z: p / total,
+    log_density: bool = False,
     order: tuple[int, int] = (0, 1),
 ) -> tuple[Tensor, ...]:
     """log p(x) = log ∫ p(x, z) dz, and p(z|x) = p(x, z) / p(x), on an even grid."""
@@ -294,7 +295,8 @@ def posterior_on_grid(
     p = (log_joint - largest).exp()
     total = area(p, z)
     log_px = total.log() + back * largest if logged else (total.log() + largest).exp()
-    both = log_px, density(p, total, z)
+    logs = log_joint - largest - total.log()
+    both = log_px, logs if log_density else density(p, total, z)
     return both[order[0]], both[order[1]]
 
 
@@ -373,11 +375,11 @@ POSTERIOR_ON_GRID = Exercise(
             lambda p, z: p.max(): ("the largest value only", "is it a sum over all z?"),
         },
         logged={False: ("p(x) for log p(x)", "the logarithm is asked for")},
+        log_density={True: ("log of the density", "of which result is the log asked for?")},
         density={
             lambda p, total, z: p / p.sum(): ("the values sum to 1", NOT_A_DENSITY),
             lambda p, total, z: p: ("density not normalised: largest value 1", NOT_A_DENSITY),
             lambda p, total, z: p / total / spacing(z): ("spacing twice", NOT_A_DENSITY),
-            lambda p, total, z: (p / total).log(): ("log of the density", "is the log asked for?"),
             lambda p, total, z: p.cumsum(0) / p.sum(): (
                 "distribution function for density",
                 "does a density only rise?",

@@ -116,7 +116,8 @@ def perform(
         arrays, several, name = _plain(value)
         for recipe, made in zip(probe.args, args, strict=True):
             if isinstance(recipe, Recipe):
-                arrays += tuple(_array(left)[0] for left in recipe.after(made))
+                left = (_array(part)[0] for part in recipe.after(made))
+                arrays += tuple(array for array in left if array is not None)
         gradients = _gradients(value, [args[i] for i in probe.gradients])
         outcome = Outcome("value", arrays, several, name, gradients=gradients)
     except Stopped:
