@@ -275,7 +275,7 @@ def main() -> None:
         "rotated, then 48 epochs from 10": (lambda seed: study.rotated_and_on(seed, 10.0), first),
         "upwards": (study.upwards, first),
         "upwards, two dimensions": (lambda seed: study.upwards(seed, 1, 2), first),
-        "equal factors, from above": (equal.from_above, first),
+        "equal factors, from above": (equal.from_above, seeds),
     }
     file = Path(options.file)
     found: dict[str, Any] = {

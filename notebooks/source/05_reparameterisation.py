@@ -680,8 +680,8 @@ for way, ends in final.items():
 # score-function estimate with its baseline. It is as if the noise averaged out over the steps. But 400 small
 # steps do not lead far. At larger steps the runs with the baseline stay behind the pathwise ones, and then
 # diverge, while the pathwise runs go on improving up to a step of 0.005. So with each at its best step, the
-# gaps that are left differ by a factor of more than ten. Without a baseline, the score-function runs diverge
-# beyond the second step size, and up to there they are behind.
+# gaps that are left differ by a factor of more than ten. Without a baseline, the score-function
+# estimate is behind at the two smallest steps, and at the third a run has diverged.
 
 # %% [markdown]
 # ## Back to the face

@@ -384,7 +384,8 @@ def test_what_the_lesson_says_of_the_study(printed):
         )
     )
     assert [len(above), len(mixed)] == [10, 10]
-    assert min(above.min(), long.min(), equal.min()) > 0.95 > 0.85 > mixed.max()
+    assert min(above.min(), long.min()) > 0.95 > 0.85 > mixed.max()
+    assert (equal > 0.95).sum() == 8
     assert set(in_use("from above")) == {2}
     assert set(in_use("upwards, 144 epochs")) == {3, 4}
     behind = column("ELBO", "upwards, 144 epochs").mean()
@@ -406,7 +407,8 @@ def test_what_the_lesson_says_of_the_study(printed):
         counts += [first.count(-1), first.count(1), first.count(0)]
     said = printed.text("def first_awake").splitlines()
     assert sum(([*map(int, re.findall(r": (\d+)", line))] for line in said), []) == counts
-    assert counts[0] + counts[1] + counts[3] + counts[4] == 14
+    assert counts[0] + counts[1] + counts[3] + counts[4] == 18
+    assert sorted(np.array(first)[equal <= 0.95]) == [-1, 0]  # the two that are not clean
 
 
 def test_the_shipped_model_is_seed_0_of_the_study():
