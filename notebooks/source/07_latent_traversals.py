@@ -62,7 +62,7 @@ plots.image_grid(rows.clamp(0, 1), row_labels=[r"$\hat x$", "noise 0.12", "noise
 # %% [markdown]
 # The middle row is what this model calls its samples. The data have no such grain: $\sigma_x = 0.12$ was chosen to
 # make codes expensive, which is $\beta$ in disguise (lesson 6). The lower row has the noise that fits. From here on
-# we look at means, as papers usually do. Are at least *they* like the data?
+# we look at means. Are at least *they* like the data?
 
 # %% [markdown] slide="Generating data from the VAE" exercises=["7.3"]
 # ## Does the model match the data?
@@ -112,7 +112,7 @@ for f, name in enumerate(known.factor_names):
 plots.curves(panels, x=middle, xlabel="from $-1$ to $1$", share="y")
 
 # %% [markdown]
-# Three in a hundred instead of twenty. Each of the ten above looks fine, and yet $p_\theta$ is not $p_\text{data}$.
+# Three in a hundred, not twenty. Each of the ten above looks fine, and yet $p_\theta$ is not $p_\text{data}$.
 # Where is the mistake? The decoder has learned to draw turned heads. But their codes are far out, and the prior
 # seldom goes there. Here are the codes of the training faces, next to draws from the prior.
 
@@ -207,8 +207,7 @@ price = excess.std() / len(excess) ** 0.5
 print(f"KL of the aggregated posterior from the prior: {excess.mean():.2f} ± {price:.2f} nats")
 
 # %% [markdown]
-# By lesson 1, this is evidence per code. At 0.74 nats per code, four codes are odds of about 20 to 1 that they
-# came from faces and not from the prior.
+# By lesson 1, at 0.74 nats per code, four codes are odds of about 20 to 1 that they came from faces.
 
 # %% [markdown] slide="Generating data from the VAE"
 # ## Does the ELBO want it so?
@@ -254,7 +253,7 @@ for name in ("from above", "from above, then 96 epochs"):
 
 # %% [markdown]
 # It is not. With three times the epochs the widths come closer to 1, and twice as many heads are turned. That
-# is what one expects of a training that is on its way to the optimum and stopped early.
+# is what one expects of a training that stopped early.
 #
 # **Remedies.** The identity holds for each $r$. So leave the model as it is, and draw codes from a better $r$: the prior
 # stretched by $\sqrt{m_d}$; a mixture of ten Gaussians, fitted to the codes (Ghosh et al., 2020); or
@@ -357,7 +356,6 @@ by_class(evaluation.encode(flat, digits.test)[0].flip(1), digits.test_labels)
 # Most classes have a region of their own. Fours and nines share one.
 #
 # **Draw your own digit.** A stroke is a list of points $(x, y)$, from $(0, 0)$ at the top left to $(28, 28)$.
-# Change them.
 
 
 # %%

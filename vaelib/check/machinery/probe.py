@@ -101,12 +101,10 @@ def call(
 def perform(
     function: Callable[..., Any],
     probe: Probe,
-    convert: Callable[[Any], Any] | None = None,
+    args: list[Any] | None = None,
 ) -> Outcome:
     """The call itself, unguarded: every exception except `Stopped` becomes an outcome."""
-    args: list[Any] = []
-    for a in probe.args:
-        args.append(a.make(args) if isinstance(a, Recipe) else (convert or _fresh)(a))
+    args = made(probe) if args is None else args
     for i in probe.gradients:
         args[i].requires_grad_()
     before = [_fresh(a) for a in args]
@@ -114,9 +112,9 @@ def perform(
         for _ in range(probe.calls):
             value = function(*args)
         arrays, several, name = _plain(value)
-        for recipe, made in zip(probe.args, args, strict=True):
+        for recipe, thing in zip(probe.args, args, strict=True):
             if isinstance(recipe, Recipe):
-                left = (_array(part)[0] for part in recipe.after(made))
+                left = (_array(part)[0] for part in recipe.after(thing))
                 arrays += tuple(array for array in left if array is not None)
         gradients = _gradients(value, [args[i] for i in probe.gradients])
         outcome = Outcome("value", arrays, several, name, gradients=gradients)
@@ -126,6 +124,14 @@ def perform(
         outcome = _failure(error, function)
     changed = tuple(i for i, (a, b) in enumerate(zip(args, before, strict=True)) if _differ(a, b))
     return replace(outcome, changed=changed)
+
+
+def made(probe: Probe, convert: Callable[[Any], Any] | None = None) -> list[Any]:
+    """The arguments of one call: copies, and what the recipes make."""
+    args: list[Any] = []
+    for a in probe.args:
+        args.append(a.make(args) if isinstance(a, Recipe) else (convert or _fresh)(a))
+    return args
 
 
 def _guarded_call(
@@ -140,8 +146,9 @@ def _guarded_call(
         for dtype in [a.dtype for a in probe.args if isinstance(a, Tensor)][:1]:
             if dtype in (torch.float32, torch.float64):
                 torch.set_default_dtype(dtype)
+        args = made(probe, convert)  # not in the function's time
         try:
-            outcome = run_limited(lambda: perform(function, probe, convert), seconds)
+            outcome = run_limited(lambda: perform(function, probe, args), seconds)
         except Late:
             outcome = Outcome("timeout", error=f"{seconds:g}")
         except KeyboardInterrupt:
