@@ -47,6 +47,7 @@ __all__ = [
 _done: set[str] = set()  # the exercises that are right so far, in this process
 SECONDS = 3.0  # for one call of the student's function
 SECONDS_IN_ALL = 10.0  # for all calls of one check
+TRANSFORMS = {"func", "grad", "jacrev", "jacfwd", "hessian", "vjp", "jvp"}  # of torch.func
 ECHO = 2000  # characters that a function may print
 
 
@@ -56,6 +57,12 @@ def _warm_up() -> None:
     with torch.enable_grad():
         z = 2 * torch.zeros(1, requires_grad=True)
         z.backward(torch.ones(1))
+
+
+@cache
+def _warm_up_transforms() -> None:
+    """The same for torch.func, whose first use takes a second or more."""
+    torch.func.grad(torch.sum)(torch.zeros(1))
 
 
 class Check:
@@ -80,6 +87,8 @@ class Check:
             text = f"it is given {function!r:.60}; expected the function itself, without brackets"
             return wording.wrong(self.exercise, "not a function", text)
         _warm_up()
+        if TRANSFORMS.intersection(getattr(getattr(function, "__code__", None), "co_names", ())):
+            _warm_up_transforms()
         deadline = time.monotonic() + max(SECONDS_IN_ALL, seconds)
         calls = 0
 
