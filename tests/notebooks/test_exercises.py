@@ -220,8 +220,8 @@ TRAINING = """
 FACTOR = 2
 
 
-def times(x):
-    return FACTOR * x
+def times(factor, x):
+    return factor * x
 
 
 # %%
@@ -232,7 +232,7 @@ trained
 
 def test_the_solved_set_runs_only_what_the_exercises_need(here):
     place = LESSON.index('\n# %% [markdown] exercise="1.1')
-    text = LESSON[:place] + TRAINING + LESSON[place:].replace("2 * x\n", "times(x)\n")
+    text = LESSON[:place] + TRAINING + LESSON[place:].replace("2 * x\n", "times(FACTOR, x)\n")
     write(here, text)
     assert main(["01"], here) == main(["01", "--solutions"], here) == 0
     assert (here / "ran").read_text() == "x"
