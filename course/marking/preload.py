@@ -5,11 +5,15 @@ module, with the variable `INSTALL_ON_IMPORT` set in its environment.
 """
 
 import importlib
+import multiprocessing
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+
+from course.marking import sandbox
 
 INSTALL_ON_IMPORT = "VAELIB_MARKING"
 
@@ -33,6 +37,7 @@ def install() -> None:
         return
     if "vaelib.check" in sys.modules:
         raise ImportError("the checks are imported already: submissions must not run here")
+    sandbox.libraries()  # once for all copies of this process
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch: many submissions, few cores
     for name in ("numpy", "scipy.special", "scipy.stats", "torch"):
         importlib.import_module(name)
@@ -51,5 +56,23 @@ def install() -> None:
         sys.modules[name].__path__ = []
 
 
+def import_slow_parts() -> None:
+    """What notebooks use, so that not each copy of this process takes seconds to import it.
+
+    No submission can run a compiler: what it hands to `torch.compile` runs as it is.
+    """
+    import torch
+
+    torch.compiler.set_stance("force_eager")  # imports what `torch.func` needs too
+    for name in ("IPython.core.interactiveshell", "matplotlib.pyplot", "sklearn.mixture"):
+        with suppress(ImportError):  # not all of them are needed to mark
+            importlib.import_module(name)
+    for name in ("data", "evaluation", "plots", "training", "widgets"):
+        with suppress(ImportError):
+            importlib.import_module(f"vaelib.{name}")
+
+
 if INSTALL_ON_IMPORT in os.environ:
     install()
+    if "forkserver" in multiprocessing.get_all_start_methods():
+        import_slow_parts()

@@ -9,19 +9,25 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from multiprocessing import forkserver
-from multiprocessing.context import BaseContext
 from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar
 
-from course.marking import child, preload, wire
+from course.marking import child, preload, sandbox, wire
+from course.marking.scratch import free, too_much
 from vaelib.check import Outcome, Probe
 
 SECONDS_TO_START = 60.0  # with reading the files
+BETWEEN_LOOKS = 0.25  # seconds between two looks at the folder that it writes into
 GRACE = 3.0  # seconds after which a process that does not answer is ended
 # Starting a process changes the environment and `__main__`, which all threads share.
 STARTING = threading.Lock()
+COPIED = threading.Event()  # the process of which the others are copies runs
+# What these variables say is needed to start Python and PyTorch; they hold no secret.
+PASSED_ON = (
+    *("PATH", "PYTHON", "LANG", "LC_", "LD_", "DYLD_", "SYSTEMROOT", "TEMP", "TMP"),
+    *("OMP_", "GOMP_", "KMP_", "MKL_", "OPENBLAS_", "VAELIB_"),
+)
 T = TypeVar("T")
 
 
@@ -29,37 +35,68 @@ class Broken(Exception):
     """The process died, or sent something that is not an answer to the question."""
 
 
-def context() -> BaseContext:
-    """How processes are started: if possible, as copies of one that has PyTorch imported."""
-    if "forkserver" not in multiprocessing.get_all_start_methods():
-        return multiprocessing.get_context("spawn")
-    chosen = multiprocessing.get_context("forkserver")
-    chosen.set_forkserver_preload(["course.marking.preload"])
-    settings = {"OMP_NUM_THREADS": "1", "PYTHONHASHSEED": "0", preload.INSTALL_ON_IMPORT: "1"}
-    with STARTING:
-        before = {name: os.environ.get(name) for name in settings}
-        os.environ.update(settings)
-        try:
-            forkserver.ensure_running()
-        finally:
-            for name, value in before.items():
-                if value is None:
-                    del os.environ[name]
-                else:
-                    os.environ[name] = value
-    return chosen
+def start(target: Callable[..., None], arguments: tuple[Any, ...]) -> Any:
+    """A new process, which runs `target`, and of the marking program knows its arguments only.
+
+    If possible it is a copy of one that has PyTorch imported. Raises Unconfined where a submission
+    could do harm, unless the lecturer has said `--unsafe`.
+    """
+    if not sandbox.unsafe() and (why := sandbox.refusal()):
+        raise sandbox.Unconfined(why)
+    method = "spawn"
+    if "forkserver" in multiprocessing.get_all_start_methods():
+        method = "forkserver"
+    context: Any = multiprocessing.get_context(method)
+    if method == "forkserver":
+        context.set_forkserver_preload(["course.marking.preload"])
+    process = context.Process(target=target, args=arguments, daemon=True)
+    with STARTING, without_traces(), clean_environment(method == "spawn" or not COPIED.is_set()):
+        process.start()
+        COPIED.set()
+    return process
 
 
 @contextmanager
-def without_main() -> Iterator[None]:
-    """Hide `__main__`: a new process runs its file again, and that could import the references."""
-    with STARTING:
-        main = sys.modules["__main__"]
-        sys.modules["__main__"] = ModuleType("__main__")
-        try:
-            yield
-        finally:
-            sys.modules["__main__"] = main
+def without_traces() -> Iterator[None]:
+    """Hide the command line, which may hold the seed, and `__main__`.
+
+    A new process gets the one, and runs the file of the other again, which could import the
+    references.
+    """
+    before = (sys.argv, sys.modules["__main__"])
+    sys.argv = ["marking"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.argv = before[0]
+        sys.modules["__main__"] = before[1]
+
+
+@contextmanager
+def clean_environment(needed: bool) -> Iterator[None]:
+    """Hide the lecturer's environment, which may hold passwords.
+
+    That is `needed` only for the process that is copied later: other threads may be reading the
+    environment at any time.
+    """
+    if not needed:
+        yield
+        return
+    kept = {name: value for name, value in os.environ.items() if name.startswith(PASSED_ON)}
+    settings = {"OMP_NUM_THREADS": "1", "PYTHONHASHSEED": "0", "MPLBACKEND": "agg"}
+    before = dict(os.environ)
+    replace_environment(kept | settings | {preload.INSTALL_ON_IMPORT: "1"})
+    try:
+        yield
+    finally:
+        replace_environment(before)
+
+
+def replace_environment(new: dict[str, str]) -> None:
+    for name in set(os.environ) - set(new):
+        del os.environ[name]
+    os.environ.update(new)
 
 
 class Child:
@@ -74,12 +111,14 @@ class Child:
     ) -> None:
         self.connection, childs_end = multiprocessing.Pipe()
         arguments = (childs_end, files, handed_out, wanted, scratch)
-        self.process = context().Process(target=child.main, args=arguments, daemon=True)  # type: ignore[attr-defined]
-        with without_main():
-            self.process.start()
+        self.process = start(child.main, arguments)
+        self.ended = threading.Event()
+        self.too_much = ""
+        threading.Thread(target=self._watch, args=(scratch,), daemon=True).start()
         childs_end.close()
-        with self._closing():
-            self.hello: dict[str, Any] = self._receive(SECONDS_TO_START, 0, wire.unpack)[0]
+        with self._closing(), self._within(SECONDS_TO_START):
+            frame = self.connection.recv_bytes(wire.LARGEST)
+            self.hello: dict[str, Any] = wire.unpack(frame, 0)[0]
 
     def load(self, name: str) -> str:
         """Load a function; returns what was wrong, if anything."""
@@ -92,11 +131,13 @@ class Child:
 
     def _ask(self, wait: float, read: Callable[[bytes, int], T], *question: Any) -> T:
         number = secrets.randbits(62)  # so that no answer can be prepared
-        with self._closing():
+        with self._closing(), self._within(wait):
             self.connection.send_bytes(pickle.dumps((number, *question)))
-            return self._receive(wait, number, read)
+            return read(self.connection.recv_bytes(wire.LARGEST), number)
 
-    def _receive(self, wait: float, number: int, read: Callable[[bytes, int], T]) -> T:
+    @contextmanager
+    def _within(self, wait: float) -> Iterator[None]:
+        """End the process if what is inside takes longer: it may neither answer nor listen."""
         late = threading.Event()
 
         def end() -> None:
@@ -106,7 +147,7 @@ class Child:
         timer = threading.Timer(wait, end)
         timer.start()
         try:
-            return read(self.connection.recv_bytes(wire.LARGEST), number)
+            yield
         except (EOFError, OSError):
             if late.is_set():
                 raise TimeoutError from None
@@ -130,8 +171,20 @@ class Child:
             self.close()
             raise Broken(f"sent the marking program something else ({error})") from None
 
+    def _watch(self, scratch: Path) -> None:
+        """End the process if it fills its folder."""
+        with suppress(FileNotFoundError):  # the folder is gone: so is the process
+            free_before = free(scratch)
+            while not self.ended.wait(BETWEEN_LOOKS):
+                self.too_much = too_much(scratch, free_before)
+                if self.too_much:
+                    self.kill()
+                    return
+
     def _how(self) -> str:
         """How the process ended, in brackets; empty if it is not known."""
+        if self.too_much:
+            return f": it {self.too_much}"
         self.process.join(0.5)
         code = self.process.exitcode
         if code is None or code >= 0:
@@ -147,6 +200,7 @@ class Child:
         self.process.kill()
 
     def close(self) -> None:
+        self.ended.set()
         self.kill()
         self.process.join(5)
         self.connection.close()

@@ -1,52 +1,55 @@
-"""Confines the process that runs a submission, and reports which limits hold.
+"""Confines the process that runs a submission, and says which promises hold.
 
-Linux offers the most: Landlock for files, a seccomp filter for processes, signals and sockets, a
-network namespace. Elsewhere there are resource limits and an audit hook, which a determined
-programmer can get around through C. No limit can be lifted again.
+On Linux the kernel keeps them: Landlock for files, a list of allowed system calls for everything
+else, resource limits. Where one cannot be kept, nothing is marked unless the lecturer says
+`--unsafe`; then there is what the platform has and Python's audit hook, which a determined
+programmer gets around. No limit can be lifted again.
+
+`python -m course.marking.sandbox` tries it out and prints what holds on this machine.
 """
 
-import ctypes
 import errno
+import json
 import os
-import platform
+import re
 import signal
 import site
 import struct
+import subprocess
 import sys
 import sysconfig
+import tempfile
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-MEMORY = 1 << 30  # bytes, in addition to what PyTorch has taken
-FILE = 16 << 20  # bytes of one file
-CPU = 900  # seconds in all; the parent stops the process long before
+from course.marking import landlock
+from course.marking.scratch import scratch_folder
 
-# Of prctl.
+if sys.platform == "linux":
+    from course.marking import syscalls
+
+MEMORY = 1 << 30  # bytes, in addition to what PyTorch has taken
+ADDRESSES = 2 << 30  # bytes of addresses in addition: what is no longer written to counts too
+FILE = 16 << 20  # bytes of one file
+FILES_OPEN = 64
+THREADS = 64  # two pools of threads have 32 each at most, and root aside they are counted together
+CPU = 900  # seconds in all; the parent stops the process long before
+UNSAFE = "VAELIB_MARKING_UNSAFE"  # an environment variable: mark even if a promise cannot be kept
+FROM_THE_START = bool(os.environ.get(UNSAFE))  # a submission's environment is emptied
+
+# Of prctl and capset.
 SET_PDEATHSIG = 1
-SET_SECCOMP = 22
-NO_NEW_PRIVS = 38
-# Numbers of system calls, the same on x86-64 and on Arm.
-LANDLOCK_CREATE_RULESET = 444
-LANDLOCK_ADD_RULE = 445
-LANDLOCK_RESTRICT_SELF = 446
-# Of clone and unshare.
-THREAD = 0x10000
-NEWUSER = 0x10000000
-NEWNET = 0x40000000
-# The system calls that start a process, signal one, open a socket, or change the machine.
-FORBIDDEN = {
-    "x86_64": (
-        (0xC000003E, 56, 435),  # the architecture, clone, clone3
-        (41, 42, 49, 53, 57, 58, 59, 62, 101, 129, 155, 160, 161, 165, 166, 200, 234, 248, 250)
-        + (272, 297, 298, 302, 308, 310, 311, 321, 322, 323, 424, 425, 428, 429, 430, 438),
-    ),
-    "aarch64": (
-        (0xC00000B7, 220, 435),
-        (39, 40, 41, 51, 97, 117, 129, 130, 131, 138, 164, 198, 199, 200, 203, 217, 219, 221)
-        + (240, 241, 261, 268, 270, 271, 280, 281, 282, 424, 425, 428, 429, 430, 438),
-    ),
-}
+SET_DUMPABLE = 4
+SET_KEEPCAPS = 8
+CAPABILITIES = 0x20080522  # the version of the structure
+READ_EVERYTHING = 1 << 2  # CAP_DAC_READ_SEARCH: within what Landlock leaves
+# Users that nobody is: containers get lower numbers. The folder's own number is added.
+LONE_USER = 0x70000000
+LONE_USERS = 1 << 28
+
 # Events of Python's audit hooks: these are refused, and the following outside the scratch folder.
 REFUSED = (
     *("socket.", "subprocess.", "os.system", "os.exec", "os.fork", "os.posix_spawn", "os.spawn"),
@@ -58,50 +61,265 @@ CHANGING = (
 )
 
 
+@dataclass(frozen=True)
+class Promise:
+    """What is promised of every submission, and the steps that keep it together."""
+
+    text: str
+    needs: tuple[str, ...]
+
+
+PROMISES = (
+    Promise("no file outside its folder changes", ("landlock", "calls")),
+    Promise("it reads only its own files and Python's", ("landlock",)),
+    Promise("it starts no process, and reaches no other one", ("calls",)),
+    Promise("no network, and no memory or queue that is shared", ("landlock", "calls")),
+    Promise("memory, threads, time and files are bounded", ("limits", "calls")),
+)
+
+
+class Unconfined(Exception):
+    """This system cannot keep a promise, and the lecturer has not said `--unsafe`."""
+
+
 def confine(scratch: Path, readable: list[Path]) -> list[str]:
-    """Set every limit that this platform has; returns a line for each that holds.
+    """Set every limit that this platform has; returns a line for each promise that holds.
 
-    The process may write only in `scratch`. Where there is Landlock, it may read only there, in
-    `readable`, and in the folders of Python and the system.
+    The process may write only in `scratch`, and read only there, in `readable`, and in Python's
+    and the system's folders of libraries. Raises Unconfined if a promise does not hold, unless
+    `unsafe`; then the lines also say what does not hold.
     """
-    steps: list[Callable[[], str]] = [_limits]
+    lines, failures = set_limits(scratch, readable)
+    if missing := not_held(lines):
+        if not unsafe():
+            raise Unconfined("; ".join([*missing, *failures]))
+        lines += [_audit(scratch), *(f"not kept on this system: {text}" for text in missing)]
+    return lines
+
+
+def set_limits(scratch: Path, readable: list[Path]) -> tuple[list[str], list[str]]:
+    """Set the limits; returns a line for each promise that holds, and what could not be set."""
+    steps: dict[str, Callable[[], str]] = {}
+    if os.name == "posix":
+        steps["limits"] = lambda: _limits(scratch)
     if sys.platform == "linux":
-        steps += [_network, lambda: _landlock(scratch, readable), _seccomp]
-    steps.append(lambda: _audit(scratch))  # the last, since it refuses what the others do
-    held = []
-    for step in steps:
+        steps["landlock"] = lambda: _landlock(scratch, readable)
+        steps["calls"] = _calls  # the last, since it refuses what the others do
+    means: dict[str, str] = {}
+    failures: list[str] = []
+    for name, step in steps.items():
         try:
-            held.append(step())
-        except (OSError, ImportError, AttributeError, ValueError, KeyError):
-            continue  # not on this platform, and so not in the list
-    return held
+            means[name] = step()
+        except (OSError, ImportError, AttributeError, ValueError, KeyError) as error:
+            failures.append(re.sub(r"^\[Errno \d+\] ", "", str(error)))
+    if sys.platform == "linux":
+        _lenient(scratch)
+    held = [p for p in PROMISES if all(name in means for name in p.needs)]
+    return [f"{p.text}: {', '.join(means[name] for name in p.needs)}" for p in held], failures
 
 
-def _call(name: str, *args: Any) -> int:
-    """A function of the C library. Raises OSError if it fails."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    result = getattr(libc, name)(*args)
-    if result == -1:
-        raise OSError(ctypes.get_errno(), name)
-    return result
+def unsafe() -> bool:
+    """Whether the lecturer wants to mark even if a promise cannot be kept."""
+    return FROM_THE_START or bool(os.environ.get(UNSAFE))
 
 
-def _limits() -> str:
+def not_held(limits: list[str]) -> list[str]:
+    """The promises that are missing in what `confine` returned."""
+    return [p.text for p in PROMISES if not any(line.startswith(p.text) for line in limits)]
+
+
+@cache
+def tried() -> tuple[list[str], list[str]]:
+    """What `set_limits` returns on this machine, in a process that tries it."""
+    program = (
+        "import json, sys\nfrom pathlib import Path\nfrom course.marking import sandbox\n"
+        "print(json.dumps(sandbox.set_limits(Path(sys.argv[1]), [])))"
+    )
+    with scratch_folder() as scratch:
+        done = subprocess.run(
+            [sys.executable, "-c", program, str(scratch)],
+            capture_output=True,
+            text=True,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+            timeout=300,  # on a busy machine
+        )
+    if done.returncode:
+        return [], [done.stderr.strip().rpartition("\n")[2]]
+    lines, failures = json.loads(done.stdout)
+    return lines, failures
+
+
+def refusal() -> str:
+    """Why nothing should be marked on this machine without `--unsafe`; empty if all is well."""
+    lines, failures = tried()
+    missing = not_held(lines)
+    if not missing:
+        return ""
+    why = f" ({'; '.join(failures)})" if failures else ""
+    return (
+        f"this system cannot promise of a submission: {'; '.join(missing)}{why}. Linux can, with "
+        "kernel 5.13 or later, Landlock, and libseccomp (the package libseccomp2). With --unsafe "
+        "it is marked without that: only for submissions that you trust"
+    )
+
+
+def alone() -> None:
+    """Begin a new session, so that all its processes can be ended, and end with the parent."""
+    if hasattr(os, "setsid"):
+        os.setsid()
+    if sys.platform == "linux":
+        landlock.call("prctl", SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+
+def _limits(scratch: Path) -> str:
     import resource
 
-    used = 0
+    most = {"CORE": 0, "FSIZE": FILE, "CPU": CPU, "NOFILE": FILES_OPEN}
+    memory = ""
     if sys.platform == "linux":
-        status = Path("/proc/self/status").read_text()
-        used = 1024 * int(status.partition("VmData:")[2].split()[0])
-        resource.setrlimit(resource.RLIMIT_DATA, (used + MEMORY,) * 2)
-    for limit, most in (("CORE", 0), ("FSIZE", FILE), ("CPU", CPU), ("NOFILE", 256)):
+        _alone(scratch)
+        status = _status("self")
+        if status["Threads"] != 1:
+            raise OSError(errno.EBUSY, "the process has started threads already")
+        most["DATA"] = 1024 * status["VmData"] + MEMORY
+        most["AS"] = 1024 * status["VmSize"] + ADDRESSES
+        most["NPROC"] = _tasks(os.getuid()) + THREADS
+        most["MEMLOCK"] = most["MSGQUEUE"] = 0
+        memory = f"memory ({MEMORY >> 20} MiB), threads ({THREADS}), "
+    for limit, value in most.items():
         number = getattr(resource, f"RLIMIT_{limit}")
         _, hard = resource.getrlimit(number)
         if hard != resource.RLIM_INFINITY:
-            most = min(most, hard)
-        resource.setrlimit(number, (most, most))
-    memory = f"memory ({MEMORY >> 20} MiB), " if used else ""
+            value = min(value, hard)
+        resource.setrlimit(number, (value, value))
     return f"{memory}size of a file ({FILE >> 20} MiB), processor time: resource limits"
+
+
+def _alone(scratch: Path) -> None:
+    """Give up root's powers, leave no core dump, and end with the parent.
+
+    A limit on threads does not bind root. So root's process becomes a user of its folder's own, who
+    may still read what root may: Python itself may be installed there.
+    """
+    if os.geteuid() == 0:
+        of = scratch.stat()
+        user = LONE_USER + of.st_ino % LONE_USERS
+        try:
+            for path in (scratch, *scratch.rglob("*")) if of.st_uid != user else ():
+                os.chown(path, user, user, follow_symlinks=False)
+            landlock.call("prctl", SET_KEEPCAPS, 1, 0, 0, 0)
+            os.setgroups([])
+            os.setresgid(user, user, user)
+            os.setresuid(user, user, user)
+        except OSError:
+            inside, outside, _ = Path("/proc/self/uid_map").read_text().split()[:3]
+            if (inside, outside) == ("0", "0"):
+                raise  # else a container of one user, whose root is an ordinary user outside
+    kept = int(_status_text("self")["CapPrm"], 16) & READ_EVERYTHING
+    header = struct.pack("Ii", CAPABILITIES, 0)
+    landlock.call("capset", header, struct.pack("6I", kept, kept, 0, 0, 0, 0))
+    landlock.call("prctl", SET_DUMPABLE, 0, 0, 0, 0)
+    landlock.call("prctl", SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+
+def _status_text(process: str) -> dict[str, str]:
+    lines = Path(f"/proc/{process}/status").read_text(errors="replace").splitlines()
+    return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
+
+
+def _status(process: str) -> dict[str, int]:
+    """The numbers of a process's status: kB, threads, its (real) user."""
+    words = {name: value.split()[:1] for name, value in _status_text(process).items()}
+    return {name: int(word[0]) for name, word in words.items() if word and word[0].isdecimal()}
+
+
+def _tasks(user: int) -> int:
+    """How many threads this user has now, for the limit counts those of all processes."""
+    count = 0
+    for process in os.listdir("/proc"):
+        if process.isdecimal():
+            try:
+                status = _status(process)
+            except OSError:
+                continue  # it has ended
+            count += status.get("Threads", 0) if status.get("Uid") == user else 0
+    return count
+
+
+def _landlock(scratch: Path, readable: list[Path]) -> str:
+    version = landlock.version()
+    if not version:
+        raise OSError(errno.ENOSYS, "this kernel has no Landlock")
+    # The references of the checks, of every `vaelib` that Python could find.
+    found = [Path(os.path.realpath(Path(entry, "vaelib", "check"))) for entry in sys.path]
+    hidden = [path for path in dict.fromkeys(found) if os.path.isdir(path)]
+    places: dict[Path, int] = {}
+    for path in (*map(Path, libraries()), *readable):
+        places |= visible(Path(os.path.realpath(path)), hidden)
+    for device in ("/proc/self", "/proc/cpuinfo", "/proc/meminfo", "/dev/urandom", "/dev/random"):
+        places[Path(device)] = landlock.READ
+    places[Path(os.devnull)] = landlock.READ_FILE | landlock.WRITE_FILE
+    places[scratch] = landlock.OWN
+    landlock.restrict(places, version)
+    return f"Landlock {version}"
+
+
+def visible(place: Path, hidden: list[Path]) -> dict[Path, int]:
+    """A folder or file to be read without the hidden folders in it: the references, wherever."""
+    if place in hidden or any(h in place.parents for h in hidden):
+        return {}
+    if not any(place in h.parents for h in hidden):
+        return {place: landlock.READ}
+    found = {place: landlock.READ_DIR}
+    for inside in place.iterdir():
+        if not inside.is_symlink():
+            found |= visible(inside, hidden)
+    return found
+
+
+@cache
+def libraries() -> tuple[str, ...]:
+    """Python's folders and the system's, of libraries, fonts and time zones. Not all of /etc."""
+    paths = sysconfig.get_paths()
+    prefixes = dict.fromkeys((sys.prefix, sys.base_prefix, "/usr", "/usr/local"))
+    return (
+        *(paths[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")),
+        *(f"{prefix}/lib" for prefix in prefixes),
+        *(f"{sys.prefix}/pyvenv.cfg", "/lib", "/lib64", "/usr/lib64", "/nix/store"),
+        *site.getsitepackages(),
+        *([site.USER_SITE] if site.ENABLE_USER_SITE and site.USER_SITE else []),
+        *(f"/usr/share/{name}" for name in ("fonts", "fontconfig", "zoneinfo", "locale")),
+        *("/var/cache/fontconfig", "/sys/devices/system/cpu", "/sys/devices/system/node"),
+        *(f"/etc/{name}" for name in ("ld.so.cache", "fonts", "localtime", "timezone")),
+    )
+
+
+def _calls() -> str:
+    syscalls.Filter(os.getpid()).load()
+    return f"a list of allowed system calls (libseccomp {syscalls.version()})"
+
+
+def _lenient(scratch: Path) -> None:
+    """In the scratch folder, `shutil.copy` and the like may fail to set permissions and times.
+
+    This is for convenience alone: what keeps files as they are is the list of system calls.
+    """
+    tempfile.tempdir = str(scratch)
+    os.environ["USER"] = "student"  # else it is looked up, in a file that cannot be read
+
+    def passing(function: Callable[..., None]) -> Callable[..., None]:
+        def called(path: Any, *arguments: Any, **settings: Any) -> None:
+            try:
+                function(path, *arguments, **settings)
+            except PermissionError:
+                os.stat(path)  # raises if there is no such file
+                if isinstance(path, int) or scratch not in Path(os.path.realpath(path)).parents:
+                    raise
+
+        return called
+
+    os.chmod = passing(os.chmod)
+    os.utime = passing(os.utime)
 
 
 def _audit(scratch: Path) -> str:
@@ -129,85 +347,16 @@ def _audit(scratch: Path) -> str:
             raise PermissionError(errno.EPERM, f"{event} is not allowed while marking")
 
     sys.addaudithook(hook)
-    return "files outside its folder, processes, sockets: an audit hook in Python"
+    return "of Python's own functions, not of C code: files, processes, sockets (an audit hook)"
 
 
-def _network() -> str:
-    uid = os.geteuid()
-    gid = os.getegid()
-    _call("unshare", NEWUSER | NEWNET)
-    maps = {"setgroups": "deny", "uid_map": f"{uid} {uid} 1", "gid_map": f"{gid} {gid} 1"}
-    for file, text in maps.items():
-        Path(f"/proc/self/{file}").write_text(text)
-    return "no network: a namespace of its own"
+def main() -> None:
+    lines, failures = tried()
+    held = {p.text: [line for line in lines if line.startswith(p.text)] for p in PROMISES}
+    for text, found in held.items():
+        print(f"✓ {found[0]}" if found else f"✗ {text}")
+    print(*failures, sep="\n", end="")
 
 
-def _landlock(scratch: Path, readable: list[Path]) -> str:
-    version = _call("syscall", LANDLOCK_CREATE_RULESET, None, 0, 1)
-    everything = (1 << {1: 13, 2: 14, 3: 15, 4: 15}.get(version, 16)) - 1
-    network = 3 if version >= 4 else 0
-    scope = 3 if version >= 6 else 0
-    rules = struct.pack("QQQ", everything, network, scope)
-    size = 8 if version < 4 else 16 if version < 6 else 24
-    ruleset = _call("syscall", LANDLOCK_CREATE_RULESET, rules, size, 0)
-    read = 0b1101
-    of_a_file = 0b1100000000000111 & everything
-    places = {Path(p): read for p in (*_system(), *map(str, readable))}
-    places[Path(os.devnull)] = 0b110
-    for path, access in (places | {scratch: everything}).items():
-        try:
-            at = os.open(path, os.O_PATH | os.O_CLOEXEC)
-        except OSError:
-            continue
-        allowed = access if path.is_dir() else access & of_a_file
-        _call("syscall", LANDLOCK_ADD_RULE, ruleset, 1, struct.pack("=Qi", allowed, at), 0)
-        os.close(at)
-    _call("prctl", NO_NEW_PRIVS, 1, 0, 0, 0)
-    _call("syscall", LANDLOCK_RESTRICT_SELF, ruleset, 0)
-    os.close(ruleset)
-    return f"files outside its folder: Landlock {version}"
-
-
-def _system() -> list[str]:
-    """The folders of Python, of its packages, and of the system's libraries."""
-    python = [sys.prefix, sys.base_prefix, sys.exec_prefix, *sysconfig.get_paths().values()]
-    python += [*site.getsitepackages(), *filter(None, [getattr(site, "USER_SITE", None)])]
-    return [*python, "/usr", "/lib", "/lib64", "/etc", "/dev", "/proc", "/sys", "/opt", "/nix"]
-
-
-def _seccomp() -> str:
-    """Install a program of the kernel's packet filter that looks at every system call.
-
-    An instruction is (operation, jump if true, jump if false, value); a jump counts instructions.
-    """
-    (architecture, clone, clone3), numbers = FORBIDDEN[platform.machine()]
-    load = 0x20
-    equal = 0x15
-    at_least = 0x35
-    bits_set = 0x45
-    answer = 0x06
-    kill = (answer, 0, 0, 0x80000000)
-    refuse = (answer, 0, 0, 0x00050000 | errno.EPERM)
-    missing = (answer, 0, 0, 0x00050000 | errno.ENOSYS)
-    allow = (answer, 0, 0, 0x7FFF0000)
-
-    code = [(load, 0, 0, 4), (equal, 1, 0, architecture), kill]
-    code += [(load, 0, 0, 0), (at_least, 0, 1, 0x40000000), refuse]
-    for number in numbers:
-        code += [(equal, 0, 1, number), refuse]
-    # Threads are allowed, processes are not. Without clone3, libraries fall back on clone.
-    code += [(equal, 0, 1, clone3), missing]
-    code += [(equal, 0, 3, clone), (load, 0, 0, 16), (bits_set, 1, 0, THREAD), refuse, allow]
-    program = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *line) for line in code))
-    pointer = struct.pack("HxxxxxxQ", len(code), ctypes.addressof(program))
-    _call("prctl", NO_NEW_PRIVS, 1, 0, 0, 0)
-    _call("prctl", SET_SECCOMP, 2, pointer, 0, 0)
-    return "processes, signals to others, sockets: a seccomp filter"
-
-
-def alone() -> None:
-    """Begin a new session, so that all its processes can be ended, and end with the parent."""
-    if hasattr(os, "setsid"):
-        os.setsid()
-    if sys.platform == "linux":
-        _call("prctl", SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+if __name__ == "__main__":
+    main()
