@@ -190,7 +190,11 @@ def main(
     for number, (name, notebook) in enumerate(chosen.items(), start=1):
         path = into / f"{name}.ipynb"
         start = time.perf_counter()
-        found = check(path, notebook) if options.check else build(path, notebook, here)
+        found = (
+            check(path, notebook)
+            if options.check
+            else build(path, notebook, here, list(known or {}))
+        )
         wrong += found
         seconds = "" if options.check else f" in {time.perf_counter() - start:.1f} s"
         state = "FAILED" if found else "ok"

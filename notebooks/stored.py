@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import os
 import re
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from nbclient.exceptions import CellExecutionError
 
 from notebooks.cell_code import names_read, statements
 from notebooks.conventions import broken, describe, pictures
+from notebooks.copies import table_expressions
 from notebooks.exercises import BEGIN, strip_solutions
 
 Notebook = Any  # nbformat.NotebookNode, which is untyped
@@ -154,8 +156,31 @@ def solve(notebook: Notebook, student: Notebook, folder: Path) -> None:
                 output.execution_count = count
 
 
-def build(path: Path, notebook: Notebook, folder: Path) -> list[str]:
+def execute_and_try(notebook: Notebook, folder: Path, checks: list[str]) -> list[str]:
+    """Execute the students' set, and hand what it has defined to every check.
+
+    Returns what passes one: students could copy it.
+    """
+    prose = [cell.source for cell in notebook.cells if cell.cell_type == "markdown"]
+    root = str(Path(__file__).resolve().parents[1])
+    trial = nbformat.v4.new_code_cell(
+        f"import json, sys\nsys.path.insert(0, {root!r})\nfrom notebooks.copies import copied\n"
+        f"print(json.dumps(copied(dict(globals()), {checks!r}, {table_expressions(prose)!r})))"
+    )
+    notebook.cells.append(trial)
+    try:
+        execute(notebook, folder)
+    finally:
+        notebook.cells.pop()
+    return json.loads(trial.outputs[-1].text)
+
+
+def build(
+    path: Path, notebook: Notebook, folder: Path, checks: list[str] | None = None
+) -> list[str]:
     """Execute and store a notebook. Returns its faults; with any, it is not stored.
+
+    `checks` are the names of all checks, on which the functions of the students' set are tried.
 
     The notebooks of students are in `folder`. If the one of the same name is up to date, a solved
     notebook takes over its outputs, and only what the exercises need is run.
@@ -166,14 +191,17 @@ def build(path: Path, notebook: Notebook, folder: Path) -> list[str]:
     for cell in unsolved.cells:
         if cell.cell_type == "code":
             cell.source = strip_solutions(cell.source, path)[0].rstrip("\n")
+    copies: list[str] = []
     try:
-        if path == student or check(student, unsolved):
+        if path == student:
+            copies = execute_and_try(notebook, folder, checks or [])
+        elif check(student, unsolved):
             execute(notebook, folder)
         else:
             solve(notebook, nbformat.read(student, as_version=4), folder)
     except CellExecutionError as error:
         return [f"{path}: {error}"]
-    if wrong := [f"{path}: {fault}" for fault in faults(notebook)]:
+    if wrong := [f"{path}: {fault}" for fault in (*faults(notebook), *copies)]:
         return wrong
     unfinished = path.with_suffix(".part")
     nbformat.write(notebook, unfinished)

@@ -121,9 +121,10 @@ plots.image_grid(torch.stack([x, x_hat]), row_labels=("$x$", r"$\hat x$"))
 # An exercise asks you for a function of a few lines. It stands where the lesson needs it. Write your code
 # where the cell says `raise NotImplementedError`, run it, and run the cell below it, which hands your
 # function to a check. The check answers one of three things: *not attempted yet*; *right*; or what is wrong.
-# If it recognises a mistake, it names it; if not, it shows a small input on which your result differs. It
-# does not show the solution, and it does not stop the lesson, which goes on with `vaelib`'s own function.
-# The stars say how long to expect: ★ about five minutes, ★★ ten or fifteen, ★★★ half an hour or more.
+# If it recognises a mistake, it names it; if not, it shows a small input on which your result differs, which
+# you can paste, or take from `result.inputs` after `result = check.…`. It does not show the solution, and it
+# does not stop the lesson, which goes on without your function. The stars say what to expect: ★ about five
+# minutes, ★★ ten or fifteen, ★★★ twenty to forty and an idea. For these there is a hint to unfold.
 #
 # ## When something does not work
 #

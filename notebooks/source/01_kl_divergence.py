@@ -37,8 +37,7 @@ plots.image_grid(pictures, row_labels=("before", "after"))
 # have moved and are about twenty times narrower. The other two have hardly changed. So this face says
 # something about two numbers, and next to nothing about the others.
 # *How much* does it say? We need a number for the step from one distribution to another: the
-# **Kullback–Leibler divergence**. This lesson says what it means, why it is never negative, how to compute
-# it, and what it does to a model that is fitted with it.
+# **Kullback–Leibler divergence**.
 #
 # ## One look
 #
@@ -53,7 +52,7 @@ plots.image_grid(pictures, row_labels=("before", "after"))
 # %%
 KLLab()
 
-# %% [markdown] slide="KL divergence"
+# %% [markdown] slide="KL divergence" exercises=["1.2"]
 # ## How many rolls until you can prove it?
 #
 # A friend hands you a die. You suspect that it is loaded and shows a six half of the time, and each other
@@ -103,10 +102,31 @@ log_odds = torch.where(six, gain[5], gain[0]).sum(1)
 print(f"on average {log_odds.mean():.1f} nats; below zero in {(log_odds < 0).double().mean():.0%}")
 
 # %% [markdown]
-# In about one run in six, ten rolls of the loaded die still speak for the fair one. And the answer to our
-# question? Odds of 20 : 1 are $\log 20 = 3.00$ nats. On average, ten rolls carry a little less, and eleven
-# carry more.
+# In one run in six, ten rolls of the loaded die still speak for the fair one. And the answer to our
+# question? Odds of 20 : 1 are $\log 20 = 3.00$ nats. On average, ten rolls carry less, and eleven carry more.
+
+# %% [markdown] exercise="1.2 ★"
+# ### Exercise 1.2 `rolls_to_convict`
 #
+# *5 minutes.* The same count for any two dice: so one plans an experiment. From positive probabilities `p` and `q`,
+# `(I,)` each, and `odds` above 1: the smallest whole number $n$ with
+# $n\,\gap{\mathrm{KL}(p\,\|\,q)} \ge \log(\text{odds})$, and `float("inf")` if $p = q$.
+
+
+# %%
+def rolls_to_convict(p, q, odds):
+    """The smallest n with n KL(p ‖ q) ≥ log odds; p, q (I,), odds > 1 -> a whole number, or inf."""
+    ### BEGIN SOLUTION
+    per_roll = (p * torch.log(p / q)).sum()
+    needed = torch.log(torch.as_tensor(odds, dtype=p.dtype))
+    return torch.ceil(needed / per_roll)
+    ### END SOLUTION
+
+
+# %%
+check.rolls_to_convict(rolls_to_convict)
+
+# %% [markdown]
 # Now turn the question around. Your friend is honest, the die is fair, and you still suspect it. The rolls
 # come from $q$, and the evidence *for the fair die* grows by $\log q(x)/p(x)$ per roll. Does it grow at the
 # same rate?
@@ -116,8 +136,8 @@ backward = (fair * (fair / loaded).log()).sum()
 print(f"KL(loaded ‖ fair) = {per_roll:.3f} nats, KL(fair ‖ loaded) = {backward:.3f} nats")
 
 # %% [markdown]
-# It grows more slowly. By the same count, clearing an honest friend takes 13 rolls, two more than convicting a
-# cheat. **KL is not symmetric**, and its order is part of its meaning: *from* the distribution that the
+# It grows more slowly. Clearing an honest friend takes 13 rolls, two more than convicting a cheat. **KL is not
+# symmetric**, and its order is part of its meaning: *from* the distribution that the
 # samples come from, *to* the one it is compared with. The figure shows three runs with each die, and the
 # averages $n\,\gap{\mathrm{KL}(p\,\|\,q)}$ and $-n\,\gap{\mathrm{KL}(q\,\|\,p)}$.
 
@@ -374,7 +394,7 @@ print("✓ the curve touches its tangent at r = 1 and is above it elsewhere; the
 # moved. What sets KL apart for us: for independent parts the logarithm makes it a sum, and it can be
 # minimised from samples of $p$ without knowing the density of $p$ (lesson 2).
 
-# %% [markdown] slide="KL divergence" exercises=["1.2", "1.4"]
+# %% [markdown] slide="KL divergence" exercises=["1.3", "1.4"]
 # ## Two Gaussians, three ways
 #
 # For densities the sum becomes an integral (the aside above has the proof). In a VAE the first argument will be
@@ -405,13 +425,11 @@ q, p = Normal(1.0, 0.5), Normal(0.0, 1.0)
 # and in the difference the $2\pi$ cancels:
 #
 # $$\gap{\mathrm{KL}(q\,\|\,p)}=\log\frac{\sigma_p}{\sigma_q}+\frac{\sigma_q^2+(\mu_q-\mu_p)^2}{2\sigma_p^2}-\frac12.$$
-#
-# It is zero for equal arguments, and goes to infinity slowly as $\sigma_q\to0$, and fast as $\sigma_q\to\infty$.
 
-# %% [markdown] exercise="1.2 ★★"
-# ### Exercise 1.2 `kl_gaussian`
+# %% [markdown] exercise="1.3 ★★"
+# ### Exercise 1.3 `kl_gaussian`
 #
-# *10 minutes.* This formula as code, elementwise; the arguments are numbers or tensors that broadcast.
+# *10 minutes.* This formula as code, elementwise; numbers or tensors that broadcast.
 
 
 # %%
@@ -434,8 +452,7 @@ exact = divergences.kl_gaussian(1.0, 0.5, 0.0, 1.0)
 print(f"in closed form: {exact:.6f} nats")
 
 # %% [markdown]
-# **Second way: strips.** Suppose that the algebra is wrong. An integral that knows nothing of it will tell.
-# Lay a fine grid over ten standard deviations of $q$ on either side, and add up strips under
+# **Second way: strips.** Is the algebra right? An integral knows nothing of it. Lay a fine grid over ten standard deviations of $q$ on either side, and add up strips under
 # $q\,(\log q - \log p)$, the curve of the lab.
 
 
@@ -464,14 +481,13 @@ print("✓ the closed form, the strips and SciPy's adaptive rule agree to 1e-12"
 # $$\widehat{\mathrm{KL}} =\frac1K\sum_{k=1}^K\big[\log q(z_k)-\log p(z_k)\big]\;\pm\;\frac{s}{\sqrt K}.$$
 #
 # Here $s$ is the standard deviation of the log-ratios. The second number is the **standard error** of this
-# **Monte Carlo estimate**: the typical size of its error. Strips need a grid, and 4,000 points per dimension
-# are hopeless in ten dimensions. Samples can be drawn there too. The price is accuracy: for one more digit
-# you need a hundred times as many.
+# **Monte Carlo estimate**: the typical size of its error. Samples can be drawn in ten dimensions too, where strips
+# are hopeless. But one more digit takes a hundred times as many.
 
 # %% [markdown] exercise="1.4 ★★"
 # ### Exercise 1.4 `kl_monte_carlo`
 #
-# *15 minutes.* From two functions that return log-densities, and samples `z` of $q$, of shape `(K,)`: the
+# *15 minutes.* From two functions that return log-densities, and samples `z` of $q$, `(K,)`: the
 # pair (estimate, standard error). With $K$ or $K-1$ in the standard deviation, both are right.
 
 
@@ -512,7 +528,7 @@ assert ((estimates[:, 0] - exact).abs() < 4 * estimates[:, 1]).all()
 print("✓ the nine estimates lie within four standard errors of the exact value")
 
 # %% [markdown]
-# With very few samples the estimate can even be negative, although KL is not.
+# With few samples it can even be negative.
 
 # %% [markdown] slide="KL divergence"
 # ## Not a distance
@@ -643,8 +659,7 @@ curves = {name: profile.where(profile < 2, torch.nan)[inside] for name, profile 
 plots.curves({"lowest backward KL (nats)": curves}, x=mu[inside], xlabel=r"$\mu$")
 
 # %% [markdown]
-# With narrow bumps the rule holds: two valleys, one at each bump. (Between them the curve rises to nearly 7.)
-# With width 0.6 there is a third, in the middle. With width 0.8 the valley at the right bump is gone, and
+# With narrow bumps the rule holds: two valleys, one at each bump. With width 0.6 there is a third, in the middle. With width 0.8 the valley at the right bump is gone, and
 # covering is the best backward fit too. Mode-seeking needs modes that are far apart *compared with their
 # width*.
 #
@@ -657,7 +672,7 @@ plots.curves({"lowest backward KL (nats)": curves}, x=mu[inside], xlabel=r"$\mu$
 # %%
 KLLab(p="bumps", mu=-0.3, sigma=1.75)
 
-# %% [markdown] slide="Designing the q distribution" exercises=["1.3"]
+# %% [markdown] slide="Designing the q distribution" exercises=["1.5"]
 # ## The diagonal Gaussian against the standard normal
 #
 # Now the KL that our VAE computes for each face. The encoder's
@@ -674,23 +689,16 @@ KLLab(p="bumps", mu=-0.3, sigma=1.75)
 # derivative with respect to $\enc{\mu_d}$ is $\enc{\mu_d}$; with respect to $\log\sig{\sigma_d}$ it is
 # $\sig{\sigma_d}^2-1$. So this term pulls the mean to 0 and the standard deviation to 1.
 
-# %% [markdown] exercise="1.3 ★★"
-# ### Exercise 1.3 `kl_to_standard_normal`
-#
-# *10 minutes.* The sum over dimensions as code: `(B, D)` and `(B, D)` give `(B,)`, one number per example. The
-# second argument is $\log\sigma$, as the encoder gives it.
+# %% [markdown]
+# As code, with $\log\sig{\sigma}$ as the encoder gives it:
 
 
 # %%
-def kl_to_standard_normal(mu, log_sigma):
+def kl_to_prior(mu, log_sigma):
     """KL(N(μ, diag σ²) ‖ N(0, I)), (B, D), (B, D) -> (B,), in nats."""
-    ### BEGIN SOLUTION
-    return (mu**2 + (2 * log_sigma).exp() - 1 - 2 * log_sigma).sum(-1) / 2
-    ### END SOLUTION
+    away, width, narrow = mu**2 / 2, (2 * log_sigma).exp() / 2 - 1 / 2, -log_sigma
+    return (away + width + narrow).sum(-1)
 
-
-# %%
-check.kl_to_standard_normal(kl_to_standard_normal)
 
 # %% [markdown]
 # Our face has narrowed one of its bells from $\sig{\sigma} = 1$ to about 0.05. What if the model knew that
@@ -720,18 +728,46 @@ print(f"σ = 0.05: {pair[0]:.2f} nats; σ = 0.025: {pair[1]:.2f} nats")
 # %% [markdown]
 # To the left the curves are almost straight. Once $\sig{\sigma}$ is small, halving it costs about
 # $\log 2 = 0.69$ nats, whatever it was: one bit for one more binary digit of precision. To the right the cost
-# explodes. Moving the mean lifts the whole curve by $\tfrac12\enc{\mu}^2$.
+# explodes. Moving the mean lifts the curve by $\tfrac12\enc{\mu}^2$.
+
+# %% [markdown] exercise="1.5 ★★★"
+# ### Exercise 1.5 `kl_to_standard_normal_full`
+#
+# *25 minutes.* Posteriors are often tilted ellipses: $\enc{q} = \mathcal N(\enc{\mu}, \Sigma)$ with a full covariance
+# matrix. Derive the KL to $\prior{\mathcal N(0, I)}$, and write it: `mu` `(B, D)` and `covariance` `(B, D, D)` give
+# `(B,)`. A diagonal $\Sigma$ must give the formula above.
+#
+# <details><summary>A hint</summary>
+#
+# A rotation leaves $\prior{\mathcal N(0, I)}$ as it is. Which two numbers of a matrix stay what they are in a
+# rotation, and what are they for a diagonal $\Sigma$?
+#
+# </details>
+
+
+# %%
+def kl_to_standard_normal_full(mu, covariance):
+    """KL(N(μ, Σ) ‖ N(0, I)), (B, D), (B, D, D) -> (B,), in nats."""
+    ### BEGIN SOLUTION
+    trace = covariance.diagonal(dim1=-2, dim2=-1).sum(-1)
+    volume = torch.linalg.slogdet(covariance).logabsdet
+    return (trace + mu.square().sum(-1) - mu.shape[-1] - volume) / 2
+    ### END SOLUTION
+
+
+# %%
+check.kl_to_standard_normal_full(kl_to_standard_normal_full)
 
 # %% [markdown] slide="KL divergence"
 # ## Back to the face
 #
-# Now we can say what this face tells.
+# Solved or not, our encoder answers with a diagonal. Now we can say what this face tells.
 
 # %%
 told = divergences.kl_to_standard_normal_per_dim(answer.mu, answer.log_sigma)[0]
 for d, nats in enumerate(told, start=1):
     print(f"z{d}: {nats:.2f} nats")
-total = divergences.kl_to_standard_normal(answer.mu, answer.log_sigma)[0]
+total = kl_to_prior(answer.mu, answer.log_sigma)[0]
 print(f"together {total:.2f} nats: one of about {total.exp().round(decimals=-2):,.0f}")
 
 # %% [markdown]
@@ -770,9 +806,10 @@ print(f"samples of p: {mistaken:.1f}")
 # | symbol | code |
 # |---|---|
 # | $\mathrm{KL}(p\,\Vert\,q)$ of dice | `kl_discrete(p, q)` |
-# | of two Gaussians | `divergences.kl_gaussian(mu_q, sigma_q, mu_p, sigma_p)` |
-# | $\frac1K\sum_k[\log q(z_k)-\log p(z_k)]\pm s/\sqrt K$ | `divergences.kl_monte_carlo(log_q, log_p, z)` |
+# | of two Gaussians | `kl_gaussian(mu_q, sigma_q, mu_p, sigma_p)`, exercise 1.3 |
+# | $\frac1K\sum_k[\log q(z_k)-\log p(z_k)]\pm s/\sqrt K$ | `kl_monte_carlo(log_q, log_p, z)`, exercise 1.4 |
 # | $\mathrm{KL}(\mathcal N(\mu,\operatorname{diag}\sigma^2)\,\Vert\,\mathcal N(0,I))$ | `divergences.kl_to_standard_normal(mu, log_sigma)` |
+# | the same with a full $\Sigma$ | `kl_to_standard_normal_full(mu, covariance)`, exercise 1.5 |
 #
 # ## References
 #

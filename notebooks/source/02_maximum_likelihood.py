@@ -188,7 +188,7 @@ def average_log_likelihood(x, mu, sigma):
 check.average_log_likelihood(average_log_likelihood)
 
 # %% [markdown]
-# Solved or not, the lesson goes on with PyTorch's distributions. To draw from the two bumps takes two steps:
+# The lesson goes on with PyTorch's distributions. To draw from the two bumps takes two steps:
 # choose a bump, then draw from it. Keep this order in mind.
 
 
@@ -346,7 +346,7 @@ assert ((x.mean(0) - expected).abs() < 4 * x.std(0) / 2000**0.5).all()
 assert abs((x - arc.G(z)).std() - 0.2) < 4 * 0.2 / 8000**0.5
 print("✓ the samples have the mean (0, 0.607) that they should have, and noise of 0.2")
 
-# %% [markdown] slide="Maximum Likelihood Estimation (2)"
+# %% [markdown] slide="Maximum Likelihood Estimation (2)" exercises=["2.4"]
 # ## Its likelihood is an integral
 #
 # To fit such a model we need $\log p_\theta(x)$ at each example. The model tells us how to get $x$ from
@@ -360,16 +360,44 @@ print("✓ the samples have the mean (0, 0.607) that they should have, and noise
 #
 # $$p_\theta(z\mid x) = \frac{\dec{p_\theta(x\mid z)}\, \prior{p(z)}}{p_\theta(x)} .$$
 #
-# It is a density over codes, and $p_\theta(x)$ is what makes it integrate to 1. In one dimension we can
-# do both on a grid.
+# It is a density over codes, and $p_\theta(x)$ is what makes it integrate to 1. In one dimension, a grid does both.
+
+# %% [markdown] exercise="2.4 ★★★"
+# ### Exercise 2.4 `posterior_on_grid`
+#
+# *25 minutes.* Bayes' rule for any model with one latent dimension. From $\log p(x, z)$ on an even grid of codes, and
+# the grid, `(G,)` each: $\log p_\theta(x)$, a scalar, and the posterior density on the grid, `(G,)`. The joint density
+# vanishes at both ends. For an image, it may be near $-1000$ nats everywhere.
+#
+# <details><summary>A hint</summary>
+#
+# What happens to both results if you add 1000 to each value of `log_joint`?
+#
+# </details>
+
 
 # %%
-z = torch.linspace(-6, 6, 2401)
-prior = Normal(0.0, 1.0).log_prob(z).exp()
+def posterior_on_grid(log_joint, z):
+    """log p(x) and p(z|x) from log p(x, z) on an even grid z; (G,), (G,) -> scalar, (G,)."""
+    ### BEGIN SOLUTION
+    highest = log_joint.max()
+    joint = torch.exp(log_joint - highest)
+    integral = torch.trapezoid(joint, z)
+    return highest + integral.log(), joint / integral
+    ### END SOLUTION
+
+
+# %%
+check.posterior_on_grid(posterior_on_grid)
+
+# %% [markdown]
+# The lesson goes on with the arc's own grid.
+
+# %%
 x = torch.tensor([0.5, 0.6])
-product = arc.log_px_z(x, z).exp() * prior  # p(x|z) p(z)
-p_x = torch.trapezoid(product, z)
-posterior = product / p_x
+p_x = arc.log_px(x[None])[0].exp()
+z, (posterior,) = arc.grid(x[None])
+prior = Normal(0.0, 1.0).log_prob(z).exp()
 print(f"p(x) = {p_x:.4f}, log p(x) = {p_x.log():.3f} nats")
 
 # %% tags=["check"]
@@ -397,18 +425,16 @@ plots.curves({"density, $x = (0.5, 0.6)$": shown}, x=z, xlabel="$z$")
 Predict("bottom_of_the_arc")
 
 # %% tags=["spoiler"] alt="Two curves over z: the prior, a wide bell at zero, and the posterior, two narrow bumps near minus 3 and plus 3, where the prior is nearly zero."
-bottom = torch.tensor([0.0, -1.0])
-product = arc.log_px_z(bottom, z).exp() * prior
-shown = {"prior": prior, "posterior": product / torch.trapezoid(product, z)}
+bottom = torch.tensor([[0.0, -1.0]])
+shown = {"prior": prior, "posterior": arc.grid(bottom)[1][0]}
 for name, density in shown.items():
-    left, middle, right = (
-        torch.trapezoid(part) * 0.005 for part in density.split((700, 1001, 700))
-    )
+    left, right = (torch.trapezoid(density.where(side, 0), z) for side in (z < -2.5, z > 2.5))
+    middle = 1 - left - right
     print(f"{name:>9}: below −2.5 {left:.2f}, between {middle:.2f}, above 2.5 {right:.2f}")
 plots.curves({"density, $x = (0, -1)$": shown}, x=z, xlabel="$z$")
 
 # %% [markdown]
-# Two bumps, near $\pm\pi$. Both ends of the arc reach the bottom, and the point does not say from which side. The
+# Two bumps, near $\pm\pi$. Both ends of the arc reach the bottom. The
 # prior is highest at zero, but there $\dec{p_\theta(x\mid z)}$ is practically zero.
 #
 # **How many nats does $x$ tell us about $\code{z}$?** Now we can ask this without an encoder. It is the step from
@@ -623,7 +649,7 @@ def log_marginal(log_px_z):
 check.log_marginal(log_marginal)
 
 # %% [markdown]
-# Solved or not, `vaelib` has this as `bounds.log_mean_exp`. We use the pool of 100,000 once as a whole, and then
+# The lesson goes on with `bounds.log_mean_exp`. We use the pool of 100,000 once as a whole, and then
 # cut it into many small samples.
 
 # %%
@@ -635,15 +661,16 @@ for K in (1000, 10_000):
     print(f"{len(off):3} estimates with K = {K:6,}: off by {off.min():.1f} to {off.max():.1f} nats")
 
 # %% [markdown]
-# A thousand codes can be off by many nats, and the large errors are downwards: these samples have no good code in
-# them. Ten thousand are usually off by less than one nat. How many nats does the face tell us, then? Bayes' rule again, now on
+# A thousand codes can be off by many nats, and the large errors are downwards. Ten thousand are usually off by less
+# than one nat. How many nats does the face tell us, then? Bayes' rule again, now on
 # the pool: give each code the weight $p_k \propto \dec{p_\theta(x\mid z_k)}$, with sum 1. These weights stand for
 # the posterior, and the prior gives $1/K$ to each code.
 
 # %%
 weight = log_px_z.softmax(0)
-nats = torch.xlogy(weight, 100_000 * weight).sum()
-one_plus_v = 100_000 * (weight**2).sum()
+ratio = 100_000 * weight  # posterior over prior
+nats = torch.xlogy(weight, ratio).sum()
+one_plus_v = (weight * ratio).sum()
 error = (one_plus_v / 100_000).sqrt()
 rounded = [round(v.item(), -2) for v in (nats.exp(), one_plus_v)]
 print(f"{nats:.1f} nats, e^nats about {rounded[0]:.0f}, 1 + V about {rounded[1]:.0f}")
@@ -682,12 +709,12 @@ plots.scatter(codes[:3000, 1:3], some, axes=("$z_2$", "$z_3$"))
 #
 # | symbol | code |
 # |---|---|
-# | $\frac1N\sum_n \log p_\theta(x_n)$ | `Normal(theta, sigma).log_prob(x).mean()` |
+# | $\frac1N\sum_n \log p_\theta(x_n)$ | `average_log_likelihood(x, mu, sigma)`, exercise 2.1 |
 # | $z \sim p(z),\ x \sim p_\theta(x\mid z)$ | `arc.sample(n, generator)` |
 # | $\log p_\theta(x\mid z)$ | `arc.log_px_z(x, z)`, `vae.likelihood(z).log_prob(x)` |
 # | $\log p_\theta(x) = \log\int p_\theta(x\mid z)\,p(z)\,dz$ | `arc.log_px(x)` |
 # | $p_\theta(z\mid x)$ on a grid | `arc.grid(x)` |
-# | $\log\frac1K\sum_k p_\theta(x\mid z_k)$ | `bounds.log_mean_exp(log_px_z)` |
+# | $\log\frac1K\sum_k p_\theta(x\mid z_k)$ | `log_marginal(log_px_z)`, exercise 2.3 |
 #
 # ## References
 #

@@ -379,7 +379,7 @@ for name, draws in w.items():
     lines[name] = (draws.log() > log_px + c[:, None]).double().mean(1)
 plots.curves({r"share of draws above $\log p(x) + c$": lines}, x=c, xlabel="$c$")
 
-# %% [markdown] slide="Jensen's inequality" exercises=["3.3"]
+# %% [markdown] slide="Jensen's inequality"
 # ## K draws, a tighter bound
 #
 # A better $\enc{q}$ makes the bound tighter. The game suggests a second way: split the stake. Take the mean of $K$ weights *before* the
@@ -402,24 +402,6 @@ plots.curves({r"share of draws above $\log p(x) + c$": lines}, x=c, xlabel="$c$"
 # $V/2K$ for large $K$. Since $w(z)/p(x)=p_\theta(z\mid x)/q(z)$ by Bayes' rule,
 #
 # $$1+V=\mathbb E_{\enc{q}}\Big[\Big(\frac{p_\theta(z\mid x)}{\enc{q(z)}}\Big)^2\Big]=\int\frac{p_\theta(z\mid x)^2}{\enc{q(z)}}\,dz .$$
-
-# %% [markdown] exercise="3.3 ★★"
-# ### Exercise 3.3 `importance_weighted_bound`
-#
-# *15 minutes.* One estimate of $L_K$ per example, from the logarithms of the weights, `(K, B)`, to `(B,)`. It has to
-# survive weights that underflow.
-
-
-# %%
-def importance_weighted_bound(log_w):
-    """log (1/K) Σ_k w_k, from log w (K, B) -> (B,)."""
-    ### BEGIN SOLUTION
-    return log_w.logsumexp(0) - torch.tensor(len(log_w)).log()
-    ### END SOLUTION
-
-
-# %%
-check.importance_weighted_bound(importance_weighted_bound)
 
 # %% [markdown]
 # Now we measure the gaps, from 4,000 estimates for each $K$. One trick makes the small ones visible. Since $\delta$ has
@@ -468,7 +450,7 @@ plots.against(K, predicted, measured, xlabel="$K$", ylabel=r"$\log p(x) - L_K$ (
 # is the bound for the first turn, and it differs from $\log p(x)$ by less than $10^{-6}$ nats. The next section shows what
 # happens when it is not so small.
 
-# %% [markdown] slide="Jensen's inequality"
+# %% [markdown] slide="Jensen's inequality" exercises=["3.3"]
 # ## How many samples is a weighted sample worth?
 #
 # If all weights are equal, $K$ samples of $\enc{q}$ are worth $K$ samples of the posterior. If one weight is much larger
@@ -479,16 +461,46 @@ plots.against(K, predicted, measured, xlabel="$K$", ylabel=r"$\log p(x) - L_K$ (
 # It is $K$ for equal weights and 1 for a single positive one, and by the Cauchy–Schwarz inequality it is between
 # them. Divide both sums by $K$, and they tend to $p(x)^2$ and $p(x)^2(1+V)$: this is the approximation on the right.
 
+# %% [markdown] exercise="3.3 ★★★"
+# ### Exercise 3.3 `effective_sample_size`
+#
+# *20 minutes.* The number that people report to say how far their weights can be trusted. A program has $\log w_k$, not
+# $w_k$: from `log_w`, `(K, B)`, the ESS of each of $B$ examples, `(B,)`. It has to survive values of $\pm 2000$, and
+# they may differ from example to example.
+#
+# <details><summary>A hint</summary>
+#
+# Which factor may you take out of all weights of one example without changing their ESS?
+#
+# </details>
+
 
 # %%
-def effective_sample_size(w):
-    """(Σ_k w_k)² / Σ_k w_k², weights w (K, ...) -> (...)."""
-    return w.sum(0) ** 2 / (w**2).sum(0)
+def effective_sample_size(log_w):
+    """(Σ_k w_k)² / Σ_k w_k², from log w (K, B) -> (B,)."""
+    ### BEGIN SOLUTION
+    log_sum = torch.logsumexp(log_w, 0)
+    log_sum_of_squares = torch.logsumexp(2 * log_w, 0)
+    return torch.exp(2 * log_sum - log_sum_of_squares)
+    ### END SOLUTION
+
+
+# %%
+check.effective_sample_size(effective_sample_size)
+
+# %% [markdown]
+# Solved or not, the lesson goes on with the approximation, $K/(1+V)$, and estimates $V$ from the weights.
+
+
+# %%
+def worth(w):
+    """K / (1 + V), V the variance of the weights in units of their squared mean; w (K, ...)."""
+    return len(w) / (1 + w.var(0) / w.mean(0) ** 2)
 
 
 # %% [markdown]
 # For the face, we compare fifty codes of $\enc{q}$ with 20,000 codes of the prior. (The logarithms of the weights are
-# near 1,213, so we subtract that before we take the exponential. A common factor does not change the ESS.)
+# near 1,213, so we subtract that before we take the exponential.)
 
 # %%
 Predict("worth")
@@ -502,8 +514,8 @@ with torch.no_grad():
     from_q = (log_joint - q.log_prob(z) - 1213).exp()
     parts = [vae.likelihood(part).log_prob(face) for part in prior_z.split(1000)]
     from_prior = (torch.cat(parts) - 1213).exp()
-print(f"50 codes of q: ESS {effective_sample_size(from_q.T).mean():.0f} on average")
-print(f"20,000 codes of the prior: ESS {effective_sample_size(from_prior).item():.0f}")
+print(f"50 codes of q: ESS {worth(from_q.T).mean():.0f} on average")
+print(f"20,000 codes of the prior: ESS {worth(from_prior).item():.0f}")
 
 # %% [markdown]
 # Fifty codes of $\enc{q}$ are worth more than 20,000 of the prior. That is the answer to our first question, and
@@ -525,7 +537,7 @@ sigma = 1.25 * ((bump * (z - mu) ** 2).sum() / bump.sum()).sqrt()
 for K in (10, 100, 1000):
     eps = torch.randn(K, 1000, generator=generator)
     w = weights(arc, x, mu, sigma, eps) / arc.log_px(x).exp()
-    ess = (effective_sample_size(w) / K).mean()
+    ess = (worth(w) / K).mean()
     print(f"K = {K:4}: gap {-w.mean(0).log().mean():.2f} nats, ESS {ess:.0%} of K")
 reach = torch.special.log_ndtr((-mu - mu) / sigma)
 print(f"one code of q is beyond the other bump's mean with probability e^{reach:.0f}")
@@ -571,9 +583,8 @@ print(f"from 5,000 codes: log of the mean {tight.item():.2f}, mean of the logs {
 # |---|---|
 # | $\log p(x)$ on the arc | `arc.log_px(x)` |
 # | $\mathbb E_q[\log w]$ on the arc | `arc.elbo(x, mu, log_sigma)` |
-# | $\log\frac1K\sum_k w_k$ | `bounds.importance_weighted_bound(log_w)`, `bounds.log_mean_exp(log_w)` |
-# | the same, for a VAE | `evaluation.log_marginal(vae, x, n_samples)` |
-# | $(\sum_k w_k)^2/\sum_k w_k^2$ | `effective_sample_size(w)` |
+# | $\log\frac1K\sum_k w_k$, for a VAE | `evaluation.log_marginal(vae, x, n_samples)` |
+# | $(\sum_k w_k)^2/\sum_k w_k^2$ | `effective_sample_size(log_w)`, exercise 3.3 |
 #
 # ## References
 #

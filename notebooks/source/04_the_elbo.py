@@ -602,7 +602,14 @@ print(f"one hidden layer  {small.mean():.3f} ± {small.std():.3f}")
 # ### Exercise 4.3 `linear_gaussian_posterior`
 #
 # *40 minutes.* For this model, with $\code{z} \sim \mathcal N(0, I)$: from $x$ `(B, P)`, $W$ `(P, D)` and $b$
-# `(P,)`, the mean `(B, D)` and the covariance `(D, D)` of the posterior. Complete the square in $z$.
+# `(P,)`, the mean `(B, D)` and the covariance `(D, D)` of the posterior: an exact encoder, to grade others by.
+#
+# <details><summary>A hint</summary>
+#
+# $\log p(x \mid z) + \log p(z)$ is a parabola in $z$. Which two of its coefficients do you need to know its top and
+# its width?
+#
+# </details>
 
 
 # %%

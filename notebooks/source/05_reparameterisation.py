@@ -195,7 +195,7 @@ def score_function_gradient(f_z, z, mu, sigma):
 # %%
 check.score_function_gradient(score_function_gradient)
 
-# %% [markdown] slide="Reparameterisation trick (2)" exercises=["5.1", "5.3"]
+# %% [markdown] slide="Reparameterisation trick (2)" exercises=["5.1"]
 # ## The second way: move the draws
 #
 # Draw the noise first, $\eps{\varepsilon}\sim\mathcal N(0,I)$, and *make* $\code{z}$ from it:
@@ -233,24 +233,6 @@ def reparameterise(mu, log_sigma, eps):
 
 # %%
 check.reparameterise(reparameterise)
-
-# %% [markdown] exercise="5.3 ★★"
-# ### Exercise 5.3 `pathwise_gradient`
-#
-# *10 minutes.* From the derivatives $f'(z_k)$ and the noise $\varepsilon_k$, `(K,)` each: the estimates of
-# $\tfrac{d}{d\mu}$ and $\tfrac{d}{d\sigma}$ of $\mathbb E[f(z)]$, two scalars.
-
-
-# %%
-def pathwise_gradient(df_dz, eps, sigma):
-    """The pathwise estimates (d/dμ, d/dσ) of E f(z); f′(z), ε (K,) -> two scalars."""
-    ### BEGIN SOLUTION
-    return df_dz.mean(), (df_dz * eps).mean()
-    ### END SOLUTION
-
-
-# %%
-check.pathwise_gradient(pathwise_gradient)
 
 # %% [markdown]
 # Solved or not, the lesson goes on with `gradient` from the beginning. Read it again: except for the `b`, each
@@ -290,19 +272,39 @@ print("✓ both estimators have the mean (2μ, 2σ²), the gradient with respect
 # Lipschitz with an integrable constant. A kink, as in a ReLU network, does no harm. A jump does: the derivative
 # on either side of it does not know how high it is.
 
-# %% [markdown] slide="Reparameterisation trick (2)"
+# %% [markdown] slide="Reparameterisation trick (2)" exercises=["5.3"]
 # ## Not only bells
 #
 # The trick needs noise without parameters, and a $T$ that is differentiable in $\enc{\phi}$. For a distribution
 # on the line there is a recipe. Let its distribution function $F$ be continuous, and increasing where it is not
 # 0 or 1: $z=F^{-1}(u)$ with $u$ uniform on $(0,1)$. For then $P(z\le t)=P(u\le F(t))=F(t)$. Take the
-# exponential distribution with the rate $\lambda$. From $u=F(z)=1-e^{-\lambda z}$ follows
-# $z=-\log(1-u)/\lambda$. Here $\mathbb E[z^2]=2/\lambda^2$, and its derivative is $-4/\lambda^3$.
+# exponential distribution with the rate $\lambda$, where $F(z)=1-e^{-\lambda z}$.
+
+# %% [markdown] exercise="5.3 ★★"
+# ### Exercise 5.3 `reparameterise_exponential`
+#
+# *10 minutes.* Waiting times whose rate can be learned: $z$ with the rate $\lambda$ from $u\sim U(0,1)$, increasing
+# in $u$, elementwise, such that gradients reach `rate`.
+
+
+# %%
+def reparameterise_exponential(rate, u):
+    """z = T(u) ~ Exponential(rate) for u ~ U(0, 1), increasing in u, elementwise."""
+    ### BEGIN SOLUTION
+    return -torch.log1p(-torch.as_tensor(u)) / rate
+    ### END SOLUTION
+
+
+# %%
+check.reparameterise_exponential(reparameterise_exponential)
+
+# %% [markdown]
+# PyTorch's `rsample` does it too. Here $\mathbb E[z^2]=2/\lambda^2$, and its derivative is $-4/\lambda^3$.
 
 # %%
 rate = torch.tensor(2.0, requires_grad=True)
-u = torch.rand(100_000, generator=generator)
-z = -torch.log1p(-u) / rate
+torch.manual_seed(5)  # rsample takes no generator
+z = Exponential(rate).rsample((100_000,))
 (in_rate,) = torch.autograd.grad((z**2).mean(), rate)
 print(f"derivative of the mean of z²: {in_rate:.2f}, exact {-4 / rate**3:.2f}")
 
@@ -407,22 +409,20 @@ for constant in (0, 1000):
 # So with $s$ for the score, $\mathbb E[(f-b)\,s]=\mathbb E[f\,s]$.
 #
 # Statisticians call $b\,s$ a **control variate**: a noise whose mean we know, and that we subtract because it
-# resembles the noise we have. Which $b$ is best? With the mean fixed, we minimise
-# $\mathbb E[(f-b)^2s^2]=\mathbb E[f^2s^2]-2b\,\mathbb E[fs^2]+b^2\,\mathbb E[s^2]$. It is a parabola in $b$,
-# and its minimum is at
-#
-# $$b^*=\frac{\mathbb E[f\,s^2]}{\mathbb E[s^2]},$$
-#
-# a weighted mean of $f$. There the variance is smaller by $\mathbb E[fs^2]^2/\mathbb E[s^2]$ than without a
-# baseline. In our example, with $s=\varepsilon/\sigma$, the best $b$ is
-# $\mathbb E[z^2\varepsilon^2]=\mu^2+3\sigma^2$. Subtract $(\mu^2+3\sigma^2)^2/\sigma^2$ from the variance
-# above, and $8\mu^2+6\sigma^2$ is left. The explosion is gone.
+# resembles the noise we have. Which $b$ is best? Not just any mean of $f$ will do.
 
 # %% [markdown] exercise="5.4 ★★★"
 # ### Exercise 5.4 `optimal_baseline`
 #
-# *30 minutes.* From $K$ values of $f$ and of the score $s$, `(K,)` each: the $b$ that makes the variance of
-# $(f-b)\,s$ smallest, a scalar. Expectations become means over the $K$ draws, and $\mathbb E[s]=0$ is known.
+# *30 minutes.* It decides whether the score-function estimator can be used at all. From $K$ values of $f$ and of
+# the score $s$, `(K,)` each: the $b$ that makes the variance of $(f-b)\,s$ smallest, a scalar. Expectations become
+# means over the $K$ draws, and $\mathbb E[s]=0$ is known.
+#
+# <details><summary>A hint</summary>
+#
+# The mean of $(f-b)\,s$ does not depend on $b$. So what is left to minimise, and what kind of curve is it in $b$?
+#
+# </details>
 
 
 # %%
@@ -437,30 +437,40 @@ def optimal_baseline(f_z, score):
 # %%
 check.optimal_baseline(optimal_baseline)
 
+# %% [markdown] tags=["aside"]
+# #### Aside: the best baseline, for when you have found it
+#
+# With the mean fixed, minimise
+# $\mathbb E[(f-b)^2s^2]=\mathbb E[f^2s^2]-2b\,\mathbb E[fs^2]+b^2\,\mathbb E[s^2]$, a parabola in $b$. Its minimum is
+# at $b^*=\mathbb E[f\,s^2]/\mathbb E[s^2]$, a weighted mean of $f$, and there the variance is smaller by
+# $\mathbb E[fs^2]^2/\mathbb E[s^2]$ than without a baseline.
+
 # %% [markdown]
-# Now use this in our example. Draw $K$ times, compute $b^*$ from the draws, subtract it, and take the mean of
-# $(f-b^*)\,s$ over *the same* draws. The exact gradient is 2.
+# In our example, with $s=\varepsilon/\sigma$, the best $b$ is $b^*=\mathbb E[z^2\varepsilon^2]=\mu^2+3\sigma^2$. Subtract
+# $(\mu^2+3\sigma^2)^2/\sigma^2$ from the variance above, and $8\mu^2+6\sigma^2$ is left. The explosion is gone.
+#
+# In practice a baseline comes from draws. Draw $K$ times, take the mean of $f$ as $b$, subtract it, and take the
+# mean of $(f-b)\,s$ over *the same* draws. The exact gradient is 2.
 
 # %%
 Predict("same_draws")
 
 # %% tags=["spoiler"]
-print(f"{'K':>4} {'same draws':>16} {'2(K−1)/(K+2)':>13} {'b from the others':>18}")
+print(f"{'K':>4} {'same draws':>16} {'2(K−1)/K':>9} {'b from the others':>18}")
 for K in (2, 5, 10, 100):
     eps = torch.randn(1_000_000 // K, K, generator=generator)
     f, s = (1 + 0.5 * eps) ** 2, eps / 0.5
-    b = (f * s**2).mean(1, keepdim=True) / (s**2).mean(1, keepdim=True)
+    b = f.mean(1, keepdim=True)
     others = (f.sum(1, keepdim=True) - f) / (K - 1)  # the mean of f without draw k
     same, left_out = ((f - b) * s).mean(1), ((f - others) * s).mean(1)
     errors = [each.std() / len(each) ** 0.5 for each in (same, left_out)]
-    row = f"{K:4} {same.mean():8.3f} ± {errors[0]:.3f} {2 * (K - 1) / (K + 2):13.3f}"
+    row = f"{K:4} {same.mean():8.3f} ± {errors[0]:.3f} {2 * (K - 1) / K:9.3f}"
     print(row, f"{left_out.mean():10.3f} ± {errors[1]:.3f}")
 
 # %% [markdown]
-# On average the gradient is too small, with $K=2$ by a factor of four. With $K=1$ it would be zero: $b^*$ is
-# then $f(z)$ itself. The proof above needs a $b$ that does not depend on the draw it is subtracted from.
-# Computed from the same draws, $b^*$ takes some of the signal along. The bias shrinks as $1/K$, but in training
-# $K$ is small.
+# On average the gradient is too small, with $K=2$ by a factor of two. With $K=1$ it would be zero: $b$ is then
+# $f(z)$ itself. The proof above needs a $b$ that does not depend on the draw it is subtracted from. Computed from
+# the same draws, it takes some of the signal along. The bias shrinks as $1/K$, but in training $K$ is small.
 #
 # So take $b$ from *other* draws. With several draws per step, use for each the mean of the others (the last
 # column; Kool, van Hoof and Welling, 2019). With one draw per step, keep a **running mean** of $f$ over the
@@ -482,9 +492,12 @@ print(f"one pathwise draw is worth {(spread / spreads['pathwise']) ** 2:.0f} of 
 # few draws of the score-function estimator, and no longer a million.
 
 # %% [markdown] tags=["aside"]
-# #### Aside: the bias of b* from the same draws
+# #### Aside: the bias of a baseline from the same draws
 #
-# Let $f=z^2$ and $s=\varepsilon/\sigma$. The estimate is $\frac1K\sum f_ks_k-\hat b\,\frac1K\sum s_k$ with
+# *The mean of f.* In $\frac1K\sum_k(f_k-\bar f)s_k$, only the part $f_k/K$ of $\bar f$ depends on $s_k$, and
+# $\mathbb E[s_k]=0$. So $\mathbb E[\bar fs_k]=\mathbb E[fs]/K$, and the factor $1-1/K$ is left.
+#
+# *The best one*, computed from the same draws, is not free of this either. Let $f=z^2$ and $s=\varepsilon/\sigma$. The estimate is $\frac1K\sum f_ks_k-\hat b\,\frac1K\sum s_k$ with
 # $\hat b=\sum f_k\varepsilon_k^2/\sum\varepsilon_k^2$. The first part has the mean $2\mu$. In the second, put
 # $f=\mu^2+2\mu\sigma\varepsilon+\sigma^2\varepsilon^2$. What is odd under $\varepsilon\to-\varepsilon$ has the
 # mean zero, so the terms with $\mu^2$ and $\sigma^2$ go. What is left is
@@ -745,7 +758,7 @@ for name, b in contest.items():
 # | $\code{z}=T_\phi(x,\eps{\varepsilon})=\enc{\mu}+\sig{\sigma}\odot\eps{\varepsilon}$ | `mu + sigma * eps`, `q.rsample((K,), generator)` | `(K, B, D)` |
 # | $f'(z)$, $f'(z)\,\sigma\varepsilon$ | `gradient("pathwise", f, mu, log_sigma, eps)` | `(2, K, D)` |
 # | $(f(z)-b)\,\nabla_\phi\log q_\phi(z)$ | `gradient("score function", f, mu, log_sigma, eps, b)` | `(2, K, D)` |
-# | $b^*=\mathbb E[fs^2]/\mathbb E[s^2]$ | `optimal_baseline(f_z, score)` | scalar |
+# | $b^*$ | `optimal_baseline(f_z, score)`, exercise 5.4 | scalar |
 #
 # [The map](00_start_here.ipynb#The-map).
 

@@ -53,23 +53,23 @@ explorer
 # | 2 | for $t=1\dots T$ | `for index in order.split(batch_size):` |
 # | 3 | draw $x_1\dots x_M$ | `x_m = x[index]` |
 # | 4 | $\enc{\mu_\phi(x_m)},\,\sig{\sigma_\phi(x_m)}$ | `q = vae.posterior(x_m)` |
-# | 5 | $\code{z_m}=\enc{\mu}+\sig{\sigma}\odot\eps{\varepsilon_m},\;\eps{\varepsilon_m}\sim\mathcal N(0,I)$ | `z = q.mu + q.sigma * eps` |
+# | 5 | $\code{z_m}=\enc{\mu}+\sig{\sigma}\odot\eps{\varepsilon_m},\;\eps{\varepsilon_m}\sim\mathcal N(0,I)$ | yours, in exercise 6.1 |
 # | 6 | $\dec{\hat x_m}=\dec{G_\theta}(\code{z_m})$ | `p_x = vae.likelihood(z)`, its mean is $\dec{\hat x}$ |
-# | 7 | $L=\frac1M\sum_m\big[\dec{\log p_\theta(x_m\mid z_m)}-\gap{\mathrm{KL}_m}\big]$ | `loss = -(log_px_z - kl).mean()` |
-# | 8 | $(\dec{\theta},\enc{\phi})\leftarrow(\dec{\theta},\enc{\phi})+\gamma\,\nabla L$ | `loss.backward()`, `optimiser.step()` |
+# | 7 | $L=\frac1M\sum_m\big[\dec{\log p_\theta(x_m\mid z_m)}-\gap{\mathrm{KL}_m}\big]$ | yours |
+# | 8 | $(\dec{\theta},\enc{\phi})\leftarrow(\dec{\theta},\enc{\phi})+\gamma\,\nabla L$ | yours, with Adam |
 #
-# The same as a drawing, with the line of code of each box:
+# The same as a drawing:
 
 # %% tags=["aside"] title="the code of the drawing"
 BOXES = r"""3.1 2.9 4.1 enc;encoder;4  q = vae.posterior(x_m)
 5.1 3.5 0 enc;$\mu$;
 5.1 2.3 0 sig;$\sigma$;
 7.1 4.3 4.95 eps;$\varepsilon \sim \mathcal{N}(0, I)$;5  eps = torch.randn(M, D)
-7.1 2.9 2.15 code;$z = \mu + \sigma \odot \varepsilon$;5  z = q.mu + q.sigma * eps
+7.1 2.9 2.15 code;$z = \mu + \sigma \odot \varepsilon$;5  exercise 6.1
 9.9 2.9 4.1 dec;decoder;6  p_x = vae.likelihood(z)
-2.7 0.8 0.15 gap;$\mathrm{KL}(q_\phi(z \mid x)\,\|\,p(z))$;7  kl = kl_to_standard_normal(q.mu, q.log_sigma)
-11.55 0.8 0.15 dec;$\log p_\theta(x \mid z)$;7  log_px_z = p_x.log_prob(x_m)
-7.6 0.8 -0.35 ;$L = \log p_\theta(x \mid z) - \mathrm{KL}$;7  loss = -(log_px_z - kl).mean()"""
+2.7 0.8 0.15 gap;$\mathrm{KL}(q_\phi(z \mid x)\,\|\,p(z))$;7
+11.55 0.8 0.15 dec;$\log p_\theta(x \mid z)$;7
+7.6 0.8 -0.35 ;$L = \log p_\theta(x \mid z) - \mathrm{KL}$;7 and 8  exercise 6.1"""
 ARROWS = """1.8 2.9 2.3 2.9|3.9 3.0 4.75 3.5|3.9 2.8 4.75 2.3|5.45 3.5 5.9 3.1|5.45 2.4 5.9 2.75|7.1 3.9 7.1 3.3
 8.25 2.9 9.1 2.9|10.7 2.9 11.35 2.9|4.9 1.85 3.6 1.3|12.2 1.95 11.7 1.35|4.2 0.8 6.0 0.8|10.55 0.8 9.2 0.8"""
 
@@ -103,7 +103,7 @@ def draw_vae(x, x_hat, boxes, arrows):
     return figure
 
 
-# %% alt="The VAE as a drawing. A face x goes into the encoder, which gives mu and sigma. With noise epsilon they make the code z = mu + sigma times epsilon. The decoder turns z into a face that looks like x. Below, two boxes: the KL, fed by mu and sigma, and log p of x given z, fed by the decoder. Their difference is L. Each box carries its line of code."
+# %% alt="The VAE as a drawing. A face x goes into the encoder, which gives mu and sigma. With noise epsilon they make the code z = mu + sigma times epsilon. The decoder turns z into a face that looks like x. Below, two boxes: the KL, fed by mu and sigma, and log p of x given z, fed by the decoder. Their difference is L. Boxes carry the number of their line of the pseudo-code."
 face = faces.test[3:4]
 with torch.no_grad():
     x_hat = trained.decoder.mean(trained.posterior(face).mu)
@@ -113,7 +113,7 @@ draw_vae(face[0], x_hat[0], BOXES, ARROWS)
 # Read it backwards, and you see the gradient: from $L$ through the decoder into $\code{z}$, and on to $\enc{\mu}$
 # and $\sig{\sigma}$, because $\eps{\varepsilon}$ comes from outside.
 
-# %% [markdown] slide="Practical implementation" pseudo=["4 encoder", "5 sample", "6 decoder", "7 KL"] exercises=["6.1"]
+# %% [markdown] slide="Practical implementation" pseudo=["4 encoder", "5 sample", "6 decoder", "7 KL"]
 # ## Numbers known before training
 #
 # Model and data must be on the same **device**: the CPU, or a GPU if there is one. `.to(device)` moves them.
@@ -135,11 +135,8 @@ Predict("untrained_kl")
 
 # %% tags=["spoiler"]
 generator = torch.Generator().manual_seed(0)
-eps = torch.randn(100, 2, generator=generator).to(device)
-q = vae.posterior(x_m)  # 4
-z = q.mu + q.sigma * eps  # 5
-p_x = vae.likelihood(z)  # 6
-log_px_z, kl = p_x.log_prob(x_m), kl_to_standard_normal(q.mu, q.log_sigma)  # 7
+untrained = bounds.elbo(vae, x_m, generator=generator)
+kl, log_px_z = untrained.kl, untrained.reconstruction
 print(f"KL of the first face: {kl[0].item():.3f} nats, of all together: {kl.sum().item():.3f}")
 print(f"log p(x|z) of the first face: {log_px_z[0].item():.0f} nats")
 
@@ -168,59 +165,55 @@ print("✓ log p(x|z) is C minus the squares of the pixels, for 100 faces")
 # Do this in any project. A $\sig{\sigma}$ taken for $\sig{\sigma}^2$, a mean where a sum belongs, a lost
 # constant, a wrong sign: each shows here, before the first step.
 
-# %% [markdown] exercise="6.1 ★★"
-# ### Exercise 6.1 `vae_loss`
-#
-# *15 minutes.* Line 7: the number to be minimised, the mean over the batch of
-# $-(\log p_\theta(x \mid z) - \beta\,\mathrm{KL})$, in nats, with the constant. $x$ and $\hat x$ are `(M, …)`,
-# $\mu$ and $\log\sigma$ are `(M, D)`, $\sigma_x$ and $\beta$ are numbers. Gradients must reach $\hat x$, $\mu$ and
-# $\log\sigma$.
-
-
-# %%
-def vae_loss(x, x_hat, mu, log_sigma, sigma_x, beta):
-    """Minus the bound, the KL weighted by β, averaged over the batch: a scalar, in nats."""
-    ### BEGIN SOLUTION
-    squares = ((x - x_hat) / sigma_x) ** 2 / 2
-    log_sigma_x = torch.log(torch.as_tensor(sigma_x))
-    log_px_z = -(squares + log_sigma_x + 0.5 * torch.log(torch.tensor(2 * torch.pi)))
-    price = 0.5 * (mu**2 + (2 * log_sigma).exp() - 1) - log_sigma
-    return (beta * price.sum(1) - log_px_z.flatten(1).sum(1)).mean()
-    ### END SOLUTION
-
-
-# %%
-check.vae_loss(vae_loss)
-
-# %% [markdown] slide="Combining all the ingredients" pseudo=["1 to 8"]
+# %% [markdown] slide="Combining all the ingredients" pseudo=["1 to 8"] exercises=["6.1"]
 # ## The loop in full
 #
-# Solved or not, the lesson goes on. The optimiser goes down, so the *loss* is minus the bound. $\beta$ is 1 in
-# the ELBO; the end of this lesson changes it.
+# The optimiser goes *down*, so the **loss** is minus the bound. It has a weight $\beta$ on the KL: 1 in the ELBO; the
+# end of this lesson changes it.
+
+# %% [markdown] exercise="6.1 ★★★"
+# ### Exercise 6.1 `train_step`
+#
+# *25 minutes.* All that training does, thousands of times. Given are the model, its optimiser, a batch $x$ `(M, …)`,
+# noise $\varepsilon$ `(M, D)`, and $\beta$. Make one step on the batch's mean of
+# $-(\log p_\theta(x \mid z) - \beta\,\mathrm{KL})$, and return this loss. `vae.posterior(x)` has `mu`, `log_sigma` and
+# `sigma`; `vae.likelihood(z)` has `log_prob`. The check looks at the weights after one step and after two.
+#
+# <details><summary>A hint</summary>
+#
+# PyTorch *adds* each new gradient to the one that a parameter already has. What does your second step see?
+#
+# </details>
 
 
 # %%
-def one_step(vae, optimiser, x_m, eps, beta=1.0):
-    """Lines 4 to 8 for one batch: x_m (M, 32, 32), eps (M, D)."""
-    q = vae.posterior(x_m)  # 4
+def train_step(vae, optimiser, x, eps, beta):
+    """Lines 4 to 8 for one batch x (M, …) with the noise ε (M, D): one step, and the loss."""
+    ### BEGIN SOLUTION
+    q = vae.posterior(x)  # 4
     z = q.mu + q.sigma * eps  # 5
-    log_px_z = vae.likelihood(z).log_prob(x_m)  # 6
+    log_px_z = vae.likelihood(z).log_prob(x)  # 6
     kl = kl_to_standard_normal(q.mu, q.log_sigma)
     loss = -(log_px_z - beta * kl).mean()  # 7
     optimiser.zero_grad()
     loss.backward()
     optimiser.step()  # 8
+    return loss.detach()
+    ### END SOLUTION
 
+
+# %%
+check.train_step(train_step)
 
 # %% [markdown]
-# Lines 2 and 3: the faces in random order, a batch at a time, with fresh noise. Order and noise are drawn on the
+# Solved or not, the lesson goes on with `training.train_step`. Lines 2 and 3: the faces in random order, a batch at a time, with fresh noise. Order and noise are drawn on the
 # CPU and sent to the device. So a GPU gets the same random numbers, and the results agree up to rounding. For
 # line 8 we use Adam.
 
 
 # %%
 def train(vae, x, epochs, batch_size, lr, seed):
-    """Lines 2 and 3 around `one_step`, on the device of x."""
+    """Lines 2 and 3 around a training step, on the device of x."""
     generator = torch.Generator().manual_seed(seed)
     optimiser = torch.optim.Adam(vae.parameters(), lr=lr)
     for _ in range(epochs):
@@ -228,29 +221,23 @@ def train(vae, x, epochs, batch_size, lr, seed):
         for index in order.split(batch_size):  # 2
             x_m = x[index.to(x.device)]  # 3
             eps = torch.randn(len(x_m), vae.latent_dim, generator=generator)
-            one_step(vae, optimiser, x_m, eps.to(x.device))
+            training.train_step(vae, optimiser, x_m, eps.to(x.device))
 
 
 # %% [markdown]
-# This is a complete VAE. `vaelib.training` has the same two functions, `train_step` and `fit`. These are the
-# lines in them that carry the numbers of the pseudo-code:
-
-# %%
-import inspect
-
-for function in (training.train_step, training.fit):
-    print(f"{function.__name__}:")
-    for line in inspect.getsource(function).splitlines():
-        if "  # " in line and line.split("  # ")[1][0] in "2345678":
-            print("   ", line.strip())
-
-# %% [markdown]
-# Around them, `fit` has what a long run needs: a device, a progress bar, a history, a stop button, checkpoints,
+# This is a complete VAE. `vaelib.training` has this loop too, as `fit`.
+# Around the loop, `fit` has what a long run needs: a device, a progress bar, a history, a stop button, checkpoints,
 # validation data, schedules for the learning rate and $\beta$, a faster engine. With the default settings, does
 # any of this touch the weights?
 
 # %% tags=["check"]
-# The same model and seed, trained by the loop above and by fit.
+# One step of plain gradient descent against the gradient of the ELBO; then this loop against fit.
+one = models.dense((32, 32), 2, hidden=(64,), seed=0).to(device)
+eps = torch.randn(100, 2, generator=generator).to(device)
+uphill = torch.autograd.grad(bounds.elbo(one, x_m, eps=eps[None]).total.mean(), [*one.parameters()])
+wanted = [w.detach() + 1e-4 * g for w, g in zip(one.parameters(), uphill, strict=True)]
+training.train_step(one, torch.optim.SGD(one.parameters(), lr=1e-4), x_m, eps)
+torch.testing.assert_close([w.detach() for w in one.parameters()], wanted, rtol=0, atol=1e-6)
 by_hand, by_fit = (models.dense((32, 32), 2, hidden=(64,), seed=0).to(device) for _ in range(2))
 first = by_hand.encoder.mu.weight.detach().clone()
 train(by_hand, x[:1000], epochs=3, batch_size=100, lr=1e-3, seed=0)
@@ -258,7 +245,7 @@ training.fit(by_fit, x[:1000], epochs=3, batch_size=100, lr=1e-3, seed=0, progre
 for a, b in zip(by_hand.parameters(), by_fit.parameters(), strict=True):
     torch.testing.assert_close(a, b, rtol=0, atol=1e-5)
 assert (by_hand.encoder.mu.weight - first).abs().max() > 1e-2
-print("✓ after 30 steps, the loop above and fit have the same weights to 1e-5")
+print("✓ a step is the gradient of the ELBO; after 30, loop and fit agree to 1e-5")
 
 # %% [markdown] slide="Practical implementation" pseudo=["2 for t = 1 … T"]
 # ## Train on the faces
@@ -319,8 +306,8 @@ def log_px_on_grid(vae, x, reach=10.0, n=101):
     """log p(x) of one picture x (1, 32, 32) by a sum over a grid around q(z|x), D = 2."""
     q = vae.posterior(x)
     steps = torch.linspace(-reach, reach, n, device=x.device)
-    z = q.mu + q.sigma * torch.cartesian_prod(steps, steps)
-    log_joint = vae.likelihood(z).log_prob(x) + vae.prior.log_prob(z)
+    codes = q.mu + q.sigma * torch.cartesian_prod(steps, steps)
+    log_joint = vae.likelihood(codes).log_prob(x) + vae.prior.log_prob(codes)
     area = q.sigma.prod() * (2 * reach / (n - 1)) ** 2
     return log_joint.logsumexp(0) + area.log()
 
@@ -450,24 +437,6 @@ generator = torch.Generator().manual_seed(6)
 samples = [vae.sample(10, generator, mean=True) for vae in shipped.values()]
 plots.image_grid(torch.stack(samples), row_labels=[*names.values()])
 
-# %% [markdown] exercise="6.3 ★"
-# ### Exercise 6.3 `generate`
-#
-# *5 minutes.* The decoder's answer to $n$ draws from $\mathcal N(0, I)$, `(n, D)`, made with the given generator.
-
-
-# %%
-def generate(decoder, n, latent_dim, generator):
-    """decoder(z) for n draws z ~ N(0, I) of latent_dim coordinates, made with the generator."""
-    ### BEGIN SOLUTION
-    z = torch.randn((n, latent_dim), generator=generator)
-    return decoder(z)
-    ### END SOLUTION
-
-
-# %%
-check.generate(generate)
-
 # %% [markdown]
 # How good are they? The ELBO of 1,000 digits, and the ladder of 50:
 
@@ -567,7 +536,7 @@ if WHOLE_MNIST:
     training.fit(big, mnist.train, epochs=20, binarise=True)
     print(evaluation.ladder(big, x_digits, samples=(50,))["ELBO"])
 
-# %% [markdown]
+# %% [markdown] exercises=["6.3"]
 # ## Posterior collapse: where the bound asks for it
 #
 # Sometimes training ends with $\enc{q(z \mid x)} = \mathcal N(0, I)$ for each $x$. The decoder ignores $\code{z}$
@@ -595,15 +564,38 @@ Predict("off_dimension")
 #
 # If $\lambda < \beta\sigma_x^2$, collapse is a **maximum** of $L$. If $\lambda > \beta\sigma_x^2$, it is a
 # **saddle**: $L$ rises where $w$ and $v$ grow together. So a linear VAE keeps the directions of the data whose
-# variance exceeds $\beta\sigma_x^2$ (Lucas et al., 2019). The largest $\lambda$ is the first eigenvalue of the
-# covariance of the faces.
+# variance exceeds $\beta\sigma_x^2$ (Lucas et al., 2019).
+
+# %% [markdown] exercise="6.3 ★★"
+# ### Exercise 6.3 `collapse_threshold`
+#
+# *15 minutes.* So one can tell before training. From data `x`, `(N, …)`, and $\beta$: the $\sigma_x$ above which a
+# linear VAE keeps no dimension, a scalar. Covariances are means over the $N$ examples.
+
 
 # %%
-flat = faces.train.flatten(1).double()
-centred = flat - flat.mean(0)
-variances = torch.linalg.eigvalsh(centred.T @ centred / len(flat)).flip(0)
-print("largest variances of the faces:", ", ".join(f"{v:.2f}" for v in variances[:4]))
-print(f"a linear VAE with β = 1 collapses for σ_x above {variances[0].sqrt():.2f}")
+def collapse_threshold(x, beta):
+    """The σ_x above which a linear VAE with weight β keeps no dimension; x (N, …) -> scalar."""
+    ### BEGIN SOLUTION
+    flat = x.flatten(1)
+    singular_values = torch.linalg.svdvals(flat - flat.mean(0))
+    return (singular_values[0] ** 2 / len(flat) / beta) ** 0.5
+    ### END SOLUTION
+
+
+# %%
+check.collapse_threshold(collapse_threshold)
+
+# %% [markdown]
+# The largest variances of the faces, by scikit-learn's principal component analysis:
+
+# %%
+from sklearn.decomposition import PCA
+
+flat = faces.train.flatten(1).double().numpy()
+pca = PCA(4, svd_solver="covariance_eigh").fit(flat)
+variances = torch.from_numpy(pca.explained_variance_)
+print("largest variances of the faces:", ", ".join(f"{v:.2f}" for v in variances))
 
 
 # %% tags=["check"]
@@ -631,7 +623,7 @@ print("✓ the gradient is zero at collapse; L rises in one direction at σ_x = 
 # %%
 collapse = json.loads(data.shipped("evidence/collapse.json").read_text(encoding="utf-8"))
 noises = torch.tensor([float(sigma_x) for sigma_x in collapse["warm"][0]])
-linear = (variances[:4, None] / noises**2).log().clamp(min=0).sum(0) / 2
+linear = (variances[:, None] / noises**2).log().clamp(min=0).sum(0) / 2
 seeds = collapse["warm"]
 warm = [mean_and_spread([seed[sigma_x] for seed in seeds], "kl") for sigma_x in seeds[0]]
 network = torch.tensor(warm).T
@@ -734,7 +726,7 @@ for name, runs in strong["runs"].items():
 # %% [markdown] exercise="6.2 ★"
 # ### Exercise 6.2 `linear_annealing`
 #
-# *5 minutes.* This $\beta$ for the step 0, 1, 2, …; it is 1 when the warm-up is 0.
+# *5 minutes.* This $\beta$ for step 0, 1, 2, …; 1 if the warm-up is 0.
 
 
 # %%
@@ -807,8 +799,14 @@ plots.curves(panels, x=torch.arange(2, 21))
 # 4. $\log p(x \mid z)$ is a mean over the pixels.
 # 5. The constant of $\log p(x \mid z)$ is dropped.
 #
-# `diagnose` returns three numbers of this list, for A, B and C. The check asks about other VAEs, with any of the
-# five.
+# `diagnose` returns three numbers of this list, for A, B and C. The check makes up the numbers of other VAEs, with
+# any of the five and with other $\sigma_x$.
+#
+# <details><summary>A hint</summary>
+#
+# Which two of these numbers must agree if the code is right? Compute the second one from the others.
+#
+# </details>
 
 # %%
 from vaelib.check import broken_vaes
@@ -843,15 +841,15 @@ check.diagnose(diagnose)
 # %% [markdown]
 # ## Back to the faces
 #
-# Here are twenty codes from the prior, through the decoder that you have trained.
+# Twenty codes from the prior, through your decoder:
 
 # %% alt="Twenty generated faces in two rows. They differ in expression and in pose, and most look like faces of the training set."
 new_faces = face_vae.sample(20, torch.Generator().manual_seed(1), mean=True)
 plots.image_grid(new_faces.reshape(2, 10, 32, 32).clamp(0, 1))
 
 # %% [markdown]
-# Each of them comes from a random code. They smile, frown and turn. But do they turn as far, and as often, as the
-# faces of the training set? **Does $p_\theta$ match the distribution of the data? And which
+# They smile, frown and turn. But do they turn as far, and as often, as the faces of the training set? **Does
+# $p_\theta$ match the distribution of the data? And which
 # direction of the code is the smile?** [Lesson 7](07_latent_traversals.ipynb) measures it.
 
 # %% [markdown]
@@ -863,7 +861,7 @@ plots.image_grid(new_faces.reshape(2, 10, 32, 32).clamp(0, 1))
 # | $p_\theta(x \mid z)$, $\hat x$ | `p_x = vae.likelihood(z)`, `p_x.mean` | `(M, 32, 32)` |
 # | $\sigma_x$ | `vae.decoder.sigma_x` | scalar |
 # | the ELBO and its terms | `bounds.elbo(vae, x)`: `.reconstruction`, `.kl`, `.total` | `(M,)`, nats |
-# | $\beta(t)$ | `schedules.linear_annealing(step, warmup)` | scalar |
+# | $\beta(t)$ | `linear_annealing(step, warmup)`, exercise 6.2 | scalar |
 #
 # Next: [lesson 7](07_latent_traversals.ipynb). [The map](00_start_here.ipynb#The-map).
 

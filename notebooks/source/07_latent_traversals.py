@@ -62,20 +62,18 @@ plots.image_grid(rows.clamp(0, 1), row_labels=[r"$\hat x$", "noise 0.12", "noise
 # %% [markdown]
 # The middle row is what this model calls its samples. The data have no such grain: $\sigma_x = 0.12$ was chosen to
 # make codes expensive, which is $\beta$ in disguise (lesson 6). The lower row has the noise that fits. From here on
-# we look at means, as papers usually do. Are at least *they* like the data?
+# we look at means. Are at least *they* like the data?
 
-# %% [markdown] slide="Generating data from the VAE"
+# %% [markdown] slide="Generating data from the VAE" exercises=["7.3"]
 # ## Does the model match the data?
 #
-# Ten good-looking faces prove little. In the data, one face in five is turned by more than 0.8 of the way, to one
-# side or the other. And among the faces that the model generates?
+# Ten good-looking faces prove little. In the data, one face in five is turned by more than 0.8 of the way. And among the faces that the model generates?
 
 # %%
 Predict("turned_heads")
 
 # %% [markdown]
-# We need a ruler that reads the pose off a picture. We have the program that draws the faces, so draw $61 \times
-# 61$ of them, over a grid of expressions and poses, and take the factors of the nearest one.
+# As a ruler, we draw $61 \times 61$ faces over a grid of expressions and poses, and take the factors of the nearest one.
 
 
 # %%
@@ -114,7 +112,7 @@ for f, name in enumerate(known.factor_names):
 plots.curves(panels, x=middle, xlabel="from $-1$ to $1$", share="y")
 
 # %% [markdown]
-# Three faces in a hundred instead of twenty. Each of the ten above looks fine, and yet $p_\theta$ is not $p_\text{data}$.
+# Three in a hundred, not twenty. Each of the ten above looks fine, and yet $p_\theta$ is not $p_\text{data}$.
 # Where is the mistake? The decoder has learned to draw turned heads. But their codes are far out, and the prior
 # seldom goes there. Here are the codes of the training faces, next to draws from the prior.
 
@@ -151,8 +149,37 @@ clouds(
 #
 # $$\enc{\bar q(z)} = \frac1N \sum_n \enc{q_\phi(z \mid x_n)} .$$
 #
-# The decoder was trained on codes from the left. When we generate, we feed it codes from the right. How much
-# do the two differ? Take any density $r(z)$ in place of the prior, positive wherever $\enc{\bar q}$ is. In each KL split
+# The decoder was trained on codes from the left. When we generate, we feed it codes from the right.
+
+# %% [markdown] exercise="7.3 ★★★"
+# ### Exercise 7.3 `aggregate_moments`
+#
+# *25 minutes.* A quick test of a trained VAE, since the prior has 0 and $I$. From `mu` and `sigma`, `(N, D)` each: the
+# exact mean `(D,)` and covariance `(D, D)` of $\enc{\bar q}$.
+#
+# <details><summary>A hint</summary>
+#
+# Two codes from $\enc{\bar q}$ differ for two reasons. What would be left of their covariance if each
+# $\sig{\sigma}$ were 0? And if all $\enc{\mu}$ were equal?
+#
+# </details>
+
+
+# %%
+def aggregate_moments(mu, sigma):
+    """Mean (D,) and covariance (D, D) of the mixture of the N(μ_n, diag σ_n²); (N, D) each."""
+    ### BEGIN SOLUTION
+    centre = mu.mean(0)
+    apart = mu - centre
+    return centre, apart.T @ apart / len(mu) + torch.diag(sigma.square().mean(0))
+    ### END SOLUTION
+
+
+# %%
+check.aggregate_moments(aggregate_moments)
+
+# %% [markdown]
+# How much do the two differ? Take any density $r(z)$ in place of the prior, positive wherever $\enc{\bar q}$ is. In each KL split
 # $\log(q/r) = \log(q/\bar q) + \log(\bar q/r)$, and average over the faces:
 #
 # $$\frac1N \sum_n \gap{\mathrm{KL}(q(z \mid x_n)\,\|\,r)}
@@ -180,8 +207,7 @@ price = excess.std() / len(excess) ** 0.5
 print(f"KL of the aggregated posterior from the prior: {excess.mean():.2f} ± {price:.2f} nats")
 
 # %% [markdown]
-# By lesson 1, this is evidence per code. At 0.74 nats per code, four codes are odds of about 20 to 1 that they
-# came from faces and not from the prior.
+# By lesson 1, at 0.74 nats per code, four codes are odds of about 20 to 1 that they came from faces.
 
 # %% [markdown] slide="Generating data from the VAE"
 # ## Does the ELBO want it so?
@@ -227,7 +253,7 @@ for name in ("from above", "from above, then 96 epochs"):
 
 # %% [markdown]
 # It is not. With three times the epochs the widths come closer to 1, and twice as many heads are turned. That
-# is what one expects of a training that is on its way to the optimum and stopped early.
+# is what one expects of a training that stopped early.
 #
 # **Remedies.** The identity holds for each $r$. So leave the model as it is, and draw codes from a better $r$: the prior
 # stretched by $\sqrt{m_d}$; a mixture of ten Gaussians, fitted to the codes (Ghosh et al., 2020); or
@@ -296,18 +322,17 @@ def manifold_grid(n):
 check.manifold_grid(manifold_grid)
 
 # %% [markdown]
-# Solved or not, the lesson goes on, with PyTorch's $\Phi^{-1}$.
+# The lesson goes on with quantiles of many draws.
 
 # %% alt="A square of eleven by eleven decoded digits that change gradually from one to the next: ones along the left edge, twos along the top, zeros in the top right corner, sevens, nines and fours along the bottom, threes, eights, fives and sixes between them."
 digits = data.load("mnist_sample")
 flat = load_vae(data.shipped("mnist_2d.safetensors")).requires_grad_(False)
-quantiles = torch.special.ndtri((torch.arange(11) + 0.5) / 11)
+quantiles = torch.randn(100_000, generator=generator).quantile((torch.arange(11) + 0.5) / 11)
 sheet = torch.stack(torch.meshgrid(quantiles, quantiles, indexing="ij"), -1)
 plots.manifold(flat.decoder.mean(sheet), quantiles)
 
 # %% [markdown]
-# Between a 7 and a 9 lie drawings that could be either. Now the other way: where does the encoder put 1,000 real
-# digits that it was not trained on?
+# Now the other way: where does the encoder put 1,000 digits that it was not trained on?
 
 
 # %%
@@ -328,10 +353,9 @@ def by_class(points, labels):
 by_class(evaluation.encode(flat, digits.test)[0].flip(1), digits.test_labels)
 
 # %% [markdown]
-# Nobody told the model about classes, and yet most of them have a region of their own. Fours and nines share one.
+# Most classes have a region of their own. Fours and nines share one.
 #
 # **Draw your own digit.** A stroke is a list of points $(x, y)$, from $(0, 0)$ at the top left to $(28, 28)$.
-# Change them, and draw what you like.
 
 
 # %%
@@ -400,23 +424,21 @@ def traverse(z, dim, values):
 check.traverse(traverse)
 
 # %% [markdown]
-# Back to the faces. One row per dimension, the one with the largest KL first.
+# One row per coordinate, starting from the code 0, the one with the largest KL first.
 
 # %% alt="Four strips of the same face, one for each latent dimension. In the first the head turns from one side to the other. In the second the face goes between a frown and a smile. In the last two nothing changes."
 values = torch.linspace(-2.5, 2.5, 9)
-strips = vae.posterior(known.test[:1]).mu.repeat(4, 9, 1)
-for row, d in enumerate(order):
-    strips[row, :, d] = values
+strips = values[:, None] * torch.eye(4)[order][:, None]  # (4, 9, 4)
 plots.image_grid(
     vae.decoder.mean(strips).clamp(0, 1),
     row_labels=[f"$z_{d + 1}$, KL {kl[d]:.1f}" for d in order],
     col_labels=[f"{value:+.1f}" for value in values.tolist()],
 )
 
-# %% [markdown] slide="Generating data from the VAE" exercises=["7.3"]
+# %% [markdown] slide="Generating data from the VAE" exercises=["7.4"]
 # ## Which dimension is the smile?
 #
-# With four strips and some goodwill one sees a smile anywhere, so measure. A dimension deserves a factor's name if it
+# With some goodwill one sees a smile anywhere, so measure. A dimension deserves a factor's name if it
 # rises, or falls, whenever the factor does. The relation need not be a straight line, so we compare *ranks*:
 # **Spearman's correlation**
 #
@@ -425,10 +447,10 @@ plots.image_grid(
 # with $r_n$ the rank of $\enc{\mu_d(x_n)}$ among the faces, and $s_n$ that of the factor. It is $\pm 1$ for any
 # increasing or decreasing relation. The sign is chance, so we look at $|\rho|$.
 
-# %% [markdown] exercise="7.3 ★★★"
-# ### Exercise 7.3 `spearman_table`
+# %% [markdown] exercise="7.4 ★★"
+# ### Exercise 7.4 `spearman_table`
 #
-# *30 minutes.* The signed rank correlation of each of $D$ columns with each of $F$ factors: `(N, D)`, `(N, F)` to
+# *15 minutes.* The signed rank correlation of each of $D$ columns with each of $F$ factors: `(N, D)`, `(N, F)` to
 # `(D, F)`. Values may occur more than once: each of them gets the average of their ranks.
 
 
@@ -448,7 +470,7 @@ def spearman_table(mu, factors):
 check.spearman_table(spearman_table)
 
 # %% [markdown]
-# Solved or not, the lesson goes on with `evaluation.spearman_table`, on 5,000 new faces.
+# The lesson goes on with `evaluation.spearman_table`, on 5,000 new faces.
 
 # %% alt="A table of the rank correlation of four latent dimensions with expression and pose. One dimension is near 1 for the pose, another for the expression. The other two reach up to about a third."
 factors = torch.rand(5000, 2, generator=generator) * 2 - 1
@@ -819,7 +841,8 @@ tour
 # | $\hat x = G_\theta(z)$ | `vae.decoder.mean(z)` | `(B, 32, 32)` |
 # | $\mu$, $\sigma$ of all data | `evaluation.encode(vae, x)` | `(N, D)` |
 # | $\log \bar q(z)$ | `log_aggregated(z, mu, sigma)` | `(K,)` |
-# | $\rho$ | `evaluation.spearman_table(mu, factors)` | `(D, F)` |
+# | mean and covariance of $\bar q$ | `aggregate_moments(mu, sigma)`, exercise 7.3 | `(D,)`, `(D, D)` |
+# | $\rho$ | `spearman_table(mu, factors)`, exercise 7.4 | `(D, F)` |
 # | $I(z_d; f)$ | `mutual_information(z[:, d], f)` | scalar |
 #
 # Back to the [map](00_start_here.ipynb#The-map).

@@ -145,7 +145,9 @@ def test_the_likelihood_of_the_face(printed, posterior):
 
 
 def test_what_the_face_tells(printed, posterior):
-    nats, e_nats, _, one_plus_v, codes, error = printed.numbers("one_plus_v = 100_000")
+    nats, e_nats, _, one_plus_v, codes, error = printed.numbers(
+        "one_plus_v = (weight * ratio).sum()"
+    )
     assert nats == pytest.approx(posterior["nats"], abs=0.3)
     assert e_nats == pytest.approx(math.exp(nats), rel=0.1)
     assert one_plus_v == pytest.approx(1 + posterior["V"], rel=0.25)
@@ -208,7 +210,7 @@ def deviation_of_the_gap(n):
 
 def test_the_integral_and_the_points(printed):
     p_x = on_the_arc(POINTS[1])[0]
-    assert printed.numbers("posterior = product / p_x") == [
+    assert printed.numbers("p_x = arc.log_px(x[None])[0].exp()") == [
         pytest.approx(p_x, abs=5e-5),
         pytest.approx(math.log(p_x), abs=5e-4),
     ]

@@ -250,7 +250,9 @@ def test_leaving_one_out_of_any_weights():
 
 
 def ess(w):
-    return 1 / ((w / w.sum(-1, keepdims=True)) ** 2).sum(-1)
+    """K / (1 + V), with V estimated as the lesson does."""
+    squares = ((w / w.mean(-1, keepdims=True)) ** 2).mean(-1)
+    return w.shape[-1] / (1 + (squares - 1) * w.shape[-1] / (w.shape[-1] - 1))
 
 
 def test_what_the_samples_are_worth(printed):

@@ -169,7 +169,7 @@ def test_autograd_goes_through_rsample(printed):
 
 
 def test_the_exponential_distribution(printed):
-    found, exact = printed.numbers("torch.log1p")
+    found, exact = printed.numbers("Exponential(rate).rsample")
 
     def second_moment(rate):
         return quad(lambda z: z**2 * rate * math.exp(-rate * z), 0, math.inf)[0]
@@ -227,14 +227,25 @@ def test_the_bias_of_a_baseline_from_the_same_draws(printed):
         )
         eps = g.normal(size=(400_000 // K, K))
         f, s = (1 + eps / 2) ** 2, 2 * eps
-        b = (f * s * s).sum(1) / (s * s).sum(1)
-        again = (f * s).mean(1) - b * s.mean(1)
+        again = (f * s).mean(1) - f.mean(1) * s.mean(1)
         assert n == K
         assert closed == pytest.approx(again.mean(), abs=5 * again.std() / len(again) ** 0.5)
         assert same == pytest.approx(closed, abs=4.5 * error)
         assert error == pytest.approx(again.std() / (1_000_000 // K) ** 0.5, abs=0.002)
         assert left_out == pytest.approx(2, abs=4.5 * other_error)
         assert other_error < 0.006
+
+
+def test_the_bias_of_the_best_baseline_from_the_same_draws():
+    """The aside's 2μ (K − 1)/(K + 2)."""
+    g = np.random.default_rng(1)
+    for K in (2, 5, 10):
+        eps = g.normal(size=(400_000 // K, K))
+        f, s = (1 + eps / 2) ** 2, 2 * eps
+        b = (f * s * s).sum(1) / (s * s).sum(1)
+        again = (f * s).mean(1) - b * s.mean(1)
+        wanted = 2 * (K - 1) / (K + 2)
+        assert wanted == pytest.approx(again.mean(), abs=5 * again.std() / len(again) ** 0.5)
 
 
 def cosine_on_the_arc(z):

@@ -58,12 +58,6 @@ def test_the_numbers_of_a_model_whose_weights_are_zero(printed):
     assert printed.numbers("by hand {2") == pytest.approx([kl, kl], abs=6e-5)
 
 
-def test_the_numbered_lines_of_the_library(printed):
-    step, fit = printed.text("inspect.getsource").split("fit:")
-    assert re.findall(r"# (\d)", step) == list("45678")
-    assert re.findall(r"# (\d)", fit) == list("342")
-
-
 def test_the_checks_say_that_they_passed(printed):
     checks = [text for source, text in printed if source.startswith("# ") and "✓" in source]
     assert len(checks) == 4
@@ -376,10 +370,8 @@ def variances():
 
 
 def test_the_threshold(printed):
-    *largest, one, threshold = printed.numbers("a linear VAE with β = 1 collapses")
-    assert largest == pytest.approx(variances(), abs=6e-3)
-    assert one == 1
-    assert threshold == pytest.approx(variances()[0] ** 0.5, abs=6e-3)
+    assert printed.numbers("largest variances of the faces") == pytest.approx(variances(), abs=6e-3)
+    assert variances()[0] ** 0.5 == pytest.approx(1.55, abs=6e-3)  # the picture's text
 
 
 def test_the_best_linear_vae_costs_half_a_logarithm():

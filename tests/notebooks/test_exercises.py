@@ -4,9 +4,12 @@ from types import SimpleNamespace
 
 import nbformat
 import pytest
+import torch
 from small_lesson import KNOWN, LESSON, main, write
 
 from notebooks import build
+from notebooks.copies import copied, table_expressions
+from vaelib import check
 
 HEADING = '# %% [markdown] exercise="1.1 ★"\n# ### Exercise 1.1 `double`\n'
 SOLUTION = LESSON[LESSON.index("# %%\ndef double") : LESSON.rindex("# %%\n")]
@@ -99,6 +102,79 @@ def test_a_line_that_is_like_a_short_solution_is_no_leak(here):
     assert build.load_sources(here / "source", known=KNOWN)
 
 
+TABLE = "\n# %% [markdown]\n# | symbol | code |\n# |---|---|\n# | $2x$ | `two = y + y` |\n"
+
+
+def test_what_could_be_copied_stops_the_build(here, capsys):
+    write(here, LESSON + TABLE.replace("y + y", "y + y + 1"))
+    assert main(["01"], here) == 0
+    write(here, f"{LESSON}\n# %%\ndef other(x):\n    return x + x\n{TABLE}")
+    (here / "01_lesson.ipynb").unlink()
+    assert main(["01"], here) == 1
+    assert "01_lesson.ipynb: the function other passes check.double" in capsys.readouterr().err
+    assert not (here / "01_lesson.ipynb").exists()
+
+
+class Says:
+    """A check of `double`; what it returns shows itself as "✓" for a right function."""
+
+    def __call__(self, function):
+        self.right = function(2) == 4
+        return self
+
+    def __repr__(self):
+        return "✓" if self.right else "✗"
+
+
+@pytest.mark.parametrize(
+    ("function", "found"),
+    [
+        (lambda x: x + x, True),
+        (lambda ignored=1, a=2: a * ignored, True),
+        (lambda x: 3 * x, False),
+        (lambda a, b: a + b, False),
+    ],
+)
+def test_a_function_that_could_be_copied_is_found(function, found):
+    function.__module__ = "__main__"
+    space = {"check": SimpleNamespace(double=Says()), "other": function}
+    assert bool(copied(space, ["double"], [])) == found
+    function.__module__ = "vaelib.bounds"
+    assert not copied(space, ["double"], [])
+
+
+@pytest.mark.parametrize(
+    ("code", "found"),
+    [
+        ("y + y", True),
+        ("two = y + y", True),
+        ("3 * x", False),
+        ("print(2)", False),
+        ("(M, D)", False),
+    ],
+)
+def test_an_expression_of_a_table_that_could_be_copied_is_found(code, found):
+    space = {"check": SimpleNamespace(double=Says())}
+    assert table_expressions([f"| $2x$ | `{code}` |", f"`{code}`"]) == [code]
+    assert bool(copied(space, ["double"], [code])) == found
+
+
+def test_arguments_are_tried_in_any_order():
+    """Of the checks of vaelib: a function with p and q exchanged is a copy too."""
+
+    def right(q, p):
+        return p * (p / q).log() + (1 - p) * ((1 - p) / (1 - q)).log()
+
+    def wrong(q, p):
+        return p * (p / q).log()
+
+    for function, found in ((right, 1), (wrong, 0)):
+        function.__module__ = "__main__"
+        assert len(copied({"f": function}, ["kl_bernoulli", "kl_gaussian"], [])) == found
+    for code, found in (("torch.lerp(m, n, 0.5)", 0), ("w @ f(x) - f(w @ x)", 1)):
+        assert len(copied({"torch": torch}, [*check.EXERCISES], [code])) == found
+
+
 def test_a_check_without_an_exercise_stops_the_build_of_all(here, capsys):
     other = SimpleNamespace(number="1.2", name="treble", stars=1, minutes=5, points=1)
     assert build.main(["01"], here, KNOWN | {"treble": other}) == 0
@@ -144,8 +220,8 @@ TRAINING = """
 FACTOR = 2
 
 
-def times(x):
-    return FACTOR * x
+def times(factor, x):
+    return factor * x
 
 
 # %%
@@ -156,7 +232,7 @@ trained
 
 def test_the_solved_set_runs_only_what_the_exercises_need(here):
     place = LESSON.index('\n# %% [markdown] exercise="1.1')
-    text = LESSON[:place] + TRAINING + LESSON[place:].replace("2 * x\n", "times(x)\n")
+    text = LESSON[:place] + TRAINING + LESSON[place:].replace("2 * x\n", "times(FACTOR, x)\n")
     write(here, text)
     assert main(["01"], here) == main(["01", "--solutions"], here) == 0
     assert (here / "ran").read_text() == "x"

@@ -42,8 +42,13 @@ def is_prose(cell) -> bool:
     return cell.cell_type == "markdown"
 
 
+FOLDED = re.compile(r"<details>.*?</details>", re.DOTALL)  # a hint
+
+
 def words(cells: list) -> int:
-    return sum(len(c.source.split()) for c in cells if is_prose(c) and "aside" not in tags(c))
+    """Of the prose that is not folded."""
+    prose = (c.source for c in cells if is_prose(c) and "aside" not in tags(c))
+    return sum(len(FOLDED.sub("", text).split()) for text in prose)
 
 
 def raw_mathematics(cells: list) -> list[str]:

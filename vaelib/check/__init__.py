@@ -3,9 +3,11 @@
 There is one for each exercise, under its name. A check never raises and gives no solution away.
 """
 
+import ast
 import secrets
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -42,8 +44,10 @@ __all__ = [
     "judge",
 ]
 
+_done: set[str] = set()  # the exercises that are right so far, in this process
 SECONDS = 3.0  # for one call of the student's function
 SECONDS_IN_ALL = 10.0  # for all calls of one check
+TRANSFORMS = {"func", "grad", "jacrev", "jacfwd", "hessian", "vjp", "jvp"}  # of torch.func
 ECHO = 2000  # characters that a function may print
 
 
@@ -53,6 +57,12 @@ def _warm_up() -> None:
     with torch.enable_grad():
         z = 2 * torch.zeros(1, requires_grad=True)
         z.backward(torch.ones(1))
+
+
+@cache
+def _warm_up_transforms() -> None:
+    """The same for torch.func, whose first use takes a second or more."""
+    torch.func.grad(torch.sum)(torch.zeros(1))
 
 
 class Check:
@@ -77,6 +87,8 @@ class Check:
             text = f"it is given {function!r:.60}; expected the function itself, without brackets"
             return wording.wrong(self.exercise, "not a function", text)
         _warm_up()
+        if TRANSFORMS.intersection(getattr(getattr(function, "__code__", None), "co_names", ())):
+            _warm_up_transforms()
         deadline = time.monotonic() + max(SECONDS_IN_ALL, seconds)
         calls = 0
 
@@ -89,10 +101,39 @@ class Check:
             return call(function, probe, min(seconds, remaining), echo=ECHO if calls == 1 else 0)
 
         try:
-            return judge(self.exercise, run, secrets.randbits(32) if seed is None else seed)
+            result = judge(self.exercise, run, secrets.randbits(32) if seed is None else seed)
         except Exception as error:
             text = f"the check itself failed ({type(error).__name__}: {error}); please report it"
             return wording.wrong(self.exercise, None, text)
+        if not result.passed and (fault := unfinished_cell(self.exercise.name)):
+            result = wording.wrong(self.exercise, "syntax error", *fault)
+        return replace(result, progress=self._progress(result.passed))
+
+    def _progress(self, passed: bool) -> str:
+        """How many exercises of this lesson are right, this one counted anew."""
+        (_done.add if passed else _done.discard)(self.exercise.name)
+        lesson = self.exercise.number.partition(".")[0]
+        names = [n for n, e in EXERCISES.items() if e.number.partition(".")[0] == lesson]
+        return f"lesson {lesson}: {len(_done.intersection(names))} of {len(names)} done"
+
+
+def unfinished_cell(name: str) -> tuple[str, ...] | None:
+    """What is wrong with the last cell that defines a function, if it cannot be run at all.
+
+    What is checked then is an older function, or the one that students were given.
+    """
+    try:
+        shell = get_ipython()  # type: ignore[name-defined]
+        cells = [cell for cell in shell.user_ns["In"] if f"def {name}(" in cell]
+        code = shell.transform_cell(cells[-1])
+    except (NameError, AttributeError, KeyError, TypeError, IndexError, SyntaxError):
+        return None
+    try:
+        ast.parse(code)
+    except SyntaxError as error:
+        text = f"its cell has not been run: {type(error).__name__}: {error.msg}"
+        return text, f"in the line: {(error.text or '').strip()[:120]}"
+    return None
 
 
 _LESSONS = (lesson1, lesson2, lesson3, lesson4, lesson5, lesson6, lesson7)

@@ -28,7 +28,7 @@ def variant(exercise, *mistakes, **flags):
 
 def test_every_row_of_the_table_has_its_check():
     numbers = [exercise.number for exercise in check.EXERCISES.values()]
-    counts = {1: 4, 2: 3, 3: 3, 4: 3, 5: 4, 6: 4, 7: 3}
+    counts = {1: 5, 2: 4, 3: 3, 4: 3, 5: 4, 6: 4, 7: 4}
     assert numbers == [f"{a}.{b}" for a, n in counts.items() for b in range(1, n + 1)]
     for name, exercise in check.EXERCISES.items():
         assert getattr(check, name).__name__ == exercise.signature.split("(")[0] == name
@@ -103,7 +103,8 @@ def test_two_mistakes_at_once_are_named_unless_others_behave_the_same(exercise):
         ):
             named += 1
             assert result.misconception == f"{pair[0].name} + {pair[1].name}", result
-    assert named >= 3
+    # Whole numbers hide much: with two mistakes, several pairs give the same number of rolls.
+    assert named >= (1 if exercise.name == "rolls_to_convict" else 3)
 
 
 def outcomes(exercise, prop, seed, **flags):

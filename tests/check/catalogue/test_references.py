@@ -3,12 +3,15 @@
 The right answers are independent oracles of the other references.
 """
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
 from scipy import integrate, optimize, stats
 
-from vaelib import check, exact
+from vaelib import bounds, check, exact
+from vaelib.check.catalogue.functions import Optimiser
 
 
 def reference(name):
@@ -94,7 +97,7 @@ def test_the_posterior_is_that_of_a_sum_over_a_grid(rng):
         assert torch.allclose((z.T * p) @ z - torch.outer(mean[n], mean[n]), covariance, atol=1e-8)
 
 
-def test_both_estimators_find_the_derivatives_of_a_mean_square(rng):
+def test_the_score_function_finds_the_derivative_of_a_mean_square(rng):
     """E z² = μ² + σ²."""
     mu = 0.8
     sigma = 0.5
@@ -104,11 +107,90 @@ def test_both_estimators_find_the_derivatives_of_a_mean_square(rng):
     by_score = reference("score_function_gradient")(z**2, z, mu, sigma)
     error = (z**2 * eps / sigma).std() / K**0.5
     assert within(by_score, error, 2 * mu)
-    by_path = reference("pathwise_gradient")(2 * z, eps, sigma)
-    errors = [(2 * z).std() / K**0.5, (2 * z * eps).std() / K**0.5]
-    assert within(by_path, errors, [2 * mu, 2 * sigma])
     z_again = reference("reparameterise")(torch.full_like(eps, mu), 0 * eps + np.log(sigma), eps)
     assert torch.allclose(z_again, z)
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.5])
+def test_the_optimiser_of_the_check_is_pytorchs(momentum):
+    weights = [torch.tensor([1.0, -2.0], requires_grad=True) for _ in range(2)]
+    own = Optimiser(0.1, momentum).make([SimpleNamespace(parameters=lambda: weights[:1])])
+    theirs = torch.optim.SGD(weights[1:], lr=0.1, momentum=momentum)
+    for _ in range(3):
+        for weight, optimiser in zip(weights, (own, theirs), strict=True):
+            optimiser.zero_grad()
+            (weight**2).sum().backward()
+            optimiser.step()
+    torch.testing.assert_close(*weights)
+
+
+def test_a_step_raises_the_bound_along_its_gradient():
+    """By finite differences of the ELBO in each weight, without autograd."""
+    probe = check.EXERCISES["train_step"].inputs(np.random.default_rng(0))[0]
+    recipe, optimiser, x, eps, beta = probe.args
+    vae = recipe.make([])
+
+    def objective():
+        terms = bounds.elbo(vae, x, eps=eps[None])
+        return (terms.reconstruction - beta * terms.kl).mean().item()
+
+    wanted = []
+    with torch.no_grad():
+        for weight in (w.view(-1) for w in vae.parameters()):
+            for i in range(len(weight)):
+                weight[i] += 1e-5
+                above = objective()
+                weight[i] -= 2e-5
+                below = objective()
+                weight[i] += 1e-5
+                wanted.append(weight[i].item() + optimiser.lr * (above - below) / 2e-5)
+    loss, weights = check.call(reference("train_step"), probe).value
+    assert loss == pytest.approx(-objective())
+    learned = [not w.requires_grad for w in vae.parameters() for _ in range(w.numel())]
+    assert np.allclose(weights, np.where(learned, weights, wanted), atol=1e-7)
+
+
+def test_a_linear_vae_collapses_above_the_threshold(rng):
+    """On either side of it: the best bound of a linear VAE with one dimension."""
+    x = normal(rng, 40, 3) * torch.tensor([2.0, 1.0, 0.5]).double()
+    at = reference("collapse_threshold")(x, 2.0).item()
+    lam = np.linalg.svd(x - x.mean(0), compute_uv=False)[0] ** 2 / len(x)
+
+    def kept(sigma_x):
+        """The weight of the decoder at the maximum of L(w, v, σ), from three starts."""
+
+        def loss(point):
+            w, v, log_s = point
+            s2 = np.exp(2 * log_s)
+            fit = (lam * (1 - w * v) ** 2 + w**2 * s2) / (2 * sigma_x**2)
+            return fit + 2.0 / 2 * (lam * v**2 + s2 - 1 - 2 * log_s)
+
+        found = [optimize.minimize(loss, [a, a, 0.0], tol=1e-12) for a in (0.1, 0.5, 1.0)]
+        return abs(min(found, key=lambda f: f.fun).x[0])
+
+    assert kept(0.97 * at) > 0.1 and kept(1.03 * at) < 1e-3
+
+
+def test_the_moments_are_those_of_draws_from_the_mixture(rng):
+    mu, sigma = 1 + normal(rng, 5, 2), normal(rng, 5, 2).exp()
+    n = torch.from_numpy(rng.integers(5, size=400_000))
+    z = mu[n] + sigma[n] * normal(rng, 400_000, 2)
+    mean, covariance = reference("aggregate_moments")(mu, sigma)
+    assert torch.allclose(z.mean(0), mean, atol=0.03)
+    assert torch.allclose(torch.cov(z.T), covariance, rtol=0.03, atol=0.05)
+
+
+def test_a_waiting_time_has_its_distribution(rng):
+    u = torch.from_numpy(rng.uniform(size=50_000))
+    z = reference("reparameterise_exponential")(torch.full_like(u, 2.5), u)
+    assert stats.kstest(z, stats.expon(scale=1 / 2.5).cdf).pvalue > 1e-3
+
+
+def test_after_the_rolls_the_odds_are_reached(rng):
+    p, q = (torch.from_numpy(rng.dirichlet([2.0] * 4)) for _ in range(2))
+    n = int(reference("rolls_to_convict")(p, q, 50.0))
+    evidence = stats.entropy(p, q)
+    assert (n - 1) * evidence < np.log(50) <= n * evidence
 
 
 def test_the_baseline_makes_the_variance_smallest(rng):

@@ -9,7 +9,9 @@ def answer(exercise):
     """`@answer("kl_gaussian")` keeps a function as a right answer to that exercise."""
 
     def keep(function):
-        case = pytest.param(exercise, function, id=f"{exercise}-{function.__name__}")
+        case = pytest.param(
+            exercise, function, id=f"{exercise}-{getattr(function, '__name__', 'partial')}"
+        )
         ANSWERS.append(case)
         return function
 

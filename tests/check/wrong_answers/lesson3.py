@@ -1,7 +1,5 @@
 """Wrong answers to the exercises of lesson 3, Jensen's bound, written by hand."""
 
-import math
-
 import torch
 
 
@@ -19,12 +17,6 @@ LISTED = {
         ("log of mean", lambda a, b, c: naive(a + b - c)),
         ("no prior term", lambda a, b, c: (a - c).mean(0)),
     ],
-    "importance_weighted_bound": [
-        ("mean of logs", lambda w: w.mean(0)),
-        ("wrong axis", lambda w: w.logsumexp(1) - math.log(w.shape[1])),
-        ("no log K", lambda w: w.logsumexp(0)),
-        ("overflow: exp before log", naive),
-    ],
 }
 
 UNLISTED = {
@@ -41,12 +33,5 @@ UNLISTED = {
         (lambda a, b, c: (a + b - c).median(0).values, "differs from the expected result"),
         (lambda a, b, c: (a + b - c).mean(0) + 1, "always 1 more"),
         (lambda a, b, c: (a + b - c).mean(0).flip(0), "another order"),
-    ],
-    "importance_weighted_bound": [
-        (lambda w: w.logsumexp(0) - len(w), None),
-        (lambda w: w.mean(0) + w.var(0) / 2, None),
-        (lambda w: (w.logsumexp(0) - math.log(len(w))).clamp(min=-700), "−2000"),
-        (lambda w: 0.5 * (w.max(0).values + w.mean(0)), None),
-        (lambda w: 2 * (w.logsumexp(0) - math.log(len(w))), "exactly twice"),
     ],
 }

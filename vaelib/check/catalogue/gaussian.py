@@ -33,6 +33,7 @@ PIXELS: Hints = {
     (-1, 0): ("mean over pixels", "is the log-density of independent pixels a mean, or a sum?"),
     (-1, 1): ("mean over pixels in the squared error", "‖x − x̂‖² is what of its pixels?"),
     (0, 0): ("constant of one pixel only", "how many Gaussians are multiplied?"),
+    (0, "rows"): ("P taken for x.shape[1]", "how many pixels has an example of shape (3, 4)?"),
 }
 BATCH: Hints = {
     lambda a: a.mean(0): ("mean over batch", "one number an example is asked for"),
@@ -66,12 +67,13 @@ def log_density(
 
 
 def log_density_of_pixels(
-    x: Tensor, x_hat: Tensor, sigma_x: Any, pixels: tuple[int, int] = (0, 1), **changes: Any
+    x: Tensor, x_hat: Tensor, sigma_x: Any, pixels: tuple[int, Any] = (0, 1), **changes: Any
 ) -> Tensor:
     """log N(x; x̂, σ_x²) of each pixel; `pixels` are powers of P, on the square and the constant."""
     square, normaliser = log_density(x, x_hat, sigma_x, **changes)
     P = float(x[0].numel())
-    return -square * P ** pixels[0] - normaliser * P ** (pixels[1] - 1)
+    counted = x.shape[1] if pixels[1] == "rows" else P ** pixels[1]
+    return -square * P ** pixels[0] - normaliser * counted / P
 
 
 def kl_terms(

@@ -1,5 +1,6 @@
-"""Lesson 1, KL divergence: of two coins, of two Gaussians, from N(0, I), and by Monte Carlo."""
+"""Lesson 1, KL divergence: of coins, dice and Gaussians, in closed form and by Monte Carlo."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -8,7 +9,7 @@ from torch import Tensor
 
 from vaelib.check.catalogue.functions import LogLaplace, LogNormal, as_tensor
 from vaelib.check.catalogue.gaussian import Function
-from vaelib.check.catalogue.inputs import limit, normal, uniform
+from vaelib.check.catalogue.inputs import limit, normal, numbers, uniform
 from vaelib.check.catalogue.kl import BITS, OVER, SIGN, is_not_negative, is_zero
 from vaelib.check.machinery.exercise import Exercise, Mistake, Property, Rng, mistakes_by_keyword
 from vaelib.check.machinery.probe import Probe
@@ -37,6 +38,7 @@ def kl_bernoulli(
         "same weight": p * first + p * second,
         "unweighted": first + second,
         "subtracted": p * first - (1 - p) * second,
+        "same log": p * first + (1 - p) * first,
         "one log": p * first + (1 - p) * ((1 - p) / q).log(),
         "density": p * (p / q) + (1 - p) * ((1 - p) / (1 - q)),
     }[terms]
@@ -67,6 +69,7 @@ KL_BERNOULLI = Exercise(
     minutes=5,
     points=1,
     signature="kl_bernoulli(p, q)",
+    shown="KL is an average over p: both outcomes count, each with its own probability.",
     variant=kl_bernoulli,
     inputs=kl_bernoulli_inputs,
     elementwise=True,
@@ -80,6 +83,7 @@ KL_BERNOULLI = Exercise(
             "same weight": ("both terms weighted by p", "how probable is the second outcome?"),
             "unweighted": ("terms not weighted", "an average weighs each outcome: by what?"),
             "subtracted": ("terms subtracted", "is KL a sum over the outcomes?"),
+            "same log": ("log(p/q) in both terms", "how probable is the second outcome under q?"),
             "one log": ("1 − p compared with q", "how probable is the second outcome under q?"),
             "density": ("no logarithm", "the average of what, of p/q itself?"),
         },
@@ -96,6 +100,144 @@ KL_BERNOULLI = Exercise(
         ),
         Property(
             "never negative", "it should not be negative", kl_bernoulli_inputs, is_not_negative
+        ),
+    ),
+)
+
+
+Pair = Callable[[Tensor, Tensor], Tensor]  # of p and q
+
+
+def evidence_per_roll(p: Tensor, q: Tensor) -> Tensor:
+    """KL(p ‖ q) of two dice, in nats."""
+    return (p * (p / q).log()).sum()
+
+
+def rolls_to_convict(
+    p: Tensor,
+    q: Tensor,
+    odds: float,
+    *,
+    swap: bool = False,
+    per_roll: Pair = evidence_per_roll,
+    needed: Callable[[float], float] = math.log,
+    rounding: Callable[[float], float] = math.ceil,
+    equal: float = math.inf,
+) -> Tensor:
+    """The smallest whole number n with n KL(p ‖ q) ≥ log odds, infinite if p = q."""
+    evidence = float(per_roll(q, p) if swap else per_roll(p, q))
+    rolls = equal if evidence == 0 else rounding(needed(odds) / evidence)
+    return torch.tensor(rolls, dtype=torch.float64)
+
+
+def two_dice(rng: Rng, faces: int, low: float, high: float, wanted: float) -> tuple[Any, ...]:
+    """Two dice and odds for which about `wanted` rolls are needed, a fraction low to high more."""
+    while True:
+        p, q = (torch.from_numpy(rng.dirichlet([2.0] * faces)) for _ in range(2))
+        there, back = (float(evidence_per_roll(*pair)) for pair in ((p, q), (q, p)))
+        odds = round(math.exp(there * (wanted + (low + high) / 2)), 3)
+        rolls = math.log(odds) / there if odds > 1 else 0.0
+        apart = abs(there - back) > 0.1 * there and 0.2 < there < 1.2
+        if min(p.min(), q.min()) > 0.02 and low < rolls % 1 < high and apart:
+            return p, q, odds
+
+
+def rolls_to_convict_inputs(rng: Rng) -> list[Probe]:
+    loaded = numbers(0.1, 0.1, 0.1, 0.1, 0.1, 0.5)
+    p, q, _ = two_dice(rng, 3, 0.2, 0.45, 8)
+    near = numbers(0.3, 0.3, 0.4)
+    return [
+        Probe(two_dice(rng, 2, 0.2, 0.45, int(rng.integers(5, 9)))),
+        Probe(two_dice(rng, 4, 0.2, 0.45, int(rng.integers(12, 17)))),
+        Probe(two_dice(rng, 6, 0.6, 0.8, int(rng.integers(20, 25)))),
+        limit(
+            "the loaded die of the lesson, odds 20", loaded, torch.full_like(loaded, 1 / 6), 20.0
+        ),
+        limit("odds just above 1", p, q, 1.001),
+        limit("odds of a billion", p, q, 1e9),
+        limit("nearly the same dice", near, numbers(0.28, 0.3, 0.42), 1.4),
+        limit("p = q", numbers(0.25, 0.25, 0.5), numbers(0.25, 0.25, 0.5), 20.0),
+    ]
+
+
+SAME_DICE = ("p = q", "if the two dice are the same, how much evidence does a roll carry?")
+OF_WHAT = "is it KL, an average over the rolls of p, that grows by each roll?"
+ROLLS_TO_CONVICT = Exercise(
+    number="1.2",
+    name="rolls_to_convict",
+    stars=1,
+    minutes=5,
+    points=1,
+    signature="rolls_to_convict(p, q, odds)",
+    shown="evidence is counted in nats: KL per roll, log odds to reach.",
+    variant=rolls_to_convict,
+    inputs=rolls_to_convict_inputs,
+    axes=(("I",), ("I",), ()),
+    fixed=("p", "q"),
+    errors=(
+        ("ZeroDivisionError|float infinity|float NaN|infinity to integer", *SAME_DICE),
+        ("dtype=torch.int|cannot convert", *SAME_DICE),
+    ),
+    mistakes=mistakes_by_keyword(
+        rounding={
+            lambda r: r: ("not a whole number", "can you roll a die a fraction of a time?"),
+            math.floor: ("rounded down", "is the evidence enough after that many rolls?"),
+            round: ("rounded to the nearest", "is the evidence enough after that many rolls?"),
+            lambda r: math.ceil(r) + 1: ("one roll too many", "would one roll less be enough?"),
+        },
+        needed={
+            lambda odds: odds: ("no logarithm of the odds", "in which unit is KL counted?"),
+            math.log2: ("log2 of the odds", "KL is in nats: which logarithm of the odds is?"),
+            math.log10: ("log10 of the odds", "KL is in nats: which logarithm of the odds is?"),
+            math.log1p: ("log(1 + odds)", "log odds: of which number is the logarithm?"),
+            lambda odds: math.log(odds / (1 + odds)): (
+                "probability for odds",
+                "20 : 1 are odds of 20: is a probability asked for?",
+            ),
+            lambda odds: -math.log(odds): ("sign", "can a number of rolls be negative?"),
+        },
+        swap={True: ("arguments swapped", "which die is really rolled, p or q?")},
+        per_roll={
+            lambda p, q: (p * (p / q).log2()).sum(): ("KL in bits", "log odds are in nats: is KL?"),
+            lambda p, q: (p * (p / q).log()).mean(): ("mean for sum", "is each face 1/I of p?"),
+            lambda p, q: (p / q).log().abs().max(): ("the best roll only", OF_WHAT),
+            lambda p, q: (p / q).log().max(): ("the best face only", OF_WHAT),
+            lambda p, q: (p * (p / q).log()).abs().sum(): (
+                "absolute values",
+                "may a single roll speak against p?",
+            ),
+            lambda p, q: -(p * q.log()).sum(): ("cross-entropy", "is it 0 where p = q?"),
+            lambda p, q: -(p * p.log()).sum(): ("entropy", "where is q?"),
+            lambda p, q: (p - q).abs().sum(): ("distance for KL", OF_WHAT),
+            lambda p, q: ((p - q) * (p / q).log()).sum(): (
+                "KL in both directions",
+                "from which die do the rolls come?",
+            ),
+            lambda p, q: p[0] * (p[0] / q[0]).log(): ("the first face only", OF_WHAT),
+        },
+        equal={
+            0.0: ("0 rolls for p = q", SAME_DICE[1]),
+            1.0: ("1 roll for p = q", SAME_DICE[1]),
+            -1.0: ("−1 for p = q", SAME_DICE[1]),
+            math.nan: SAME_DICE,
+        },
+    ),
+    properties=(
+        Property(
+            "more odds, more rolls",
+            "for higher odds it should never take fewer rolls; here it does",
+            lambda rng: [
+                Probe((*pair, odds))
+                for pair in [two_dice(rng, 3, 0.2, 0.45, 8)[:2]]
+                for odds in (2.0, 1e6)
+            ],
+            lambda out: bool((out[1].value[0] >= out[0].value[0]).all()),
+        ),
+        Property(
+            "at least one roll",
+            "odds above 1 take at least one roll; here it takes less",
+            lambda rng: [Probe(two_dice(rng, 3, 0.2, 0.45, 8))],
+            lambda out: bool((out[0].value[0] >= 1).all()),
         ),
     ),
 )
@@ -126,7 +268,10 @@ def kl_gaussian(
     a, b, c = powers
     below: dict[str, Any] = {"sigma_p": t**c, "sigma_q": s**c, "both": s * t, "none": 1.0}
     away = {"linear": (m - n).abs() / t**c, "sum": (m + n) ** 2 / t**c, "forgotten": 0 * m}
+    away["with sigma"] = ((s + m - n) ** 2 - s**2) / t**c
     ratio = s**a / t**b if a > 0 else t**2 / s**2
+    if a == 0:  # everything over σ_q²
+        ratio = torch.ones_like(s)
     distance = away[shift] if shift in away else (m - n) ** 2 / below[shift]
     total = bracket * (squares * (ratio + distance) - end) + log_ratio * (s / t).log()
     return over(sign * total / unit)
@@ -170,13 +315,15 @@ def moved_gaussians(rng: Rng) -> list[Probe]:
 
 SIGMA_AS_VARIANCE = {"powers": (1, 1, 1), "log_ratio": -0.5}
 UPSIDE_DOWN = {"powers": (-2, 2, 2), "shift": "sigma_q"}
+OVER_Q = {"powers": (0, 2, 2), "shift": "sigma_q"}
 KL_GAUSSIAN = Exercise(
-    number="1.2",
+    number="1.3",
     name="kl_gaussian",
     stars=2,
     minutes=10,
     points=2,
     signature="kl_gaussian(mu_q, sigma_q, mu_p, sigma_p)",
+    shown="for Gaussians KL is a closed form: no integral and no samples are needed.",
     variant=kl_gaussian,
     inputs=kl_gaussian_inputs,
     elementwise=True,
@@ -213,6 +360,7 @@ KL_GAUSSIAN = Exercise(
                 "none": ("means not divided by σ_p²", "in which unit is their distance?"),
                 "linear": ("|μ_q − μ_p| not squared", "is something squared in the exponent?"),
                 "sum": ("μ_q + μ_p for μ_q − μ_p", "what if both means are the same?"),
+                "with sigma": ("(σ_q + μ_q − μ_p)²", "is E(z − μ_p)² one square, or two?"),
                 "forgotten": ("means forgotten", "what if only the means differ?"),
             },
             bracket={2.0: ("no ½", "½ (…): does it stand before all of the bracket?")},
@@ -222,6 +370,7 @@ KL_GAUSSIAN = Exercise(
         ),
         Mistake("σ for σ²", "is sigma a standard deviation or a variance?", SIGMA_AS_VARIANCE),
         Mistake("variance ratio inverted", "a very wide q: should KL be large?", UPSIDE_DOWN),
+        Mistake("everything over 2σ_q²", "which density's exponent has (z − μ_p)² in it?", OVER_Q),
     ),
     properties=(
         Property(
@@ -240,144 +389,188 @@ KL_GAUSSIAN = Exercise(
 )
 
 
-def kl_to_standard_normal(
+def kl_to_standard_normal_full(
     mu: Tensor,
-    log_sigma: Tensor,
+    covariance: Tensor,
     *,
     half: float = 0.5,
-    square: Function = lambda s: (2 * s).exp(),
-    log: Function = lambda s: 2 * s,
-    mean: Function = torch.square,
-    ones: Callable[[int], float] = lambda D: 1.0,
-    swap: bool = False,
+    trace: Function = lambda s: s.diagonal(dim1=-2, dim2=-1).sum(-1),
+    log: Function = lambda s: s.logdet(),
+    mean: Callable[[Tensor, Tensor], Tensor] = lambda m, s: (m**2).sum(-1),
+    ones: Callable[[int], float] = float,
+    matrix: Function = torch.clone,
     unit: float = 1.0,
     sign: float = 1.0,
-    over: Function = lambda a: a.sum(-1),
+    over: Function = torch.clone,
 ) -> Tensor:
-    """½ Σ_d (μ_d² + σ_d² − 1 − 2 log σ_d)."""
-    one = ones(mu.shape[-1])
-    if swap:
-        terms = (mean(mu) + 1) / square(log_sigma) - one + log(log_sigma)
-    else:
-        terms = mean(mu) + square(log_sigma) - one - log(log_sigma)
+    """½ (tr Σ + μᵀμ − D − log det Σ)."""
+    s = matrix(covariance)
+    terms = trace(s) + mean(mu, s) - ones(mu.shape[-1]) - log(s)
     return over(sign * half * terms / unit)
 
 
-def kl_to_standard_normal_inputs(rng: Rng) -> list[Probe]:
-    def draw(low: float, high: float, *shape: int) -> Probe:
-        return Probe((normal(rng, *shape, mean=0.5), uniform(rng, low, high, *shape)))
+def covariances(rng: Rng, B: int, D: int, scale: float = 1.0) -> Tensor:
+    """Covariance matrices (B, D, D) with correlations, and eigenvalues of about scale²."""
+    root = normal(rng, B, D, D, std=0.6 * scale) + scale * torch.eye(D, dtype=torch.float64)
+    matrix = root @ root.mT + 0.1 * scale**2 * torch.eye(D, dtype=torch.float64)
+    return (matrix + matrix.mT) / 2
 
-    mu, log_sigma = draw(-1.0, 1.0, 3, 2).args
+
+def kl_to_standard_normal_full_inputs(rng: Rng) -> list[Probe]:
+    def draw(B: int, D: int, scale: float = 1.0) -> tuple[Tensor, Tensor]:
+        return normal(rng, B, D, mean=0.6), covariances(rng, B, D, scale)
+
+    mu, covariance = draw(3, 2)
+    eye = torch.eye(2, dtype=torch.float64).expand(3, 2, 2).clone()
     return [
-        draw(-1.2, 1.0, 2, 3),
-        draw(0.2, 1.3, 4, 2),
-        draw(-1.5, 1.5, 3, 5),
-        limit("one example in one dimension", *draw(-1.0, 1.0, 1, 1).args),
-        limit("q is N(0, I)", 0 * mu, 0 * log_sigma),
-        limit("σ is almost 0", mu, log_sigma - 20),
-        limit("σ is large", mu, log_sigma + 10),
-        limit("there is a single dimension", *draw(-1.0, 1.0, 4, 1).args),
+        Probe(draw(1, 2, 0.8)),
+        Probe(draw(3, 2, 1.2)),
+        Probe(draw(4, 3, 0.7)),
+        Probe(draw(2, 5)),
+        limit("a single dimension, D = 1", *draw(3, 1)),
+        limit("a single example in one dimension", *draw(1, 1, 0.5)),
+        limit("q is N(0, I)", 0 * mu, eye),
+        limit("a diagonal covariance", mu, torch.diag_embed(uniform(rng, 0.2, 2.0, 3, 2))),
+        limit("as many examples as dimensions", *draw(2, 2)),
+        limit("standard deviations near 1/1000", *draw(2, 3, 1e-3)),
+        limit("standard deviations near 30", *draw(2, 3, 30.0)),
+        limit("a correlation of 0.999", mu[:1], numbers(1.0, 0.999, 0.999, 1.0).view(1, 2, 2)),
     ]
 
 
-def standard_normal(rng: Rng) -> list[Probe]:
-    zeros = torch.zeros(2, 3, dtype=torch.float64)
-    return [Probe((zeros, zeros.clone()))]
+DETERMINANT = "the volume of the ellipsoid enters by log det: what is it for a diagonal Σ?"
+ROTATED = "with a diagonal Σ, is it the lecture's formula? What do correlations add?"
 
 
-def whole_and_parts(rng: Rng) -> list[Probe]:
-    mu = normal(rng, 2, 4)
-    log_sigma = normal(rng, 2, 4)
-    parts = (mu, log_sigma), (mu[:, :1], log_sigma[:, :1]), (mu[:, 1:], log_sigma[:, 1:])
-    return [Probe((m.clone(), s.clone())) for m, s in parts]
+def inverse_trace(s: Tensor) -> Tensor:
+    return s.inverse().diagonal(dim1=-2, dim2=-1).sum(-1)
 
 
-KL_TO_STANDARD_NORMAL = Exercise(
-    number="1.3",
-    name="kl_to_standard_normal",
-    stars=2,
-    minutes=10,
-    points=2,
-    signature="kl_to_standard_normal(mu, log_sigma)",
-    variant=kl_to_standard_normal,
-    inputs=kl_to_standard_normal_inputs,
-    axes=(("B", "D"), ("B", "D")),
+def inverse_square(m: Tensor, s: Tensor) -> Tensor:
+    return torch.einsum("bd,bde,be->b", m, s.inverse(), m)
+
+
+SWAPPED_FULL = {"trace": inverse_trace, "mean": inverse_square, "log": lambda s: -s.logdet()}
+KL_TO_STANDARD_NORMAL_FULL = Exercise(
+    number="1.5",
+    name="kl_to_standard_normal_full",
+    stars=3,
+    minutes=25,
+    points=3,
+    signature="kl_to_standard_normal_full(mu, covariance)",
+    shown="the lecture's formula is the case of a diagonal Σ; correlations cost −½ log det more.",
+    variant=kl_to_standard_normal_full,
+    inputs=kl_to_standard_normal_full_inputs,
+    axes=(("B", "D"), ("B", "D", "D")),
+    fixed=("covariance",),
     mistakes=(
-        Mistake(
-            "log σ taken for log σ²",
-            "the argument is log σ: what is σ² then?",
-            {"square": torch.exp, "log": torch.clone},
-        ),
-        Mistake(
-            "log σ taken for σ",
-            "the argument is log σ: how does one come to σ?",
-            {"square": torch.square, "log": lambda s: 2 * s.log()},
-        ),
-        Mistake(
-            "log σ taken for σ²",
-            "the argument is log σ: how does one come to σ²?",
-            {"square": torch.clone, "log": torch.log},
-        ),
-        Mistake(
-            "log σ taken for σ",
-            "the argument is log σ: how does one come to σ?",
-            {"square": torch.square, "log": lambda s: s.square().log()},
-        ),
         *mistakes_by_keyword(
-            square={
-                torch.exp: ("σ for σ²", "is σ squared?"),
-                torch.square: ("(log σ)² for σ²", "the argument is log σ: what is σ² then?"),
-                lambda s: (4 * s).exp(): ("σ⁴ for σ²", "exp(2 log σ) is σ² already"),
-                lambda s: 0 * s: ("σ² forgotten", "should KL grow where σ is large?"),
+            half={1.0: ("no ½", "what does it give for D = 1 and Σ = σ²?")},
+            matrix={
+                lambda s: torch.diag_embed(s.diagonal(dim1=-2, dim2=-1)): (
+                    "correlations ignored",
+                    "do two strongly correlated dimensions fill the same volume as two free ones?",
+                ),
+                lambda s: s @ s: ("Σ taken for a standard deviation", "is Σ squared already?"),
+                lambda s: s.inverse(): ("Σ⁻¹ for Σ", "is KL large or small for a tiny Σ?"),
+                lambda s: torch.linalg.cholesky(s): ("the root of Σ for Σ", "σ, or σ²?"),
             },
             log={
-                torch.clone: ("½ before log σ too", "½ log σ², or ½ log σ?"),
-                lambda s: 4 * s: ("2 log σ for log σ", "½ log σ² is log σ: where is the ½?"),
-                lambda s: -2 * s: ("sign of log σ", "should KL grow where σ goes to 0?"),
-                lambda s: 0 * s: ("log σ forgotten", "should KL grow where σ goes to 0?"),
-                lambda s: 2 * s.log(): ("log of log σ", "the argument is a logarithm already"),
-                lambda s: s.square().log(): ("log of log σ", "the argument is a logarithm already"),
+                lambda s: 0.5 * s.logdet(): (
+                    "½ log det twice",
+                    "for D = 1, is it −½ log σ², or a quarter?",
+                ),
+                lambda s: 2 * s.logdet(): ("log det twice", "log det Σ is log σ² for D = 1"),
+                lambda s: -s.logdet(): ("sign of log det", "should KL grow where Σ shrinks to 0?"),
+                lambda s: 0 * s.logdet(): ("log det forgotten", DETERMINANT),
+                torch.det: ("no logarithm of the determinant", DETERMINANT),
+                lambda s: s.diagonal(dim1=-2, dim2=-1).sum(-1).log(): (
+                    "log of the trace",
+                    DETERMINANT,
+                ),
             },
-            half={1.0: ("no ½", "what stands in front of the sum?")},
-            over={
-                lambda a: a.mean(-1): ("mean over D", "is the KL of independent parts a mean?"),
-                lambda a: a.sum(0): ("sum over batch, not over D", "which axis are dimensions?"),
-                torch.sum: ("sum over batch", "one number an example is asked for"),
-                torch.mean: ("mean over batch and D", "one number an example is asked for"),
-                lambda a: a.sum(-1).mean(): ("mean over batch", "one number an example, please"),
-                lambda a: a.mean(0): ("mean over batch, not over D", "which axis is which?"),
-                torch.clone: ("not summed over D", "one number an example is asked for"),
+            trace={
+                lambda s: s.sum((-2, -1)): ("all entries for the trace", "E‖z − μ‖² is which sum?"),
+                lambda s: s.diagonal(dim1=-2, dim2=-1).mean(-1): (
+                    "mean for trace",
+                    "E‖z − μ‖² is?",
+                ),
+                lambda s: 0 * s[..., 0, 0]: ("trace forgotten", "should KL grow where Σ is large?"),
+                lambda s: s.diagonal(dim1=-2, dim2=-1).prod(-1): (
+                    "product for trace",
+                    "E‖z − μ‖² is?",
+                ),
+                inverse_trace: (
+                    "trace of Σ⁻¹",
+                    "KL(q ‖ N(0, I)): over which of the two is the average?",
+                ),
+                lambda s: s.square().sum((-2, -1)): ("squares of Σ", "is Σ squared already?"),
+                lambda s: s.diagonal(dim1=-2, dim2=-1).sqrt().sum(-1): (
+                    "σ for σ²",
+                    "variances, or?",
+                ),
+            },
+            mean={
+                inverse_square: (
+                    "μᵀΣ⁻¹μ",
+                    "in whose unit is the distance measured, in that of q or of N(0, I)?",
+                ),
+                lambda m, s: torch.einsum("bd,bde,be->b", m, s, m): ("μᵀΣμ", "does Σ act on μ?"),
+                lambda m, s: m.sum(-1): ("μ for μ²", "is KL the same for μ and for −μ?"),
+                lambda m, s: 0 * m.sum(-1): (
+                    "μ forgotten",
+                    "should KL grow with the distance from 0?",
+                ),
+                lambda m, s: (m**2).mean(-1): ("mean of μ²", "‖μ‖² is a sum: over what?"),
+                lambda m, s: m.norm(dim=-1): ("‖μ‖ for ‖μ‖²", "is it squared?"),
+                lambda m, s: -(m**2).sum(-1): ("sign of μ²", "should it grow with the distance?"),
+                lambda m, s: (m**2).sum(): ("μ² summed over the batch", "one number per example?"),
+                lambda m, s: m.sum(-1) ** 2: ("(Σ μ)² for Σ μ²", "square first, or sum first?"),
             },
             ones={
                 lambda D: 0.0: ("−D forgotten", "what is KL where q is N(0, I)?"),
-                lambda D: 1 / D: ("−1 for −D", "what is KL where q is N(0, I)?"),
-                lambda D: -1.0: ("+D for −D", "what is KL where q is N(0, I)?"),
+                lambda D: 1.0: ("−1 for −D", "what is KL where q is N(0, I)?"),
+                lambda D: -float(D): ("+D for −D", "what is KL where q is N(0, I)?"),
+                lambda D: float(D * D): ("−D² for −D", "what is KL where q is N(0, I)?"),
             },
-            mean={
-                torch.clone: ("μ for μ²", "is KL the same for μ and for −μ?"),
-                lambda m: 0 * m: ("μ² forgotten", "should KL grow with the distance from 0?"),
-                lambda m: -(m**2): ("sign of μ²", "should KL grow with the distance from 0?"),
+            over={
+                lambda a: a.sum(): ("sum over batch", "one number per example is asked for"),
+                lambda a: a.mean(): ("mean over batch", "one number per example is asked for"),
             },
-            swap={True: ("arguments swapped", "KL(q ‖ N(0, I)): over which is the average?")},
             unit=BITS,
             sign=SIGN,
+        ),
+        Mistake(
+            "arguments swapped",
+            "KL(q ‖ N(0, I)): over which of the two is the average?",
+            SWAPPED_FULL,
         ),
     ),
     properties=(
         Property(
-            "zero at the prior", "it should be 0 where q is N(0, I)", standard_normal, is_zero
+            "zero at the prior",
+            "it should be 0 where q is N(0, I)",
+            lambda rng: [Probe((normal(rng, 2, 3) * 0, torch.eye(3).double().repeat(2, 1, 1)))],
+            is_zero,
         ),
         Property(
             "never negative",
             "it should not be negative",
-            kl_to_standard_normal_inputs,
+            kl_to_standard_normal_full_inputs,
             is_not_negative,
         ),
         Property(
-            "additive over dimensions",
-            "the KL of all dimensions should be the sum of those of the parts",
-            whole_and_parts,
-            lambda out: bool(abs(out[0].value[0] - out[1].value[0] - out[2].value[0]).max() < 1e-6),
+            "invariant under a rotation",
+            "rotating μ and Σ together should change nothing; here it does",
+            lambda rng: [
+                Probe((mu @ turn.T, turn @ s @ turn.T))
+                for mu, s in [(normal(rng, 2, 2), covariances(rng, 2, 2))]
+                for turn in (
+                    numbers(1, 0, 0, 1).view(2, 2),
+                    numbers(0.6, -0.8, 0.8, 0.6).view(2, 2),
+                )
+            ],
+            lambda out: bool(abs(out[0].value[0] - out[1].value[0]).max() < 1e-6),
         ),
     ),
 )
@@ -453,10 +646,12 @@ KL_MONTE_CARLO = Exercise(
     minutes=15,
     points=2,
     signature="kl_monte_carlo(log_q, log_p, z)",
+    shown="samples of q and two log-densities are enough to estimate KL, with an error bar.",
     variant=kl_monte_carlo,
     inputs=kl_monte_carlo_inputs,
     axes=((), (), ("K",)),
     outputs=2,
+    results=("the estimate", "the standard error"),
     also=({"ddof": 0},),
     fixed=("z",),
     mistakes=mistakes_by_keyword(
@@ -514,4 +709,10 @@ KL_MONTE_CARLO = Exercise(
 )
 
 
-EXERCISES = (KL_BERNOULLI, KL_GAUSSIAN, KL_TO_STANDARD_NORMAL, KL_MONTE_CARLO)
+EXERCISES = (
+    KL_BERNOULLI,
+    ROLLS_TO_CONVICT,
+    KL_GAUSSIAN,
+    KL_MONTE_CARLO,
+    KL_TO_STANDARD_NORMAL_FULL,
+)

@@ -31,10 +31,8 @@ def average_log_likelihood_inputs(rng: Rng) -> list[Probe]:
     def draw(n: int, mu: float, sigma: float) -> Probe:
         return Probe((normal(rng, n, mean=mu + 0.7 * sigma, std=1.3 * sigma), mu, sigma))
 
-    mu = normal(rng, mean=-0.8, std=0.2)
-    sigma = 0.4 + 0.1 * normal(rng).abs()
     return [
-        Probe((normal(rng, 3, mean=0.4), mu, sigma)),
+        Probe((normal(rng, 3, mean=0.4), -dyadic(rng, 0.5, 1), dyadic(rng, 0.4, 0.6))),
         draw(5, 1.5 + dyadic(rng, 0, 1), dyadic(rng, 0.25, 0.6)),
         draw(7, -dyadic(rng, 1, 2), dyadic(rng, 1.5, 2.5)),
         limit("a single example, N = 1", numbers(1.5), 1.0, 0.25),
@@ -54,6 +52,7 @@ AVERAGE_LOG_LIKELIHOOD = Exercise(
     minutes=5,
     points=1,
     signature="average_log_likelihood(x, mu, sigma)",
+    shown="the log-likelihood of many examples is an average, which samples can estimate.",
     variant=average_log_likelihood,
     inputs=average_log_likelihood_inputs,
     axes=(("N",), (), ()),
@@ -133,15 +132,22 @@ GAUSSIAN_MLE = Exercise(
     minutes=10,
     points=2,
     signature="gaussian_mle(x)",
+    shown="the most likely Gaussian has the mean and the spread of its examples, with 1/N.",
     variant=gaussian_mle,
     inputs=gaussian_mle_inputs,
     axes=(("N",),),
     fixed=("x",),
     outputs=2,
+    results=("μ", "σ"),
     mistakes=mistakes_by_keyword(
-        less={1.0: ("N−1 for N", "unbiased is not most likely; what is your function's default?")},
+        less={
+            1.0: (
+                "N−1 for N",
+                "what does ∂/∂σ = 0 divide by, N or N − 1? And your function?",
+            )
+        },
         root={
-            torch.clone: ("variance for σ", "σ has the unit of x; has yours?"),
+            torch.clone: ("variance for σ", "σ has the unit of x: has your second number?"),
             torch.log: ("log σ² for σ", "can a standard deviation be negative?"),
             lambda v: v.log() / 2: ("log σ for σ", "can a standard deviation be negative?"),
             torch.reciprocal: ("1/σ² for σ", "should it grow with the spread?"),
@@ -215,6 +221,7 @@ def log_marginal_inputs(rng: Rng) -> list[Probe]:
         limit("log-densities near −2000, where exp gives 0", deep - 2000),
         limit("log-densities near 900, where exp gives infinity", deep + 900),
         limit("one x at −1500, one at −1", deep - numbers(1500, 1)),
+        limit("one draw 1500 nats above the others", deep + numbers(0, 1500, 0, 0)[:, None]),
     ]
 
 
@@ -225,6 +232,7 @@ LOG_MARGINAL = Exercise(
     minutes=15,
     points=2,
     signature="log_marginal(log_px_z)",
+    shown="a mean of tiny numbers can be computed from their logarithms alone.",
     variant=log_marginal,
     inputs=log_marginal_inputs,
     axes=(("K", "B"),),
@@ -267,4 +275,146 @@ LOG_MARGINAL = Exercise(
 )
 
 
-EXERCISES = (AVERAGE_LOG_LIKELIHOOD, GAUSSIAN_MLE, LOG_MARGINAL)
+Grid = Callable[[Tensor, Tensor], Any]  # of log p(x, z) and z
+
+
+def posterior_on_grid(
+    log_joint: Tensor,
+    z: Tensor,
+    *,
+    shift: Callable[[Tensor], Any] = torch.max,
+    area: Grid = torch.trapezoid,
+    back: float = 1.0,
+    logged: bool = True,
+    density: Callable[[Tensor, Tensor, Tensor], Tensor] = lambda p, total, z: p / total,
+    log_density: bool = False,
+    order: tuple[int, int] = (0, 1),
+) -> tuple[Tensor, ...]:
+    """log p(x) = log ∫ p(x, z) dz, and p(z|x) = p(x, z) / p(x), on an even grid."""
+    largest = shift(log_joint)
+    p = (log_joint - largest).exp()
+    total = area(p, z)
+    log_px = total.log() + back * largest if logged else (total.log() + largest).exp()
+    logs = log_joint - largest - total.log()
+    both = log_px, logs if log_density else density(p, total, z)
+    return both[order[0]], both[order[1]]
+
+
+def spacing(z: Tensor) -> Tensor:
+    return z[1] - z[0]
+
+
+def bump(z: Tensor, mu: Any, sigma: Any) -> Tensor:
+    return -(((z - mu) / sigma) ** 2) / 2
+
+
+def posterior_on_grid_inputs(rng: Rng) -> list[Probe]:
+    """Bumps that vanish at both ends and are at least five points wide: all good rules agree."""
+
+    def draw(half: int, step: float, start: float = 0.0, height: float = 0.0) -> tuple[Any, ...]:
+        z = step * torch.arange(-half, half + 1, dtype=torch.float64) + start
+        wide = half * step
+        where = [start + float(rng.uniform(-0.2, 0.2)) * wide for _ in range(2)]
+        sigmas = [wide * float(rng.uniform(0.07, 0.1)) for _ in range(2)]
+        parts = [
+            bump(z, m, s) + float(rng.uniform(-2, 0)) for m, s in zip(where, sigmas, strict=True)
+        ]
+        return torch.logaddexp(*parts) + height, z
+
+    z = torch.arange(-300, 301, dtype=torch.float64) / 32
+    narrow = bump(z, 1.125, 0.25) - 3.5, z
+    return [
+        Probe(draw(60, 0.0625, height=-2.5)),
+        Probe(draw(90, 0.03125, start=1.5, height=1.25)),
+        Probe(draw(75, 0.125, start=-2.0, height=-6.0)),
+        limit("log-densities near −1000, where exp gives 0", *draw(60, 0.0625, height=-1000.0)),
+        limit("log-densities near 900, where exp gives infinity", *draw(60, 0.0625, height=900.0)),
+        limit("a grid from 20 to 60", *draw(80, 0.25, start=40.0)),
+        limit("a grid of width 1/50", *draw(80, 0.000125)),
+        limit("a narrow posterior", *narrow),
+    ]
+
+
+NO_SPACING = ("spacing of the grid forgotten", "what changes if the grid becomes twice as fine?")
+NOT_A_DENSITY = "what should the integral of the density over z be?"
+POSTERIOR_ON_GRID = Exercise(
+    number="2.4",
+    name="posterior_on_grid",
+    stars=3,
+    minutes=25,
+    points=3,
+    signature="posterior_on_grid(log_joint, z)",
+    results=("log p(x)", "the density"),
+    shown="Bayes' rule needs one integral, and logarithms keep it within reach at any scale.",
+    variant=posterior_on_grid,
+    inputs=posterior_on_grid_inputs,
+    axes=(("G",), ("G",)),
+    fixed=("log_joint", "z"),
+    outputs=2,
+    mistakes=mistakes_by_keyword(
+        shift={
+            lambda a: 0.0 * a[0]: (
+                "underflow: exp before log",
+                "exp(−1000) is 0 in the computer: what can be taken out first?",
+            ),
+        },
+        back={
+            0.0: ("largest value not added back", "what was taken out has to come back"),
+            -1.0: ("largest value taken out twice", "with which sign does it come back?"),
+        },
+        area={
+            lambda p, z: p.sum(): NO_SPACING,
+            lambda p, z: p.mean(): ("mean for integral", "how wide is a strip?"),
+            lambda p, z: p.mean() * (z[-1] - z[0]): (
+                "one point too many",
+                "G points bound how many strips?",
+            ),
+            lambda p, z: p.sum() * spacing(z) ** 2: ("spacing squared", "width times height is?"),
+            lambda p, z: p.sum() / spacing(z): ("divided by the spacing", "width times height is?"),
+            lambda p, z: (p * z).sum() * spacing(z): ("times z", "what is integrated?"),
+            lambda p, z: p.max(): ("the largest value only", "is it a sum over all z?"),
+        },
+        logged={False: ("p(x) for log p(x)", "the logarithm is asked for")},
+        log_density={True: ("log of the density", "of which result is the log asked for?")},
+        density={
+            lambda p, total, z: p / p.sum(): ("the values sum to 1", NOT_A_DENSITY),
+            lambda p, total, z: p: ("density not normalised: largest value 1", NOT_A_DENSITY),
+            lambda p, total, z: p / total / spacing(z): ("spacing twice", NOT_A_DENSITY),
+            lambda p, total, z: p.cumsum(0) / p.sum(): (
+                "distribution function for density",
+                "does a density only rise?",
+            ),
+            lambda p, total, z: p / p.norm(): ("the squares sum to 1", NOT_A_DENSITY),
+            lambda p, total, z: p / total / (z[-1] - z[0]): ("divided by the range", NOT_A_DENSITY),
+        },
+        order={
+            (1, 0): ("order swapped", "which of the two comes first?"),
+            (1, 1): ("the density twice", "look at the first of the two"),
+            (0, 0): ("log p(x) twice", "look at the second of the two"),
+        },
+    ),
+    properties=(
+        Property(
+            "integrates to 1",
+            "the density should integrate to 1; yours does not",
+            lambda rng: posterior_on_grid_inputs(rng)[:1],
+            lambda out: bool(abs(out[0].value[1].sum() * 0.0625 - 1).max() < 1e-6),
+        ),
+        Property(
+            "shift",
+            "3 more nats at each z: log p(x) should rise by 3, and the density stay; they do not",
+            lambda rng: [
+                Probe((log_joint + by, z))
+                for log_joint, z in [posterior_on_grid_inputs(rng)[0].args]
+                for by in (0.0, 3.0)
+            ],
+            lambda out: bool(
+                abs(out[1].value[0] - out[0].value[0] - 3).max() < 1e-6
+                and abs(out[1].value[1] - out[0].value[1]).max() < 1e-6
+            ),
+        ),
+    ),
+)
+
+
+EXERCISES = (AVERAGE_LOG_LIKELIHOOD, GAUSSIAN_MLE, LOG_MARGINAL, POSTERIOR_ON_GRID)

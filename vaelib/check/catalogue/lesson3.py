@@ -1,6 +1,6 @@
-"""Lesson 3, Jensen's bound: the gap, and bounds from log-densities and from importance weights."""
+"""Lesson 3, Jensen's bound: the gap, a bound, and what weighted samples are worth."""
 
-from dataclasses import replace
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -9,7 +9,6 @@ from torch import Tensor
 from vaelib.check.catalogue.functions import Exponential, Polynomial
 from vaelib.check.catalogue.gaussian import UNIT, Function
 from vaelib.check.catalogue.inputs import limit, normal, numbers
-from vaelib.check.catalogue.lesson2 import LOG_MARGINAL
 from vaelib.check.machinery.exercise import Exercise, Property, Rng, mistakes_by_keyword
 from vaelib.check.machinery.probe import Probe
 
@@ -60,6 +59,7 @@ JENSEN_GAP = Exercise(
     minutes=5,
     points=1,
     signature="jensen_gap(f, x, weights)",
+    shown="the gap is 0 where f is straight or nothing varies, and f decides its sign.",
     variant=jensen_gap,
     inputs=jensen_gap_inputs,
     axes=((), ("N",), ("N",)),
@@ -140,6 +140,7 @@ def lower_bound_inputs(rng: Rng) -> list[Probe]:
         limit("a single draw, K = 1", *draw(1, 3)),
         limit("a single example, B = 1", *draw(4, 1)),
         limit("q is the prior", log_px_z, log_pz, log_pz.clone()),
+        limit("the mean of log q - log p(z) is negative", log_px_z, log_qz + 1.5, log_qz),
         limit("log-densities near −2000", log_px_z - 2000, log_pz, log_qz),
     ]
 
@@ -151,6 +152,7 @@ LOWER_BOUND = Exercise(
     minutes=10,
     points=2,
     signature="lower_bound(log_px_z, log_pz, log_qz)",
+    shown="three log-densities at samples of q are enough to estimate a bound on log p(x).",
     variant=lower_bound,
     inputs=lower_bound_inputs,
     axes=(("K", "B"),) * 3,
@@ -168,6 +170,10 @@ LOWER_BOUND = Exercise(
         },
         over={
             log_mean: ("log of mean", "E log w, or log E w: which of them needs no log of a sum?"),
+            lambda a: a.exp().mean(0).log(): (
+                "log of mean",
+                "E log w, or log E w: which of them needs no log of a sum?",
+            ),
             lambda a: a.logsumexp(0): ("log of sum", "E log w is asked for"),
             lambda a: a.exp().mean(0): ("no logarithm", "E w, or E log w?"),
             lambda a: a.sum(0): ("sum for mean", "does a bound grow with the number of draws?"),
@@ -195,28 +201,117 @@ LOWER_BOUND = Exercise(
     ),
 )
 
-IMPORTANCE_WEIGHTED_BOUND = replace(
-    LOG_MARGINAL,
+
+def effective_sample_size(
+    log_w: Tensor,
+    *,
+    axis: Function = torch.clone,
+    shift: Function = lambda a: a.amax(0),
+    size: Function = lambda w: w.sum(0) ** 2 / (w**2).sum(0),
+    over: Callable[[Tensor, int], Tensor] = lambda a, K: a,
+) -> Tensor:
+    """(Σ_k w_k)² / Σ_k w_k², from log w (K, B) -> (B,)."""
+    a = axis(log_w)
+    return over(size((a - shift(a)).exp()), len(a))
+
+
+def effective_sample_size_inputs(rng: Rng) -> list[Probe]:
+    deep = normal(rng, 4, 2, std=1.5)
+    return [
+        Probe((normal(rng, 3, 2, mean=-0.5),)),
+        Probe((normal(rng, 5, 3, mean=0.7, std=1.3),)),
+        Probe((normal(rng, 8, 4, mean=-3.0, std=0.8),)),
+        limit("a single weight, K = 1", normal(rng, 1, 3, mean=-2.0)),
+        limit("a single example, B = 1", normal(rng, 4, 1, mean=-2.0)),
+        limit("as many weights as examples", normal(rng, 3, 3)),
+        limit("equal weights", numbers(-1.5, 0.5).expand(5, 2).clone()),
+        limit("one weight far above the others", numbers(0, 1500, 0, 0).view(4, 1)),
+        limit("log w near −2000, where exp gives 0", deep - 2000),
+        limit("log w near 900, where exp gives infinity", deep + 900),
+        limit("one x near −1500, one near 900", deep + numbers(-1500, 900)),
+        limit("one x near 0, one near −1500", deep - numbers(0, 1500)),
+    ]
+
+
+def perplexity(w: Tensor) -> Tensor:
+    p = w / w.sum(0)
+    return (-torch.xlogy(p, p).sum(0)).exp()
+
+
+SUM_FIRST = "is (Σ w)² the same as Σ w²?"
+COMMON_FACTOR = "what happens to a common factor of all weights?"
+OVERFLOW = "exp(−2000) is 0 and exp(900) infinite: which factor can go, as it cancels?"
+EFFECTIVE_SAMPLE_SIZE = Exercise(
     number="3.3",
-    name="importance_weighted_bound",
-    signature="importance_weighted_bound(log_w)",
-    mistakes=tuple(
-        replace(mistake, hint=hint)
-        for mistake, hint in zip(
-            LOG_MARGINAL.mistakes,
-            [
-                "this is the ELBO: logarithm first, or mean first?",
-                "are the weights multiplied, or averaged?",
-                "exp(−2000) is 0; what can be taken out?",
-                "has each x its own largest weight?",
-                "what was taken out has to come back",
-                "the mean weight, or its logarithm?",
-                *(mistake.hint for mistake in LOG_MARGINAL.mistakes[6:]),
-            ],
-            strict=True,
-        )
+    name="effective_sample_size",
+    stars=3,
+    minutes=20,
+    points=3,
+    signature="effective_sample_size(log_w)",
+    shown="a common factor of the weights cancels, so their logarithms are enough at any scale.",
+    variant=effective_sample_size,
+    inputs=effective_sample_size_inputs,
+    axes=(("K", "B"),),
+    fixed=("log_w",),
+    mistakes=mistakes_by_keyword(
+        shift={
+            lambda a: 0 * a[0]: ("overflow: exp without care", OVERFLOW),
+            lambda a: a.max(): ("overflow: one maximum for all", "has each x its own largest?"),
+            lambda a: a.mean(0): ("overflow: the mean taken out", "is log w minus it at most 0?"),
+        },
+        axis={
+            torch.t: ("wrong axis", "which dimension counts the weights?"),
+            torch.exp: ("exp twice", "log w, or w, or even exp w?"),
+            lambda a: 2 * a: ("weights squared", "is it w whose sum is squared?"),
+            lambda a: a / 2: ("roots of the weights", "is it w whose sum is squared?"),
+            lambda a: -a: ("1/w for w", "log w: is the largest weight where it is largest?"),
+            lambda a: a.reshape(-1, 1): ("all examples together", "one number per example?"),
+        },
+        size={
+            lambda w: (w**2).sum(0) / w.sum(0) ** 2: ("upside down", "is it K for equal weights?"),
+            lambda w: w.sum(0) / (w**2).sum(0): ("sum not squared", COMMON_FACTOR),
+            lambda w: w.sum(0) ** 2 / w.sum(0) ** 2: ("always 1", SUM_FIRST),
+            lambda w: w.mean(0) ** 2 / (w**2).mean(0): ("share of K", "is it K for equal weights?"),
+            lambda w: w.sum(0) ** 2 / (w**2).mean(0): (
+                "sum over mean",
+                "is it K for equal weights?",
+            ),
+            lambda w: len(w) / (1 + w.var(0, correction=1) / w.mean(0) ** 2): (
+                "K − 1 in the variance",
+                "is it 1 where a single weight counts?",
+            ),
+            perplexity: ("exp of the entropy", "a good measure too, but which one is asked for?"),
+            lambda w: w.sum(0) / w.amax(0): ("Σ w over the largest w", "where are the squares?"),
+            lambda w: (w.sum(0) ** 2 / (w**2).sum(0)).log(): ("log of it", "is the log asked for?"),
+            lambda w: w.sum(0) / (w**2).sum(0).sqrt(): ("square root of it", "is the sum squared?"),
+        },
+        over={
+            lambda a, K: a.mean(): ("mean over examples", "one number per example is asked for"),
+            lambda a, K: a.sum(): ("sum over examples", "one number per example is asked for"),
+            lambda a, K: a.round(): ("rounded", "must it be a whole number?"),
+        },
+    ),
+    properties=(
+        Property(
+            "a common factor",
+            "2 more in every log w should change nothing; here it does",
+            lambda rng: [Probe((a + by,)) for a in [normal(rng, 3, 2)] for by in (0.0, 2.0)],
+            lambda out: bool(abs(out[1].value[0] - out[0].value[0]).max() < 1e-6),
+        ),
+        Property(
+            "between 1 and K",
+            "it should be between 1 and K; here it is not",
+            lambda rng: [Probe((normal(rng, 4, 3),))],
+            lambda out: bool(out[0].value[0].min() > 1 - 1e-6 and out[0].value[0].max() < 4 + 1e-6),
+        ),
+        Property(
+            "equal weights",
+            "for K equal weights it should be K; here it is not",
+            lambda rng: [Probe((numbers(-1.5, 0.5).expand(4, 2).clone(),))],
+            lambda out: bool(abs(out[0].value[0] - 4).max() < 1e-6),
+        ),
     ),
 )
 
 
-EXERCISES = (JENSEN_GAP, LOWER_BOUND, IMPORTANCE_WEIGHTED_BOUND)
+EXERCISES = (JENSEN_GAP, LOWER_BOUND, EFFECTIVE_SAMPLE_SIZE)

@@ -48,7 +48,7 @@ def gaussian_log_likelihood_inputs(rng: Rng) -> list[Probe]:
     far = normal(rng, 2, 3, mean=40.0)
     return [
         Probe(draw(dyadic(rng, 0.25, 0.6), 2, 3)),
-        Probe(draw(0.4 + 0.1 * normal(rng).abs(), 3, 2, 4)),
+        Probe(draw(dyadic(rng, 0.4, 0.7), 3, 2, 4)),
         Probe(draw(dyadic(rng, 1.5, 2.5), 4, 1, 3, 2)),
         limit("x̂ = x", x, x.clone(), 0.5),
         limit("a single picture, B = 1", *draw(0.5, 1, 2, 3)),
@@ -70,6 +70,7 @@ GAUSSIAN_LOG_LIKELIHOOD = Exercise(
     minutes=10,
     points=2,
     signature="gaussian_log_likelihood(x, x_hat, sigma_x)",
+    shown="with its constant, the squared error becomes a log-density in nats.",
     variant=gaussian_log_likelihood,
     inputs=gaussian_log_likelihood_inputs,
     axes=(("B", "…"), ("B", "…"), ()),
@@ -147,7 +148,7 @@ def elbo_inputs(rng: Rng) -> list[Probe]:
     zero = torch.zeros(2, 2, dtype=torch.float64)
     return [
         Probe(draw(dyadic(rng, 0.25, 0.6), 1, 2, 3)),
-        Probe(draw(0.4 + 0.1 * normal(rng).abs(), 2, 3, 2, 4)),
+        Probe(draw(dyadic(rng, 0.4, 0.7), 2, 3, 2, 4)),
         Probe(draw(dyadic(rng, 1.5, 2.5), 5, 4, 3)),
         limit("x̂ = x, μ = 0, σ = 1", x, x.clone(), zero, zero.clone(), 0.5),
         limit("a single example, B = 1", *draw(0.5, 2, 1, 3)),
@@ -163,6 +164,7 @@ ELBO = Exercise(
     minutes=15,
     points=2,
     signature="elbo(x, x_hat, mu, log_sigma, sigma_x)",
+    shown="the ELBO of an example needs one draw, a squared error and a closed form.",
     variant=elbo,
     inputs=elbo_inputs,
     axes=(("B", "…"), ("B", "…"), ("B", "D"), ("B", "D"), ()),
@@ -179,6 +181,7 @@ ELBO = Exercise(
             (-1, 0): ("mean over dimensions: pixels", PIXELS[-1, 0][1]),
             (-1, 1): ("mean over dimensions: pixels, squared error only", PIXELS[-1, 1][1]),
             (0, 0): PIXELS[0, 0],
+            (0, "rows"): PIXELS[0, "rows"],
         },
         latent={-1: ("mean over dimensions: latent", "is KL averaged over dimensions, or added?")},
         means={
@@ -233,7 +236,7 @@ def linear_gaussian_posterior_inputs(rng: Rng) -> list[Probe]:
     x, W, b, _ = draw(2, 3, 2, 0.5)
     return [
         Probe(draw(2, 3, 1, dyadic(rng, 0.4, 0.7))),
-        Probe(draw(2, 6, 3, 0.5 + 0.1 * normal(rng).abs())),
+        Probe(draw(2, 6, 3, dyadic(rng, 0.5, 0.8))),
         Probe(draw(4, 5, 2, dyadic(rng, 1.5, 2.5))),
         limit("W = 0", x, 0 * W, b, 0.5),
         limit("x = b", b.expand(2, 3).clone(), W, b, 0.5),
@@ -250,11 +253,13 @@ LINEAR_GAUSSIAN_POSTERIOR = Exercise(
     minutes=40,
     points=3,
     signature="linear_gaussian_posterior(x, W, b, sigma_x)",
+    shown="for a linear decoder the best encoder is known, and it is linear.",
     variant=linear_gaussian_posterior,
     inputs=linear_gaussian_posterior_inputs,
     axes=(("B", "P"), ("P", "D"), ("P",), ()),
     fixed=("x",),
     outputs=2,
+    results=("the mean", "the covariance"),
     mistakes=mistakes_by_keyword(
         prior={
             (0, 0): ("prior precision forgotten", "what is the posterior where W = 0?"),

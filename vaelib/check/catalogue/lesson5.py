@@ -1,14 +1,16 @@
-"""Lesson 5, reparameterisation: z = T(ε), both gradient estimators, and the best baseline."""
+"""Lesson 5, reparameterisation: z = T(ε), twice, the score function, and its best baseline."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from vaelib.check.catalogue.gaussian import Function, Hints
-from vaelib.check.catalogue.inputs import dyadic, limit, normal, numbers
-from vaelib.check.machinery.exercise import Exercise, Property, Rng, mistakes_by_keyword
+from vaelib.check.catalogue.inputs import dyadic, limit, normal, numbers, uniform
+from vaelib.check.machinery.exercise import Exercise, Mistake, Property, Rng, mistakes_by_keyword
 from vaelib.check.machinery.probe import Outcome, Probe
 
 BOTH = (0, 1)  # the gradients in mu and log_sigma
@@ -59,6 +61,7 @@ REPARAMETERISE = Exercise(
     minutes=5,
     points=1,
     signature="reparameterise(mu, log_sigma, eps)",
+    shown="noise from outside lets gradients reach the parameters of a distribution.",
     variant=reparameterise,
     inputs=reparameterise_inputs,
     axes=(("B", "D"), ("B", "D"), ("B", "D")),
@@ -163,7 +166,7 @@ def score_function_gradient_inputs(rng: Rng) -> list[Probe]:
     f_z, z, *_ = draw(4, 0.5, 0.5)
     return [
         Probe(draw(4, dyadic(rng, 0.5, 1.5), dyadic(rng, 0.3, 0.6))),
-        Probe(draw(6, normal(rng, mean=-0.8, std=0.1), 0.4 + 0.1 * normal(rng).abs())),
+        Probe(draw(6, -dyadic(rng, 0.5, 1), dyadic(rng, 0.4, 0.7))),
         Probe(draw(7, -dyadic(rng, 0.5, 1.5), dyadic(rng, 1.5, 2.5))),
         limit("a single draw, K = 1", *draw(1, 0.5, 0.5)),
         limit("f constant", torch.full_like(z, 2.0), z, 0.5, 0.5),
@@ -185,6 +188,7 @@ SCORE_FUNCTION_GRADIENT = Exercise(
     minutes=10,
     points=2,
     signature="score_function_gradient(f_z, z, mu, sigma)",
+    shown="values of f alone, without its derivative, give the gradient on average.",
     variant=score_function_gradient,
     inputs=score_function_gradient_inputs,
     axes=(("K",), ("K",), (), ()),
@@ -252,87 +256,123 @@ SCORE_FUNCTION_GRADIENT = Exercise(
 )
 
 
-def pathwise_gradient(
-    df_dz: Tensor,
-    eps: Tensor,
-    sigma: Any,
+def reparameterise_exponential(
+    rate: Tensor,
+    u: Tensor,
     *,
-    in_mu: Callable[[Tensor, Tensor, Any], Tensor] = lambda df, e, s: df,
-    in_sigma: Callable[[Tensor, Tensor, Any], Tensor] = lambda df, e, s: df * e,
-    over: Function = torch.mean,
-    sign: float = 1.0,
-    order: tuple[int, int] = (0, 1),
-) -> tuple[Tensor, ...]:
-    """(1/K) Σ_k f′(z_k) and (1/K) Σ_k f′(z_k) ε_k."""
-    both = [over(sign * way(df_dz, eps, sigma)) for way in (in_mu, in_sigma)]
-    return both[order[0]], both[order[1]]
+    log: Function = lambda u: -torch.log1p(-u),
+    scale: Callable[[Tensor, Tensor], Tensor] = lambda t, rate: t / rate,
+    keep: bool = True,
+    over: Function = torch.clone,
+) -> Tensor:
+    """z = −log(1 − u) / λ, elementwise, with a gradient in λ."""
+    rate = torch.as_tensor(rate, dtype=torch.float64) if isinstance(rate, float) else rate
+    u = torch.as_tensor(u, dtype=rate.dtype) if isinstance(u, float) else u
+    return over(scale(log(u), rate if keep else rate.detach()))
 
 
-def pathwise_gradient_inputs(rng: Rng) -> list[Probe]:
-    def draw(K: int, sigma: Any) -> tuple[Any, ...]:
-        eps = normal(rng, K) + 0.3
-        return 1.4 + 2.2 * sigma * eps + normal(rng, K, std=0.3), eps, sigma
+def reparameterise_exponential_inputs(rng: Rng) -> list[Probe]:
+    def draw(*shape: int) -> tuple[Tensor, Tensor]:
+        return uniform(rng, 0.3, 3.0, *shape), uniform(rng, 0.05, 0.9, *shape)
 
+    rate, u = draw(3)
     return [
-        Probe(draw(3, dyadic(rng, 0.3, 0.6))),
-        Probe(draw(5, 0.4 + 0.1 * normal(rng).abs())),
-        Probe(draw(6, dyadic(rng, 1.5, 2.5))),
-        limit("a single draw, K = 1", *draw(1, 0.5)),
-        limit("ε = 0", normal(rng, 3), 0 * normal(rng, 3), 0.5),
-        limit("f flat", 0 * normal(rng, 3), normal(rng, 3), 0.5),
-        limit("σ = 1/128", *draw(3, 1 / 128)),
+        Probe(draw(2), gradients=(0,)),
+        Probe(draw(4), gradients=(0,)),
+        Probe(draw(3, 2), gradients=(0,)),
+        limit("one rate for all u", numbers(2.0)[0], u, gradients=(0,)),
+        limit("rate and u are single numbers", 1.5, 0.25),
+        limit("u near 0", rate, u / 1000, gradients=(0,)),
+        limit("u near 1", rate, 1 - u / 1e6, gradients=(0,)),
+        limit("small and large rates", numbers(1 / 64, 1.0, 64.0), u, gradients=(0,)),
+        limit("a rate of 1", torch.ones_like(rate), u, gradients=(0,)),
     ]
 
 
-PATHWISE_GRADIENT = Exercise(
+EXPONENTIAL_GRAPH = "can autograd follow z back to the rate?"
+SOLVE = "u = F(z): which z solves it?"
+REPARAMETERISE_EXPONENTIAL = Exercise(
     number="5.3",
-    name="pathwise_gradient",
+    name="reparameterise_exponential",
     stars=2,
     minutes=10,
     points=2,
-    signature="pathwise_gradient(df_dz, eps, sigma)",
-    variant=pathwise_gradient,
-    inputs=pathwise_gradient_inputs,
-    axes=(("K",), ("K",), ()),
-    fixed=("df_dz",),
-    outputs=2,
-    mistakes=mistakes_by_keyword(
-        in_sigma={
-            lambda df, e, s: df: ("missing ε", "z = μ + σ ε: what is dz/dσ?"),
-            lambda df, e, s: df * e * s: ("times σ", "is it d/dσ or d/d log σ?"),
-            lambda df, e, s: df * s: ("σ for ε", "z = μ + σ ε: what is dz/dσ?"),
-            lambda df, e, s: df * e / s: ("divided by σ", "z = μ + σ ε: what is dz/dσ?"),
-            lambda df, e, s: df * e**2: ("ε squared", "how often is ε in z = μ + σ ε?"),
-            lambda df, e, s: e: ("f′ forgotten in σ", "the chain rule has two factors"),
-            lambda df, e, s: df.mean() * e: ("product of the means", "the mean of what?"),
-        },
-        in_mu={
-            lambda df, e, s: df * e: ("ε in both", "z = μ + σ ε: what is dz/dμ?"),
-            lambda df, e, s: df * s: ("times σ in μ", "z = μ + σ ε: what is dz/dμ?"),
-            lambda df, e, s: df / s: ("divided by σ in μ", "z = μ + σ ε: what is dz/dμ?"),
-            lambda df, e, s: df * e / s: (
-                "the score's factor ε/σ in μ",
-                "which of two ways is it?",
-            ),
-        },
-        over=WRONG_MEANS,
-        sign={-1.0: ("sign", "f rises with z: does E f rise with μ?")},
-        order={
-            (1, 0): ("order swapped", "which of the two comes first?"),
-        },
+    signature="reparameterise_exponential(rate, u)",
+    shown="the trick is not about bells: any F that can be inverted turns noise into samples.",
+    variant=reparameterise_exponential,
+    inputs=reparameterise_exponential_inputs,
+    axes=(("n",), ("n",)),
+    elementwise=True,
+    errors=((r"Can't call numpy\(\)|Tensor that requires grad", "graph cut", EXPONENTIAL_GRAPH),),
+    mistakes=(
+        *mistakes_by_keyword(
+            log={
+                lambda u: -u.log(): ("falls with u", "which u gives the largest z?"),
+                lambda u: torch.log1p(-u): ("sign", "can a waiting time be negative?"),
+                lambda u: torch.log(u): ("log u", "can a waiting time be negative?"),
+                torch.log1p: ("log(1 + u)", SOLVE + " Look at the sign before u"),
+                torch.clone: ("no logarithm", SOLVE),
+                lambda u: 1 - u: ("1 − u, no logarithm", SOLVE),
+                torch.exp: ("exp for log", "F has an exp: what undoes it?"),
+                lambda u: -torch.expm1(-u): (
+                    "F for its inverse",
+                    "F takes z and gives u: and back?",
+                ),
+                lambda u: -torch.log1p(-u) / torch.log(2 * torch.ones_like(u)): (
+                    "log2",
+                    "which logarithm undoes e to the …?",
+                ),
+                lambda u: (u / (1 - u)).log(): ("logistic for exponential", "can z be negative?"),
+                lambda u: torch.special.ndtri(u): ("normal for exponential", "can z be negative?"),
+                lambda u: u / (1 - u): ("no logarithm: u/(1 − u)", SOLVE),
+            },
+            scale={
+                lambda t, rate: t * rate: (
+                    "mean for rate",
+                    "does a high rate mean long or short z?",
+                ),
+                lambda t, rate: t: ("rate forgotten", "with twice the rate, how long is z?"),
+                lambda t, rate: t / rate**2: ("rate squared", "the mean of z is 1/λ"),
+                lambda t, rate: t / rate.sqrt(): ("root of the rate", "the mean of z is 1/λ"),
+                lambda t, rate: t - rate.log(): ("log of the rate", "is the rate inside the log?"),
+                lambda t, rate: 1 / rate + t: ("moved, not scaled", "where is z for u = 0?"),
+                lambda t, rate: 1 / rate + t / rate: ("moved by the mean", "where is z for u = 0?"),
+                lambda t, rate: rate * (-t * rate).exp(): (
+                    "the density",
+                    "the density at z, or z itself?",
+                ),
+            },
+            keep={False: ("graph cut", EXPONENTIAL_GRAPH)},
+            over={
+                torch.mean: ("mean over u", "one z for each u is asked for"),
+                torch.sum: ("sum over u", "one z for each u is asked for"),
+            },
+        ),
+        Mistake(
+            "F for its inverse",
+            "F takes z and gives u: and back?",
+            {"log": torch.clone, "scale": lambda u, rate: -torch.expm1(-rate * u)},
+        ),
     ),
     properties=(
         Property(
-            "the sign of ε",
-            "with the sign of every ε turned d/dμ should stay and d/dσ turn; here they do not",
-            lambda rng: [
-                Probe((df, side * eps, 0.75))
-                for df, eps in [(normal(rng, 3), normal(rng, 3))]
-                for side in (1, -1)
-            ],
-            lambda out: all(
-                abs(a + sign * b).max() < 1e-9
-                for a, b, sign in zip(out[0].value, out[1].value, (-1, 1), strict=True)
+            "never negative",
+            "an exponential z is never negative; yours is",
+            lambda rng: [Probe((numbers(0.5, 2.0, 1.0), uniform(rng, 0.05, 0.95, 3)))],
+            lambda out: bool(out[0].value[0].min() >= 0),
+        ),
+        Property(
+            "increasing in u",
+            "z should grow with u; yours does not",
+            lambda rng: [Probe((numbers(2.0, 2.0, 2.0), numbers(0.2, 0.5, 0.8)))],
+            lambda out: bool((np.diff(out[0].value[0].ravel()) > 0).all()),
+        ),
+        Property(
+            "half of all z",
+            "half of all z are below log(2)/λ, so u = ½ should give that; here it does not",
+            lambda rng: [Probe((numbers(2.0, 0.5), numbers(0.5, 0.5)))],
+            lambda out: bool(
+                abs(out[0].value[0].ravel() - math.log(2) / np.array([2.0, 0.5])).max() < 1e-6
             ),
         ),
     ),
@@ -388,6 +428,7 @@ OPTIMAL_BASELINE = Exercise(
     minutes=30,
     points=3,
     signature="optimal_baseline(f_z, score)",
+    shown="a constant changes no mean, and the right one removes most of the noise.",
     variant=optimal_baseline,
     inputs=optimal_baseline_inputs,
     axes=(("K",), ("K",)),
@@ -432,4 +473,9 @@ OPTIMAL_BASELINE = Exercise(
 )
 
 
-EXERCISES = (REPARAMETERISE, SCORE_FUNCTION_GRADIENT, PATHWISE_GRADIENT, OPTIMAL_BASELINE)
+EXERCISES = (
+    REPARAMETERISE,
+    SCORE_FUNCTION_GRADIENT,
+    REPARAMETERISE_EXPONENTIAL,
+    OPTIMAL_BASELINE,
+)

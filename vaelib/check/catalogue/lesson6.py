@@ -1,6 +1,8 @@
-"""Lesson 6, the VAE: the loss of a batch, KL annealing, samples, and broken VAEs to diagnose."""
+"""Lesson 6, the VAE: a training step, KL annealing, collapse, and broken VAEs to diagnose."""
 
 import json
+import math
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -9,127 +11,194 @@ import torch
 from torch import Tensor
 
 from vaelib import data
-from vaelib.check.catalogue.functions import DECODER_WEIGHT, LinearDecoder
-from vaelib.check.catalogue.gaussian import (
-    CONSTANT,
-    EXPONENT,
-    KL,
-    PIXELS,
-    SIGMA,
-    Function,
-    kl_terms,
-)
-from vaelib.check.catalogue.inputs import dyadic, limit, normal
-from vaelib.check.catalogue.lesson4 import gaussian_log_likelihood
+from vaelib.check.catalogue.functions import Optimiser, SmallVAE
+from vaelib.check.catalogue.gaussian import KL, Function, kl_terms
+from vaelib.check.catalogue.inputs import dyadic, limit, normal, numbers, uniform
 from vaelib.check.machinery import wording
 from vaelib.check.machinery.exercise import (
     Exercise,
-    Mistake,
     Property,
     Rng,
     Run,
     mistakes_by_keyword,
 )
-from vaelib.check.machinery.probe import Outcome, Probe, Seeded
+from vaelib.check.machinery.probe import Probe
 from vaelib.check.machinery.result import CheckResult
 
-THREE = (1, 2, 3)  # the gradients in x_hat, mu and log_sigma
+Calls = tuple[str, ...]  # the methods of a training step, in order
 
 
-def vae_loss(
+def train_step(
+    vae: Any,
+    optimiser: Any,
     x: Tensor,
-    x_hat: Tensor,
-    mu: Tensor,
-    log_sigma: Tensor,
-    sigma_x: Any,
+    eps: Tensor,
     beta: Any,
     *,
-    terms: tuple[int, int] = (-1, 1),
-    beta_to: tuple[float, float] = (0, 1),  # its powers before log p(x|z) and before KL
+    draw: Callable[[Any, Tensor], Tensor] = lambda q, eps: q.mu + q.sigma * eps,
+    explain: Callable[[Any, Tensor], Tensor] = lambda p_x, x: p_x.log_prob(x),
     kl: tuple[float, int, int] = (0.5, 2, 1),
-    latent: int = 0,  # power of D
-    batch: Function = torch.mean,
-    **changes: Any,
+    over_d: Function = lambda each: each.sum(-1),
+    weigh: Callable[[Tensor, Tensor, Any], Tensor] = lambda log_px_z, kl, beta: (
+        log_px_z - beta * kl
+    ),
+    over: Function = torch.mean,
+    sign: float = -1.0,
+    calls: Calls = ("zero_grad", "backward", "step"),
+    give: Function = torch.clone,
 ) -> Tensor:
-    """(1/M) Σ_m −(log p(x_m|z_m) − β KL_m), a scalar, nats."""
-    divergence = kl_terms(mu, log_sigma, kl).sum(-1) * float(mu.shape[-1]) ** latent
-    log_px_z = gaussian_log_likelihood(x, x_hat, sigma_x, **changes)
-    weights = (beta**power for power in beta_to)
-    parts = zip(terms, weights, (log_px_z, divergence), strict=True)
-    return batch(torch.stack([sign * weight * part for sign, weight, part in parts]).sum(0))
+    """Lines 4 to 8: one step down −(1/M) Σ_m (log p(x_m|z_m) − β KL_m), which is returned."""
+    q = vae.posterior(x)
+    log_px_z = explain(vae.likelihood(draw(q, eps)), x)
+    price = over_d(kl_terms(q.mu, q.log_sigma, kl))
+    loss = sign * over(weigh(log_px_z, price, beta))
+    for name in calls:
+        loss.backward() if name == "backward" else getattr(optimiser, name)()
+    return give(loss.detach())
 
 
-def vae_loss_inputs(rng: Rng) -> list[Probe]:
-    def draw(sigma: Any, beta: float, D: int, *shape: int) -> tuple[Any, ...]:
-        x = normal(rng, *shape, mean=0.5)
-        mu = normal(rng, shape[0], D, mean=0.6)
-        log_sigma = normal(rng, shape[0], D, mean=-0.7, std=0.4)
-        return x, x + 1.3 * sigma * normal(rng, *shape), mu, log_sigma, sigma, beta
+def train_step_inputs(rng: Rng) -> list[Probe]:
+    def draw(
+        lr: float, momentum: float, beta: float, M: int, D: int, **model: Any
+    ) -> tuple[Any, ...]:
+        shape = model.pop("shape", (2, 2))
+        vae = SmallVAE(shape, D, int(rng.integers(2**31)), **model)
+        x = uniform(rng, 0.0, 1.0, M, *shape)
+        if model.get("likelihood") == "bernoulli":
+            x = (x > 0.5).double()
+        return vae, Optimiser(lr, momentum), x, normal(rng, M, D), beta
 
-    x = normal(rng, 2, 3)
-    zero = torch.zeros(2, 2, dtype=torch.float64)
+    def twice(label: str, *args: Any) -> Probe:
+        return Probe(args, label=label, limit=True, calls=2)
+
     return [
-        Probe(draw(dyadic(rng, 0.25, 0.6), dyadic(rng, 0.3, 0.7), 3, 2, 4), THREE),
-        Probe(draw(0.4 + 0.1 * normal(rng).abs(), dyadic(rng, 1.5, 2.5), 2, 3, 2, 4), THREE),
-        Probe(draw(dyadic(rng, 1.5, 2.5), dyadic(rng, 0.3, 0.7), 5, 4, 3), THREE),
-        limit("x̂ = x, μ = 0, σ = 1", x, x.clone(), zero, zero.clone(), 0.5, 0.5, gradients=THREE),
-        limit("β = 0", *draw(0.5, 0.0, 2, 3, 4), gradients=THREE),
-        limit("β = 1", *draw(0.5, 1.0, 2, 3, 4), gradients=THREE),
-        limit("a single example, M = 1", *draw(0.5, 0.5, 2, 1, 3), gradients=THREE),
-        limit("D = 1 and a single pixel", *draw(0.5, 0.5, 1, 3, 1), gradients=THREE),
+        Probe(draw(0.05, 0.0, dyadic(rng, 0.3, 0.7), 2, 2)),
+        Probe(draw(0.05, 0.0, dyadic(rng, 1.5, 2.5), 3, 2), calls=2),
+        Probe(draw(0.05, 0.5, dyadic(rng, 0.3, 0.7), 3, 2, shape=(5,)), calls=2),
+        limit("a learned σ_x", *draw(0.02, 0.0, 0.5, 3, 2, learn_sigma_x=True)),
+        limit("black and white pixels", *draw(0.05, 0.0, 2.0, 3, 2, likelihood="bernoulli")),
+        limit("β = 0", *draw(0.05, 0.0, 0.0, 2, 2)),
+        limit("β = 1", *draw(0.05, 0.5, 1.0, 2, 2)),
+        limit("a single example, M = 1", *draw(0.05, 0.0, 0.5, 1, 2)),
+        limit("a single dimension, D = 1", *draw(0.05, 0.0, 0.5, 3, 1)),
+        twice("two steps with β = 1", *draw(0.05, 0.0, 1.0, 2, 2)),
     ]
 
 
-VAE_LOSS = Exercise(
+def pixel_mean(p_x: Any, x: Tensor) -> Tensor:
+    return p_x.log_prob(x) / x[0].numel()
+
+
+def squared_error(p_x: Any, x: Tensor) -> Tensor:
+    return -(p_x.mean - x).square().flatten(1).sum(1)
+
+
+NOT_MOVED = ("weights not moved", "which of the three calls turns the loss into a step?")
+TWO_STEPS = "is the gradient of a second step the gradient of that step alone?"
+OWN_EPS = "line 5: by what is ε multiplied?"
+TRAIN_STEP = Exercise(
     number="6.1",
-    name="vae_loss",
-    stars=2,
-    minutes=15,
-    points=2,
-    signature="vae_loss(x, x_hat, mu, log_sigma, sigma_x, beta)",
-    variant=vae_loss,
-    inputs=vae_loss_inputs,
-    axes=(("M", "…"), ("M", "…"), ("M", "D"), ("M", "D"), (), ()),
+    name="train_step",
+    stars=3,
+    minutes=25,
+    points=3,
+    signature="train_step(vae, optimiser, x, eps, beta)",
+    results=("the loss", "the step of the weights"),
+    shown="these lines, repeated over batches, are the whole training of a VAE.",
+    variant=train_step,
+    inputs=train_step_inputs,
+    float32=False,
+    axes=((), (), ("M", "…"), ("M", "D"), ()),
+    fixed=("x", "eps"),
+    errors=(
+        (
+            "backward through the graph a second time",
+            "a second backward",
+            "how often is backward called in a step?",
+        ),
+        (
+            "grad can be implicitly created only for scalar",
+            "no mean over batch",
+            "of how many numbers does one take the gradient?",
+        ),
+        ("does not require grad", "graph cut", "does the loss still know the weights?"),
+    ),
     mistakes=mistakes_by_keyword(
-        terms={
-            (1, -1): ("sign", "the optimiser goes down: is this to be made small, or large?"),
-            (-1, -1): ("sign of KL", "is a q far from the prior cheap, or dear?"),
-            (1, 1): ("sign of log p(x|z)", "is the loss lower or higher for a better x̂?"),
-            (-1, 0): ("KL forgotten", "what keeps q near the prior?"),
-            (0, 1): ("log p(x|z) forgotten", "what makes x̂ like x?"),
+        calls={
+            ("backward", "step"): ("gradients not set to zero", TWO_STEPS),
+            ("backward", "zero_grad", "step"): NOT_MOVED,
+            ("zero_grad", "backward"): NOT_MOVED,
+            (): NOT_MOVED,
+            ("zero_grad", "step"): NOT_MOVED,
+            ("zero_grad", "backward", "step", "step"): ("two steps", "one step is asked for"),
         },
-        beta_to={
-            (1, 0): ("β on the wrong term", "what does β weigh, the picture or its code?"),
-            (1, 1): ("β on both terms", "what does β weigh, the picture or its code?"),
-            (0, 0): ("β forgotten", "what changes when β does?"),
-            (0, -1): ("divided by β", "is KL dearer or cheaper with a large β?"),
-            (0, 2): ("β squared", "how often is KL multiplied by β?"),
+        sign={1.0: ("sign", "an optimiser goes down: should it go down the bound?")},
+        weigh={
+            lambda log_px_z, kl, beta: log_px_z - kl: ("β forgotten", "what changes when β does?"),
+            lambda log_px_z, kl, beta: log_px_z + beta * kl: (
+                "sign of KL",
+                "is a q far from the prior cheap or expensive?",
+            ),
+            lambda log_px_z, kl, beta: beta * log_px_z - kl: (
+                "β on the wrong term",
+                "what does β weigh, the picture or its code?",
+            ),
+            lambda log_px_z, kl, beta: beta * (log_px_z - kl): (
+                "β on both terms",
+                "what does β weigh, the picture or its code?",
+            ),
+            lambda log_px_z, kl, beta: log_px_z: ("KL forgotten", "what keeps q near the prior?"),
+            lambda log_px_z, kl, beta: -beta * kl: (
+                "log p(x|z) forgotten",
+                "what makes the reconstruction like x?",
+            ),
+            lambda log_px_z, kl, beta: -log_px_z - beta * kl: (
+                "sign of log p(x|z)",
+                "is the bound higher or lower for a better reconstruction?",
+            ),
+            lambda log_px_z, kl, beta: log_px_z - kl / beta if beta else log_px_z: (
+                "divided by β",
+                "is KL more or less expensive with a large β?",
+            ),
         },
-        pixels={
-            (-1, 0): ("mean over pixels", PIXELS[-1, 0][1]),
-            (-1, 1): ("mean over pixels in the squared error", PIXELS[-1, 1][1]),
-            (0, 0): PIXELS[0, 0],
+        draw={
+            lambda q, eps: q.mu + q.log_sigma * eps: ("log σ for σ", OWN_EPS),
+            lambda q, eps: q.mu + (q.log_sigma / 2).exp() * eps: ("half log σ", OWN_EPS),
+            lambda q, eps: q.mu + q.sigma**2 * eps: ("σ² for σ", OWN_EPS),
+            lambda q, eps: q.mu + eps: ("σ forgotten in z", OWN_EPS),
+            lambda q, eps: q.sigma * eps: ("μ forgotten in z", "where is q's mean?"),
+            lambda q, eps: q.mu: ("ε not used", "line 5: is z the mean of q, or a draw?"),
+            lambda q, eps: eps: ("z from the prior", "line 5: has z seen x?"),
+            lambda q, eps: (q.mu + q.sigma * eps).detach(): (
+                "graph cut at z",
+                "does the encoder learn anything from the picture?",
+            ),
+            lambda q, eps: q.mu + q.sigma.detach() * eps: (
+                "graph cut at σ",
+                "does σ learn anything from the picture?",
+            ),
         },
-        latent={-1: ("mean over D", "is KL averaged over dimensions, or added?")},
-        batch={
-            torch.sum: ("sum over batch", "does a mean grow with the number of examples?"),
-            torch.clone: ("no mean over batch", "the optimiser wants one number"),
+        explain={
+            pixel_mean: ("mean over pixels", "is the log-density of independent pixels a mean?"),
+            squared_error: ("squared error for log p(x|z)", "where is σ_x?"),
         },
+        over={torch.sum: ("sum over batch", "does the loss grow with the number of examples?")},
+        over_d={lambda each: each.mean(-1): ("mean over D", "is KL averaged over dimensions?")},
         kl=KL,
-        constant=CONSTANT,
-        exponent=EXPONENT,
-        sigma_to_the=SIGMA,
+        give={torch.neg: ("returns the bound", "the loss is what the optimiser lowers")},
     ),
     properties=(
         Property(
             "a mean over the batch",
-            "with every example twice the loss should stay what it was; it does not",
+            "with every example twice, loss and step should stay what they were; they do not",
             lambda rng: [
-                Probe((*(t.repeat(n, 1) for t in tensors), 0.5, 0.5))
-                for tensors in [[normal(rng, 2, 3) for _ in range(4)]]
+                Probe((vae, optimiser, x.repeat(n, 1, 1), eps.repeat(n, 1), beta))
+                for vae, optimiser, x, eps, beta in [train_step_inputs(rng)[0].args]
                 for n in (1, 2)
             ],
-            lambda out: bool(abs(out[0].value[0] - out[1].value[0]).max() < 1e-9),
+            lambda out: all(
+                abs(a - b).max() < 1e-6 for a, b in zip(out[0].value, out[1].value, strict=True)
+            ),
         ),
     ),
 )
@@ -164,7 +233,11 @@ def linear_annealing_inputs(rng: Rng) -> list[Probe]:
         limit("step = 0", 0, 8),
         limit("step = warmup", 8, 8),
         limit("the first step after the warm-up", 9, 8),
+        limit("the last step of the warm-up", 7, 8),
+        limit("the last step of a long warm-up", 9_999, 10_000),
         limit("warmup = 1", 3, 1),
+        limit("warmup = 1 and step = 0", 0, 1),
+        limit("warmup = 2 and step = 1", 1, 2),
         limit("warmup = 0", 5, 0),
         limit("warmup = 0 and step = 0", 0, 0),
     ]
@@ -178,6 +251,7 @@ LINEAR_ANNEALING = Exercise(
     minutes=5,
     points=1,
     signature="linear_annealing(step, warmup)",
+    shown="annealing is a schedule, a function of the step and of nothing else.",
     variant=linear_annealing,
     inputs=linear_annealing_inputs,
     float32=False,
@@ -196,7 +270,7 @@ LINEAR_ANNEALING = Exercise(
         way={
             lambda step, warmup: step // warmup if warmup else 0.0: (
                 "integer division",
-                "what does // make of 3/8?",
+                "is β a whole number in the middle of the warm-up?",
             ),
             lambda step, warmup: warmup / step if step else 9.0: (
                 "upside down",
@@ -216,141 +290,147 @@ LINEAR_ANNEALING = Exercise(
 )
 
 
-# How `generate` draws its noise cannot be compared with a reference: a right answer may draw it in
-# another order. So the check looks at the z that the decoder received.
-SAMPLES = 4000  # pictures in one call
-LATENT_DIM = 3
-DECODER_PIXELS = DECODER_WEIGHT.shape[1]
+def largest_variance(flat: Tensor, less: float = 0.0) -> Tensor:
+    """The largest eigenvalue of the covariance of the centred rows (N, P), with 1/(N − less)."""
+    return torch.linalg.matrix_norm(flat, 2) ** 2 / max(len(flat) - less, 1)
 
 
-def generate(decoder: Any, n: int, latent_dim: int, generator: torch.Generator) -> Tensor:
-    """decoder(z), z (n, D) ~ N(0, I)."""
-    return decoder(torch.randn((n, latent_dim), generator=generator))
+def collapse_threshold(
+    x: Tensor,
+    beta: Any,
+    *,
+    centre: Function = lambda flat: flat - flat.mean(0),
+    largest: Function = largest_variance,
+    combine: Callable[[Tensor, Any], Tensor] = lambda variance, beta: (variance / beta) ** 0.5,
+) -> Tensor:
+    """√(λ/β), with λ the largest eigenvalue of the covariance (1/N) of x, (N, …) -> scalar."""
+    return combine(largest(centre(x.flatten(1))), beta)
 
 
-def generate_probe(n: int, seed: int, latent_dim: int = LATENT_DIM) -> Probe:
-    return Probe((LinearDecoder(latent_dim), n, latent_dim, Seeded(seed)))
+def collapse_threshold_inputs(rng: Rng) -> list[Probe]:
+    def draw(beta: float, N: int, *shape: int) -> tuple[Tensor, float]:
+        P = math.prod(shape)
+        mixed = normal(rng, N, P) @ (normal(rng, P, P, std=0.5) + torch.eye(P, dtype=torch.float64))
+        return (mixed + normal(rng, P, mean=0.8)).reshape(N, *shape), beta
 
-
-def generate_inputs(rng: Rng) -> list[Probe]:
-    seed, other = (int(s) for s in rng.integers(1, 2**31, 2))
     return [
-        generate_probe(SAMPLES, seed),
-        generate_probe(SAMPLES, seed),
-        generate_probe(SAMPLES, other),
-        generate_probe(1, seed, 1),
+        Probe(draw(dyadic(rng, 1.5, 3.0), 3, 2)),
+        Probe(draw(dyadic(rng, 0.3, 0.7), 6, 3)),
+        Probe(draw(dyadic(rng, 1.5, 3.0), 5, 2, 3)),
+        Probe(draw(4.0, 12, 4)),
+        limit("β = 1", *draw(1.0, 4, 2)),
+        limit("a single pixel, P = 1", *draw(2.0, 4, 1)),
+        limit("as many examples as pixels", *draw(0.5, 4, 2, 2)),
+        limit("fewer examples than pixels", *draw(2.0, 3, 2, 4)),
+        limit("pixels far from 0", draw(2.0, 5, 3)[0] + 50, 2.0),
+        limit("all examples are the same", numbers(0.5, -1.25).expand(4, 2).clone(), 2.0),
+        limit("tiny pixels", draw(2.0, 5, 3)[0] / 1024, 2.0),
+        limit("a tiny β", draw(1.0, 5, 3)[0], 1 / 1024),
     ]
 
 
-def judge_generate(exercise: Exercise, run: Run, seed: int) -> CheckResult:
-    """Right if equal seeds give equal z, other seeds other z, and z is n samples of N(0, I)."""
-    probes = generate_inputs(np.random.default_rng(seed))
-    outcomes = []
-    for probe in probes:
-        outcome = run(probe)
-        if outcome.kind != "value":
-            said = wording.raised if outcome.kind == "raised" else wording.ended
-            return said(exercise, outcome, probe)
-        outcomes.append(outcome)
-    for probe, outcome in zip(probes, outcomes, strict=True):
-        if wrong := wrong_pictures(exercise, probe, outcome):
-            return wrong
-    found = wrong_source(outcomes) or wrong_distribution(latent_of(outcomes[0], LATENT_DIM))
-    if found is None:
-        return wording.right(exercise)
-    return wording.known(exercise, (Mistake(*found, {}),), "")
-
-
-def wrong_pictures(exercise: Exercise, probe: Probe, got: Outcome) -> CheckResult | None:
-    """What is wrong if the result is not the decoder's output for n codes."""
-    decoder, n = probe.args[:2]
-    if got.several or len(got.value) != 1:
-        text = f"it returns {got.type}; expected decoder(z)"
-        return wording.wrong(exercise, "wrong type", text)
-    shape = got.value[0].shape
-    if shape == (n, DECODER_PIXELS):
-        pictures = latent_of(got, decoder.dims) @ DECODER_WEIGHT[: decoder.dims] + 1
-        if np.allclose(pictures, got.value[0], atol=1e-4):
-            return None
-        text = "what comes back is not what the decoder answered: is something done to it?"
-        return wording.wrong(exercise, "decoder's answer changed", text)
-    if shape == (n, decoder.dims):
-        text = "it returns z itself; what does the decoder make of it?"
-        return wording.wrong(exercise, "decoder forgotten", text)
-    hint = {
-        (DECODER_PIXELS,): "one picture only: how many z are drawn?",
-        (decoder.dims, DECODER_PIXELS): "is z of shape (n, latent_dim)?",
-        (n, 1, DECODER_PIXELS): "is there an axis too many?",
-    }.get(shape, "")
-    expected = (n, DECODER_PIXELS)
-    text = f"it returns shape {shape}; for n = {n} expected the decoder's {expected}"
-    return wording.wrong(exercise, "wrong shape", text, hint)
-
-
-def latent_of(got: Outcome, latent_dim: int) -> np.ndarray:
-    """The z that the decoder received, (n, D)."""
-    return (got.value[0] - 1) @ np.linalg.pinv(DECODER_WEIGHT[:latent_dim])
-
-
-def wrong_source(outcomes: list[Outcome]) -> tuple[str, str] | None:
-    """The name and the hint of what is wrong with the source of the noise."""
-    first, again, other = (outcome.value[0] for outcome in outcomes[:3])
-    if not np.allclose(first, again) or any(o.used_global_random for o in outcomes):
-        return "generator ignored", "the same generator should give the same z again"
-    if np.allclose(first, other):
-        return "always the same z", "another generator should give other draws: is a seed set?"
-    return None
-
-
-def wrong_distribution(z: np.ndarray) -> tuple[str, str] | None:
-    """What is wrong if z (n, D) are not independent N(0, 1), up to about five standard errors."""
-    n = len(z)
-    if np.allclose(z, z[:1], atol=1e-5):
-        return "one z for all", "are the n pictures different ones?"
-    if np.allclose(z, z[:, :1], atol=1e-5):
-        return "one number for all dimensions", "has each coordinate its own draw?"
-    mean = z.mean(0)
-    variance = z.var(0)
-    scaled = (z - mean) / np.sqrt(variance)
-    kurtosis = (scaled**4).mean()
-    if abs(kurtosis - 1.8) < 0.2:
-        return "uniform z", "is it N(0, 1) that is drawn from? (rand, or randn?)"
-    if z.min() >= 0:
-        return "positive z only", "has N(0, 1) no negative values?"
-    if np.abs(mean).max() > 5 / np.sqrt(n):
-        return "mean is not 0", "what is the mean of p(z)?"
-    if np.abs(variance - 1).max() > 5 * np.sqrt(2 / n):
-        return "variance is not 1", "what is the variance of each coordinate of p(z)?"
-    if abs(kurtosis - 3) > 0.5:
-        return "not normal", "is it N(0, 1) that is drawn from?"
-    between_dims = np.corrcoef(z.T) - np.eye(z.shape[1])
-    between_rows = [
-        np.corrcoef(z[:-lag, d], z[lag:, d])[0, 1] for lag in (1, 2) for d in range(LATENT_DIM)
-    ]
-    if max(np.abs(between_dims).max(), np.abs(between_rows).max()) > 6 / np.sqrt(n):
-        return "draws are not independent", "does one draw depend on another?"
-    if len(np.unique(z.round(6), axis=0)) < n - 5:
-        return "draws are repeated", "are the n pictures different ones?"
-    return None
-
-
-GENERATE = Exercise(
+ONE_DIRECTION = "in which direction of all pixels do the data vary most, and by how much?"
+COLLAPSE_THRESHOLD = Exercise(
     number="6.3",
-    name="generate",
-    stars=1,
-    minutes=5,
-    points=1,
-    signature="generate(decoder, n, latent_dim, generator)",
-    variant=generate,
-    inputs=generate_inputs,
-    mistakes=(),
-    judge=judge_generate,
+    name="collapse_threshold",
+    stars=2,
+    minutes=15,
+    points=2,
+    signature="collapse_threshold(x, beta)",
+    shown="what a VAE keeps can be read off the data before training: the variance against βσ_x².",
+    variant=collapse_threshold,
+    inputs=collapse_threshold_inputs,
+    axes=(("N", "…"), ()),
+    fixed=("x",),
+    mistakes=mistakes_by_keyword(
+        combine={
+            lambda v, beta: v / beta: ("λ/β without its root", "is σ_x a variance?"),
+            lambda v, beta: v**0.5: ("β forgotten", "what changes when β does?"),
+            lambda v, beta: (v * beta) ** 0.5: ("times β", "does a large β make codes cheaper?"),
+            lambda v, beta: v**0.5 / beta: ("β outside the root", "is it β σ_x², or (β σ_x)²?"),
+            lambda v, beta: v: ("λ itself", "is σ_x a variance? And where is β?"),
+            lambda v, beta: (v / beta) ** 0.5 / 2: ("half of it", "λ against β σ_x²: which σ_x?"),
+            lambda v, beta: (beta / v) ** 0.5: ("upside down", "is a large λ lost early or late?"),
+            lambda v, beta: v**0.25 / beta**0.5: ("root of λ twice", "is λ a variance already?"),
+            lambda v, beta: v / beta**0.5: (
+                "λ not under the root",
+                "is λ a variance, or its root?",
+            ),
+        },
+        centre={
+            torch.clone: ("not centred", "what if 100 is added to every pixel?"),
+            lambda flat: flat - flat.mean(): ("one mean for all pixels", "has each pixel its own?"),
+            lambda flat: flat - flat.mean(1, keepdim=True): (
+                "each example centred",
+                "whose mean is it: over pixels, or over examples?",
+            ),
+            lambda flat: flat - flat.median(0).values: ("median for mean", "which is it?"),
+        },
+        largest={
+            lambda flat: largest_variance(flat, 1.0): (
+                "N−1 for N",
+                "the ELBO is a mean over the N examples: over how many?",
+            ),
+            lambda flat: largest_variance(flat) * len(flat): (
+                "not divided by N",
+                "does it grow with the number of examples?",
+            ),
+            lambda flat: (flat**2).mean(0).sum(): ("sum of all variances", ONE_DIRECTION),
+            lambda flat: (flat**2).mean(0).max(): ("the pixel that varies most", ONE_DIRECTION),
+            lambda flat: (flat**2).mean(0).mean(): ("mean of the variances", ONE_DIRECTION),
+            lambda flat: torch.linalg.eigvalsh(flat.T @ flat / len(flat))[0].clamp(min=0): (
+                "the smallest eigenvalue",
+                "no dimension at all: which direction is given up last?",
+            ),
+            lambda flat: torch.linalg.matrix_norm(flat, 2) / len(flat): (
+                "singular value not squared",
+                "how are singular values of x related to eigenvalues of its covariance?",
+            ),
+            lambda flat: torch.linalg.matrix_norm(flat.T @ flat / len(flat)): (
+                "norm of all entries",
+                ONE_DIRECTION,
+            ),
+            lambda flat: (flat**2).sum(1).max(): ("the example farthest away", ONE_DIRECTION),
+        },
+    ),
+    properties=(
+        Property(
+            "a shift",
+            "with 3 added to every pixel it should stay what it was; here it does not",
+            lambda rng: [
+                Probe((x + by, 2.0))
+                for x in [collapse_threshold_inputs(rng)[0].args[0]]
+                for by in (0.0, 3.0)
+            ],
+            lambda out: bool(abs(out[0].value[0] - out[1].value[0]).max() < 1e-6),
+        ),
+        Property(
+            "the unit of the pixels",
+            "with pixels twice as large it should be twice as large; here it is not",
+            lambda rng: [
+                Probe((by * x, 2.0))
+                for x in [collapse_threshold_inputs(rng)[0].args[0]]
+                for by in (1.0, 2.0)
+            ],
+            lambda out: bool(abs(2 * out[0].value[0] - out[1].value[0]).max() < 1e-6),
+        ),
+        Property(
+            "β and the noise",
+            "with β four times as large it should be half as large; here it is not",
+            lambda rng: [
+                Probe((x, beta))
+                for x in [collapse_threshold_inputs(rng)[0].args[0]]
+                for beta in (1.0, 4.0)
+            ],
+            lambda out: bool(abs(out[0].value[0] - 2 * out[1].value[0]).max() < 1e-6),
+        ),
+    ),
 )
 
 # The mistakes of 6.4, as the lesson numbers them, from 1.
 BROKEN = ("sign", "half", "variance", "mean", "constant")
 LETTERS = "ABC"
-QUESTIONS = 6  # calls of `diagnose`, each with three broken VAEs
+QUESTIONS = 10  # calls of `diagnose`, each with three broken VAEs
 
 
 @cache
@@ -370,32 +450,85 @@ def broken_vaes(chosen: tuple[str, ...] = ("variance", "mean", "half"), run: int
     return dict(zip(LETTERS, vaes, strict=True))
 
 
-def diagnose(numbers: dict[str, dict[str, float]]) -> Tensor:
+def diagnose(vaes: dict[str, dict[str, float]]) -> Tensor:
     """The number of each VAE's mistake, from 1."""
     found = []
-    for vae in numbers.values():
-        for number, name in enumerate(BROKEN, start=1):
-            if any(run.items() <= vae.items() for run in broken_runs()["vaes"][name]):
-                found.append(number)
+    for vae in vaes.values():
+        squares = -vae["pixels"] * vae["x - x_hat"] ** 2 / (2 * vae["sigma_x"] ** 2)
+        constant = -vae["pixels"] * math.log(vae["sigma_x"] * math.sqrt(2 * math.pi))
+        log_px_z = vae["log p(x|z)"]
+        if vae["ELBO"] > log_px_z:
+            found.append(1)
+        elif vae["spread of z for one x"] > 2 * vae["exp(log_sigma)"]:
+            found.append(3)
+        elif abs(log_px_z - (squares + constant)) < 0.1 * abs(constant):
+            found.append(2)
+        elif abs(log_px_z - squares) < 0.1 * abs(constant) and log_px_z < 0:
+            found.append(5)
+        else:
+            found.append(4)
     return torch.tensor(found)
 
 
+def made_up(rng: Rng, name: str) -> dict[str, float]:
+    """What a VAE with this mistake could print, for codes that are drawn here.
+
+    The reader has the shipped numbers, but not these.
+    """
+    sigma_x = round(float(rng.uniform(0.08, 0.25)), 3)
+    error = float(rng.uniform(0.05, min(0.12, 1.2 * sigma_x)))
+    n_faces, n_dims, pixels = 300, 4, 1024
+    spread = rng.uniform(*SPREADS.get(name, (0.02, 0.06)), n_dims) * rng.uniform(
+        0.9, 1 / 0.9, (n_faces, n_dims)
+    )
+    mu = rng.normal(0.0, 0.01 if name == "mean" else rng.uniform(0.8, 1.3), (n_faces, n_dims))
+    sigma = spread**2 if name == "variance" else spread  # that is exp(log_sigma)
+    half = 1.0 if name == "half" else 0.5
+    kl = half * (mu**2 + sigma**2 - 1 - 2 * np.log(sigma)).sum(1).mean()
+    measured = 0.5 * (mu**2 + spread**2 - 1 - 2 * np.log(spread)).sum(1).mean()
+    squares = pixels * error**2 / (2 * sigma_x**2) * rng.uniform(0.995, 1.005)
+    constant = pixels * math.log(sigma_x * math.sqrt(2 * math.pi))
+    log_px_z = -squares - (0.0 if name == "constant" else constant)
+    log_px_z = log_px_z / pixels if name == "mean" else log_px_z
+    found = {
+        "ELBO": log_px_z + (kl if name == "sign" else -kl),
+        "log p(x|z)": log_px_z,
+        "KL": kl,
+        "KL, measured on z": measured + rng.uniform(0.005, 0.02),
+        "exp(log_sigma)": sigma.mean(),
+        "spread of z for one x": spread.mean() * rng.uniform(0.999, 1.001),
+        "x - x_hat": error,
+    }
+    rounded = {key: float(f"{value:.4g}") for key, value in found.items()}
+    return rounded | {"sigma_x": sigma_x, "pixels": pixels}
+
+
+# Standard deviations of the codes of one face: the wrong sign makes them small, the mean large.
+SPREADS = {"sign": (0.002, 0.01), "mean": (0.98, 0.999)}
+
+
+def diagnose_questions(rng: Rng) -> list[tuple[list[int], Probe]]:
+    """Three of the five mistakes each, in any order, and the numbers of three such VAEs."""
+    questions = []
+    for _ in range(QUESTIONS):
+        names = list(rng.permutation(BROKEN)[: len(LETTERS)])
+        vaes = dict(zip(LETTERS, (made_up(rng, name) for name in names), strict=True))
+        questions.append(([BROKEN.index(name) + 1 for name in names], Probe((vaes,))))
+    return questions
+
+
 def diagnose_inputs(rng: Rng) -> list[Probe]:
-    """Three of the five mistakes in each probe, in any order, from any training run."""
-    runs = len(broken_runs()["vaes"]["sign"])
-    chosen = [rng.permutation(BROKEN)[: len(LETTERS)] for _ in range(QUESTIONS)]
-    return [Probe((broken_vaes(tuple(names), int(rng.integers(runs))),)) for names in chosen]
+    return [probe for _, probe in diagnose_questions(rng)]
 
 
 def judge_diagnose(exercise: Exercise, run: Run, seed: int) -> CheckResult:
     """Right if every mistake is found in every probe; else which is taken for which."""
     confused: set[str] = set()
-    for probe in diagnose_inputs(np.random.default_rng(seed)):
+    for want, probe in diagnose_questions(np.random.default_rng(seed)):
         got = run(probe)
         if got.kind != "value":
             said = wording.raised if got.kind == "raised" else wording.ended
             return said(exercise, got, probe)
-        want = diagnose(probe.args[0]).tolist()
         answers = np.ravel(got.value).tolist() if got.value else []
         if len(answers) != len(want) or not set(answers) <= set(range(1, len(BROKEN) + 1)):
             text = f"it returns {answers or got.type}; expected three numbers of the list, 1 to 5"
@@ -408,8 +541,9 @@ def judge_diagnose(exercise: Exercise, run: Run, seed: int) -> CheckResult:
                 confused.add(f"{right} is taken for {answer:g}")
     if confused:
         pairs = sorted(confused)
+        listed = "; ".join(pairs[:4]) + ("; and so on" if len(pairs) > 4 else "")
         hint = "which of its numbers do not fit together, and which code would print them?"
-        return wording.wrong(exercise, pairs[0], f"mistake {'; '.join(pairs)}", hint)
+        return wording.wrong(exercise, pairs[0], f"mistake {listed}", hint)
     return wording.right(exercise)
 
 
@@ -420,6 +554,7 @@ DIAGNOSE = Exercise(
     minutes=30,
     points=3,
     signature="diagnose(numbers)",
+    shown="two numbers that must agree find a mistake that a falling loss hides.",
     variant=diagnose,
     inputs=diagnose_inputs,
     mistakes=(),
@@ -428,4 +563,4 @@ DIAGNOSE = Exercise(
 )
 
 
-EXERCISES = (VAE_LOSS, LINEAR_ANNEALING, GENERATE, DIAGNOSE)
+EXERCISES = (TRAIN_STEP, LINEAR_ANNEALING, COLLAPSE_THRESHOLD, DIAGNOSE)

@@ -1,4 +1,4 @@
-"""Lesson 7, latent traversals: one row of codes, a grid of them, and rank correlations."""
+"""Lesson 7, latent traversals: codes in a row and on a grid, their moments, rank correlations."""
 
 from collections.abc import Callable
 from typing import Any
@@ -61,6 +61,7 @@ TRAVERSE = Exercise(
     minutes=5,
     points=1,
     signature="traverse(z, dim, values)",
+    shown="a traversal changes one number of a code, and the decoder shows what it means.",
     variant=traverse,
     inputs=traverse_inputs,
     axes=(("D",), (), ("n",)),
@@ -172,6 +173,7 @@ MANIFOLD_GRID = Exercise(
     minutes=10,
     points=2,
     signature="manifold_grid(n)",
+    shown="equal steps of probability show each part of the plane as often as the prior does.",
     variant=manifold_grid,
     inputs=manifold_grid_inputs,
     float32=False,
@@ -239,6 +241,161 @@ MANIFOLD_GRID = Exercise(
             "between neighbouring quantiles N(0, 1) has equal shares; between yours it has not",
             lambda rng: [Probe((6,))],
             lambda out: all(evenly_spaced(levels) for levels in distinct_levels(out, special.ndtr)),
+        ),
+    ),
+)
+
+
+def biased_covariance(mu: Tensor) -> Tensor:
+    centred = mu - mu.mean(0)
+    return centred.T @ centred / len(mu)
+
+
+def spread_within(mu: Tensor, sigma: Tensor) -> Tensor:
+    return (sigma**2).mean(0).diag()
+
+
+Moments = Callable[[Tensor, Tensor], Tensor]  # of mu and sigma
+
+
+def aggregate_moments(
+    mu: Tensor,
+    sigma: Tensor,
+    *,
+    mean: Moments = lambda mu, sigma: mu.mean(0),
+    between: Function = biased_covariance,
+    within: Moments = spread_within,
+    whole: Callable[[Tensor, int], Tensor] = lambda covariance, N: covariance,
+    order: tuple[int, int] = (0, 1),
+) -> tuple[Tensor, ...]:
+    """Mean and covariance of (1/N) Σ_n N(μ_n, diag σ_n²): (N, D), (N, D) -> (D,), (D, D)."""
+    both = mean(mu, sigma), whole(between(mu) + within(mu, sigma), len(mu))
+    return both[order[0]], both[order[1]]
+
+
+def aggregate_moments_inputs(rng: Rng) -> list[Probe]:
+    def draw(N: int, D: int, narrow: float = 1.0) -> tuple[Tensor, Tensor]:
+        mu = normal(rng, N, D, mean=0.7) @ (normal(rng, D, D) + torch.eye(D, dtype=torch.float64))
+        return mu, narrow * torch.from_numpy(rng.uniform(0.3, 1.4, (N, D)))
+
+    mu, sigma = draw(4, 2)
+    return [
+        Probe(draw(3, 2)),
+        Probe(draw(5, 2)),
+        Probe(draw(6, 3)),
+        limit("a single example, N = 1", *draw(1, 2)),
+        limit("a single dimension, D = 1", *draw(4, 1)),
+        limit("as many examples as dimensions", *draw(3, 3)),
+        limit("all means are the same", numbers(0.5, -1.0).expand(4, 2).clone(), sigma),
+        limit("narrow codes", mu, sigma / 30),
+        limit("wide codes", mu, sigma * 30),
+        limit("means far from 0", mu + 200, sigma),
+    ]
+
+
+MIXTURE = "a code differs from the mean for two reasons: which face, and which draw?"
+NOT_A_SUM = "is a code of the mixture a mean of N codes, or one of them?"
+AGGREGATE_MOMENTS = Exercise(
+    number="7.3",
+    name="aggregate_moments",
+    stars=3,
+    minutes=25,
+    points=3,
+    signature="aggregate_moments(mu, sigma)",
+    results=("the mean", "the covariance"),
+    shown="the codes spread between faces and within each face, and the two variances add up.",
+    variant=aggregate_moments,
+    inputs=aggregate_moments_inputs,
+    axes=(("N", "D"), ("N", "D")),
+    fixed=("mu", "sigma"),
+    outputs=2,
+    mistakes=mistakes_by_keyword(
+        within={
+            lambda mu, sigma: 0 * spread_within(mu, sigma): ("spread of each q forgotten", MIXTURE),
+            lambda mu, sigma: sigma.mean(0).diag(): ("σ for σ²", "is a variance σ, or σ²?"),
+            lambda mu, sigma: sigma.mean(0).square().diag(): (
+                "square of the mean σ",
+                "mean first, or square first?",
+            ),
+            lambda mu, sigma: (sigma**2).sum(0).diag(): (
+                "sum of σ² for the mean",
+                "does the covariance grow with N?",
+            ),
+            lambda mu, sigma: (sigma**2).mean(0).diag() / len(mu): (
+                "σ² divided by N twice",
+                NOT_A_SUM,
+            ),
+            lambda mu, sigma: (sigma**2).mean(0).expand(2 * mu.shape[1:]): (
+                "σ² in every entry",
+                "are the two coordinates of one draw correlated?",
+            ),
+            lambda mu, sigma: (sigma**2).mean() * torch.eye(mu.shape[1], dtype=mu.dtype): (
+                "one σ² for all dimensions",
+                "has each dimension its own σ?",
+            ),
+            lambda mu, sigma: (sigma**2).mean(0).sqrt().diag(): ("root of σ²", "σ, or σ²?"),
+            lambda mu, sigma: sigma.T @ sigma / len(sigma): (
+                "σ multiplied across dimensions",
+                "are the two coordinates of one draw correlated?",
+            ),
+            lambda mu, sigma: biased_covariance(sigma): (
+                "covariance of σ",
+                "does a draw with a constant σ have no spread?",
+            ),
+        },
+        between={
+            lambda mu: 0 * biased_covariance(mu): ("spread of the means forgotten", MIXTURE),
+            lambda mu: torch.cov(mu.T, correction=1): (
+                "N−1 for N",
+                "the faces are all there is to the mixture: is anything estimated?",
+            ),
+            lambda mu: mu.T @ mu / len(mu): ("not centred", "what if 100 is added to every μ?"),
+            lambda mu: biased_covariance(mu).diagonal().diag(): (
+                "no covariances",
+                "can the means of two dimensions be correlated?",
+            ),
+            lambda mu: biased_covariance(mu) * len(mu): ("not divided by N", "grows it with N?"),
+            lambda mu: biased_covariance(mu) / len(mu): ("divided by N twice", NOT_A_SUM),
+        },
+        mean={
+            lambda mu, sigma: mu.sum(0): ("sum for mean", "does the mean grow with N?"),
+            lambda mu, sigma: (mu / sigma**2).sum(0) / (1 / sigma**2).sum(0): (
+                "mean weighted by precision",
+                "has each face the weight 1/N?",
+            ),
+            lambda mu, sigma: mu.median(0).values: ("median for mean", "which is asked for?"),
+            lambda mu, sigma: 0 * mu[0]: ("mean set to 0", "is it the prior's?"),
+        },
+        whole={
+            lambda c, N: c.diagonal(): ("variances only", "covariances are asked for too"),
+            lambda c, N: c / N: ("divided by N once more", NOT_A_SUM),
+            lambda c, N: c.inverse(): ("precision for covariance", "which is the other's inverse?"),
+            lambda c, N: torch.corrcoef(c): ("correlation", "what has become of the scale?"),
+        },
+        order={(1, 0): ("order swapped", "which of the two comes first?")},
+    ),
+    properties=(
+        Property(
+            "symmetric",
+            "a covariance is symmetric; yours is not",
+            lambda rng: aggregate_moments_inputs(rng)[:1],
+            lambda out: bool(abs(out[0].value[1] - out[0].value[1].T).max() < 1e-9),
+        ),
+        Property(
+            "invariant under a shift",
+            "with 3 added to every μ the covariance should stay what it was; it does not",
+            lambda rng: [
+                Probe((mu + by, sigma))
+                for mu, sigma in [aggregate_moments_inputs(rng)[0].args]
+                for by in (0.0, 3.0)
+            ],
+            lambda out: bool(abs(out[1].value[1] - out[0].value[1]).max() < 1e-6),
+        ),
+        Property(
+            "one face",
+            "with a single face the mixture is its q, so the variances are σ²; here they are not",
+            lambda rng: [Probe((normal(rng, 1, 2), numbers(0.5, 2.0)[None]))],
+            lambda out: bool(abs(out[0].value[1] - [[0.25, 0], [0, 4.0]]).max() < 1e-6),
         ),
     ),
 )
@@ -319,12 +476,13 @@ SORTS: tuple[Callable[[Array], Array], ...] = (
 )
 WITHOUT_AVERAGING = ("ranks without averaging", "which rank have two values that are equal?")
 SPEARMAN_TABLE = Exercise(
-    number="7.3",
+    number="7.4",
     name="spearman_table",
-    stars=3,
-    minutes=30,
-    points=3,
+    stars=2,
+    minutes=15,
+    points=2,
     signature="spearman_table(mu, factors)",
+    shown="ranks measure what rises with what, whatever the curve between them.",
     variant=spearman_table,
     inputs=spearman_table_inputs,
     axes=(("N", "D"), ("N", "F")),
@@ -379,4 +537,4 @@ SPEARMAN_TABLE = Exercise(
 )
 
 
-EXERCISES = (TRAVERSE, MANIFOLD_GRID, SPEARMAN_TABLE)
+EXERCISES = (TRAVERSE, MANIFOLD_GRID, AGGREGATE_MOMENTS, SPEARMAN_TABLE)

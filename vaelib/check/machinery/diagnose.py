@@ -12,6 +12,7 @@ from torch import Tensor
 from vaelib.check.machinery import wording
 from vaelib.check.machinery.compare import (
     DOUBLE,
+    NEAR,
     close,
     finite,
     same_gradients,
@@ -39,10 +40,29 @@ class Wrong:
 
     def known(self, mistakes: tuple[Mistake, ...]) -> CheckResult:
         """For a mistake of the catalogue."""
-        return wording.known(self.exercise, mistakes, factor(self.exercise, self._wrong_cases()))
+        more = factor(self.exercise, self._wrong_cases(), self._subject())
+        return self._with_inputs(wording.known(self.exercise, mistakes, more))
 
     def unknown(self) -> CheckResult:
         """For any other."""
+        return self._with_inputs(self._unknown())
+
+    def _with_inputs(self, result: CheckResult) -> CheckResult:
+        """The result with the smallest input on which the answer is wrong."""
+        wrong = [i for i in range(len(self.probes)) if not self._right(i)]
+        inputs = wording.inputs(self.exercise, self.probes[self._smallest_of(wrong)])
+        return replace(result, inputs=inputs)
+
+    def _right(self, i: int) -> bool:
+        got = self.got[i]
+        return self._same(i) and same_gradients(got, self.want[i]) and not got.changed
+
+    def _smallest_of(self, indices: list[int]) -> int:
+        """Of some probes the one with the fewest numbers, limiting cases last."""
+        sizes = {i: sum(math.prod(np.shape(a)) for a in self.probes[i].args) for i in indices}
+        return min(indices or [0], key=lambda i: (self.probes[i].limit, sizes.get(i, 0)))
+
+    def _unknown(self) -> CheckResult:
         for limit in (False, True):
             for probe, got, want in zip(self.probes, self.got, self.want, strict=True):
                 if probe.limit == limit:
@@ -86,11 +106,15 @@ class Wrong:
             text = "it draws random numbers of its own; its arguments alone should decide"
             return wrong(exercise, "global random state", text)
         if not same_value(got, want):
-            if "int" in got.type or "bool" in got.type:
+            if ("int" in got.type or "bool" in got.type) and not _whole(want):
                 text = f"it returns whole numbers ({got.type}); expected floating-point ones"
                 return wrong(exercise, "whole numbers", text, self._example(probe, got, want))
             if "float16" in got.type:
-                return wrong(exercise, "half precision", f"{got.type} holds three digits only")
+                return wrong(
+                    exercise,
+                    "half precision",
+                    f"it returns half precision ({got.type}), which holds three digits only",
+                )
             return None
         return self._gradients(probe, got, want)
 
@@ -143,32 +167,48 @@ class Wrong:
             text = f"the numbers are right, but no gradient reaches {' and '.join(cut)}"
             hint = "what cuts a tensor from the graph: detach, .data, .item(), NumPy, a new tensor?"
             return wording.wrong(self.exercise, "graph cut", text, hint)
+        tol = tolerance(got)
         off = [
             n for n, a, b in both
-            if a is not None and b is not None and not np.allclose(a, b, rtol=1e-4, atol=1e-6)
+            if a is not None and b is not None
+            and not (a.shape == b.shape and close(a, b, tol).all())
         ]  # fmt: skip
-        text = f"the numbers are right, but the gradient of {' and '.join(off or names)} is not"
+        if not off:  # a gradient where none is asked for
+            return None
+        text = f"the numbers are right, but the gradient in {' and '.join(off)} is not"
         return wording.wrong(self.exercise, "wrong gradient", text, "is a part of it detached?")
 
-    def _cases(self, j: int) -> list[Case]:
-        return [
+    def _cases(self, j: int) -> list[Case] | None:
+        """Result j of every probe, limiting cases too; None if some cannot be compared.
+
+        What is said of wrong numbers has to hold on all of them.
+        """
+        compared = [i for i in range(len(self.probes)) if finite(self.want[i])]
+        if not all(same_shapes(self.got[i], self.want[i]) for i in compared):
+            return None
+        cases = [
             Case(
-                self.got[i].value[j],
-                self.want[i].value[j],
-                self.probes[i],
-                tolerance(self.got[i]),
+                self.got[i].value[j], self.want[i].value[j], self.probes[i], tolerance(self.got[i])
             )
-            for i in self._ordinary()
-            if same_shapes(self.got[i], self.want[i])
+            for i in compared
         ]
+        return None if any(np.isnan(case.got).any() for case in cases) else cases
 
     def _wrong_cases(self) -> list[Case]:
         """All cases of the first result that is wrong."""
         for j in range(len(self.want[0].value)):
-            cases = self._cases(j)
+            cases = self._cases(j) or []
             if not all(case.is_close(case.got, case.want) for case in cases):
                 return cases
         return []
+
+    def _subject(self) -> str:
+        """What is wrong, if there are several results: "the covariance"."""
+        for j in range(len(self.want[0].value)):
+            if any(not c.is_close(c.got, c.want) for c in self._cases(j) or []):
+                several = len(self.want[0].value) > 1
+                return wording.result_name(self.exercise, j) if several else "your result"
+        return "your result"
 
     def _example(self, probe: Probe, got: Outcome, want: Outcome) -> str:
         if not same_shapes(got, want):
@@ -177,40 +217,69 @@ class Wrong:
 
     def _smallest(self) -> str:
         """Both numbers, for the smallest input on which they differ."""
-        wrong = [i for i in range(len(self.probes)) if not self._same(i)]
-        sizes = {i: sum(math.prod(np.shape(a)) for a in self.probes[i].args) for i in wrong}
-        i = min(wrong, key=lambda i: (sizes[i], self.probes[i].limit))
+        i = self._smallest_of([i for i in range(len(self.probes)) if not self._same(i)])
         return self._example(self.probes[i], self.got[i], self.want[i])
 
     def _different(self) -> CheckResult:
         """Wrong numbers of the right type and shape."""
-        which = ""
-        if len(self.want[0].value) > 1:
-            good = [
-                all(c.is_close(c.got, c.want) for c in self._cases(j))
-                for j in range(len(self.want[0].value))
-            ]
-            which = "; ".join(
-                f"result {j + 1} is {'right' if g else 'wrong'}" for j, g in enumerate(good)
-            )
-        found = relation(self.exercise, self._wrong_cases())
-        text = f"your result is {found[1]}" if found else ""
+        which = self._which()
+        found = self._near_miss()
+        text = found[1] if found else ""
         if found is None:
-            base = [self.probes[i] for i in self._ordinary() if not self._same(i)]
-            found = simpler(self.exercise, self.reference, self.run, base[-1])
+            found = relation(self.exercise, self._wrong_cases())
+            text = f"{self._subject()} is {found[1]}" if found else ""
+        if found is None:
+            ordinary = [self.probes[i] for i in self._ordinary()]
+            found = simpler(self.exercise, self.reference, self.run, ordinary)
             text = found[1] if found else f"it differs from the expected result{self._right_at()}"
         property_ = failing_property(self.exercise, self.run, self.seed)
         name = found[0] if found else None
         return wording.wrong(self.exercise, name, text, which, property_ or "", self._smallest())
 
+    def _which(self) -> str:
+        """Of several results, which are right on every input that was tried."""
+        count = len(self.want[0].value)
+        compared = [i for i in range(len(self.probes)) if same_shapes(self.got[i], self.want[i])]
+        said = []
+        for j in range(count if count > 1 else 0):
+            good = all(
+                close(self.got[i].value[j], self.want[i].value[j], tolerance(self.got[i])).all()
+                for i in compared
+            )
+            said.append(
+                f"{wording.result_name(self.exercise, j)} is {'right' if good else 'wrong'}"
+            )
+        return "; ".join(said)
+
+    def _near_miss(self) -> tuple[str, str] | None:
+        """For numbers that are right to three digits on every input."""
+        pairs = [
+            (got, want)
+            for i in range(len(self.probes))
+            if same_shapes(self.got[i], self.want[i])
+            for got, want in zip(self.got[i].value, self.want[i].value, strict=True)
+        ]
+        if not pairs or not all(close(got, want, NEAR).all() for got, want in pairs):
+            return None
+        largest = 0.0
+        for got, want in pairs:
+            finite_here = np.isfinite(got) & np.isfinite(want) & (np.abs(want) > 1e-6)
+            off = np.abs(got - want)[finite_here] / np.abs(want)[finite_here]
+            largest = max(largest, float(off.max(initial=0)))
+        question = "is a constant rounded, or a small number added?"
+        return (
+            "a near miss",
+            f"a near miss, right up to a relative error of {largest:.1g}: {question}",
+        )
+
     def _right_at(self) -> str:
         """The limiting cases in which the answer is right."""
         both = zip(self.probes, self.got, self.want, strict=True)
         labels = [f"“{probe.label}”" for probe, a, b in both if probe.limit and same_value(a, b)]
-        return f", but it is right for {' and '.join(labels)}" if labels else ""
+        return f", but it is right for {' and '.join(labels[:2])}" if labels else ""
 
     def _off_at_a_limit(self) -> CheckResult:
-        wrong = [i for i in range(len(self.probes)) if not self._same(i)]
+        wrong = [i for i in range(len(self.probes)) if not self._right(i)]
         labels = " and ".join(dict.fromkeys(f"“{self.probes[i].label}”" for i in wrong))
         text = f"right on ordinary inputs, wrong for {labels}"
         return wording.wrong(self.exercise, f"wrong for {labels}", text, self._smallest())
@@ -235,42 +304,58 @@ def _changed(probe: Probe, i: int, change: Any) -> Probe:
     return replace(probe, args=tuple(args), gradients=())
 
 
+def _whole(want: Outcome) -> bool:
+    """Whether whole numbers are what is expected."""
+    return all((v[np.isfinite(v)] % 1 == 0).all() for v in want.value)
+
+
 def _is_float(value: Any) -> bool:
     return isinstance(value, float) or (isinstance(value, Tensor) and value.is_floating_point())
 
 
 def simpler(
-    exercise: Exercise, reference: Reference, run: Run, probe: Probe
+    exercise: Exercise, reference: Reference, run: Run, probes: list[Probe]
 ) -> tuple[str, str] | None:
-    """The argument that explains it: one that is not used, or the answer is right at 0 or 1."""
+    """The argument that explains it: one that is not used, or the answer is right at 0 or 1.
+
+    Either has to hold for all of the probes.
+    """
+    probes = [replace(probe, gradients=()) for probe in probes]
     names = [
         (i, name)
         for i, name in enumerate(exercise.arguments)
-        if _is_float(probe.args[i]) and name not in exercise.fixed
+        if all(_is_float(probe.args[i]) for probe in probes) and name not in exercise.fixed
     ]
-    probe = replace(probe, gradients=())
     for i, name in names:
-        nearby = _changed(probe, i, lambda a: 0.9 * a)
-        want = reference(nearby)
-        want_here = reference(probe)
-        got = run(nearby)
-        got_here = run(probe)
-        moved = same_shapes(want, want_here) and not same_value(want, want_here)
-        if moved and finite(want) and same_value(got, got_here, DOUBLE):
+        if all(_not_used(i, reference, run, probe) for probe in probes):
             text = f"your result does not change when {name} does: where does {name} enter?"
             return f"{name} not used", text
     good: dict[str, str] = {}
     for value in (0.0, 1.0):
         for i, name in names:
-            special = _changed(probe, i, lambda a, v=value: _filled(a, v))
-            want = reference(special)
-            trivial = not want.value or not any(np.abs(v).max(initial=0) > 1e-9 for v in want.value)
-            if finite(want) and not trivial and same_value(run(special), want):
+            if all(_right_where(i, value, reference, run, probe) for probe in probes):
                 good.setdefault(name, f"{name} is {value:g}")
-    if not good or len(good) > 2:
+    if len(good) != 1:
         return None
-    text = f"right where {' and where '.join(good.values())}, wrong elsewhere: "
-    return f"in {' or '.join(good)}", f"{text}look at how {' and '.join(good)} enter"
+    ((name, where),) = good.items()
+    return f"in {name}", f"right where {where}, wrong elsewhere: how does {name} enter?"
+
+
+def _not_used(i: int, reference: Reference, run: Run, probe: Probe) -> bool:
+    """Whether the answer stays what it is when argument i changes, and the right one does not."""
+    nearby = _changed(probe, i, lambda a: 0.9 * a)
+    want = reference(nearby)
+    want_here = reference(probe)
+    moved = same_shapes(want, want_here) and not same_value(want, want_here)
+    return moved and finite(want) and same_value(run(nearby), run(probe), DOUBLE)
+
+
+def _right_where(i: int, value: float, reference: Reference, run: Run, probe: Probe) -> bool:
+    """Whether the answer is right where argument i is 0, or 1, and the right one is not all 0."""
+    special = _changed(probe, i, lambda a: _filled(a, value))
+    want = reference(special)
+    trivial = not want.value or not any(np.abs(v).max(initial=0) > 1e-9 for v in want.value)
+    return finite(want) and not trivial and same_value(run(special), want)
 
 
 def _filled(value: Any, constant: float) -> Any:

@@ -50,8 +50,9 @@ class Exercise:
     `axes` names the axes of each argument, () for a scalar: (("B", "D"), ("B", "D")). `also` holds
     the keywords of variants that are right as well, `fixed` the arguments that cannot be set to
     0 or 1 (weights that sum to 1), and `errors` which mistake an error message reveals:
-    (regular expression, name, hint). Where values cannot be compared with the reference's,
-    `judge(exercise, run, seed)` decides.
+    (regular expression, name, hint). `results` names the results if there are several, and `shown`
+    says in a sentence what a right answer has shown. Where values cannot be compared with the
+    reference's, `judge(exercise, run, seed)` decides.
     """
 
     number: str
@@ -72,6 +73,8 @@ class Exercise:
     also: tuple[dict[str, Any], ...] = ()
     fixed: tuple[str, ...] = ()
     errors: tuple[tuple[str, str, str], ...] = ()
+    results: tuple[str, ...] = ()
+    shown: str = ""
 
     @property
     def arguments(self) -> tuple[str, ...]:

@@ -1,7 +1,12 @@
 """Where the student's function is called: one guarded call, and its outcome as plain data."""
 
+import ast
+import dis
+import inspect
 import linecache
 import re
+import textwrap
+import tokenize
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -15,6 +20,7 @@ from torch import Tensor
 
 from vaelib.check.machinery.limits import Late, Stopped, guarded, run_limited
 
+LEFT_IN = "`raise NotImplementedError` is still in the function"
 LARGEST = 1_000_000  # numbers in a result that is kept
 LIBRARIES = tuple(str(Path(str(module.__file__)).parent) for module in (torch, np))
 
@@ -26,18 +32,32 @@ class Seeded:
     seed: int
 
 
+class Recipe:
+    """Stands for an object that is made for each call, such as a model. Its repr can be pasted."""
+
+    def make(self, before: list[Any]) -> Any:
+        """The object; `before` are the arguments that come before it."""
+        raise NotImplementedError
+
+    def after(self, made: Any) -> tuple[Any, ...]:
+        """What the call has left in the object; these numbers are results too."""
+        return ()
+
+
 @dataclass(frozen=True)
 class Probe:
     """One call to make: its arguments, and what to look at besides its value.
 
     `gradients` holds the indices of the arguments in which a gradient is wanted: that of the
     output's sum, weighted by `weights`. `limit` marks a limiting case, and `label` describes it.
+    `calls` says how often the function is called, with the same objects; the last result counts.
     """
 
     args: tuple[Any, ...]
     gradients: tuple[int, ...] = ()
     label: str = ""
     limit: bool = False
+    calls: int = 1
 
 
 @dataclass(frozen=True)
@@ -81,16 +101,21 @@ def call(
 def perform(
     function: Callable[..., Any],
     probe: Probe,
-    convert: Callable[[Any], Any] | None = None,
+    args: list[Any] | None = None,
 ) -> Outcome:
     """The call itself, unguarded: every exception except `Stopped` becomes an outcome."""
-    args = [(convert or _fresh)(a) for a in probe.args]
+    args = made(probe) if args is None else args
     for i in probe.gradients:
         args[i].requires_grad_()
     before = [_fresh(a) for a in args]
     try:
-        value = function(*args)
+        for _ in range(probe.calls):
+            value = function(*args)
         arrays, several, name = _plain(value)
+        for recipe, thing in zip(probe.args, args, strict=True):
+            if isinstance(recipe, Recipe):
+                left = (_array(part)[0] for part in recipe.after(thing))
+                arrays += tuple(array for array in left if array is not None)
         gradients = _gradients(value, [args[i] for i in probe.gradients])
         outcome = Outcome("value", arrays, several, name, gradients=gradients)
     except Stopped:
@@ -99,6 +124,14 @@ def perform(
         outcome = _failure(error, function)
     changed = tuple(i for i, (a, b) in enumerate(zip(args, before, strict=True)) if _differ(a, b))
     return replace(outcome, changed=changed)
+
+
+def made(probe: Probe, convert: Callable[[Any], Any] | None = None) -> list[Any]:
+    """The arguments of one call: copies, and what the recipes make."""
+    args: list[Any] = []
+    for a in probe.args:
+        args.append(a.make(args) if isinstance(a, Recipe) else (convert or _fresh)(a))
+    return args
 
 
 def _guarded_call(
@@ -113,8 +146,9 @@ def _guarded_call(
         for dtype in [a.dtype for a in probe.args if isinstance(a, Tensor)][:1]:
             if dtype in (torch.float32, torch.float64):
                 torch.set_default_dtype(dtype)
+        args = made(probe, convert)  # not in the function's time
         try:
-            outcome = run_limited(lambda: perform(function, probe, convert), seconds)
+            outcome = run_limited(lambda: perform(function, probe, args), seconds)
         except Late:
             outcome = Outcome("timeout", error=f"{seconds:g}")
         except KeyboardInterrupt:
@@ -208,6 +242,32 @@ def _gradients(value: Any, leaves: list[Tensor]) -> tuple[np.ndarray | None, ...
     return tuple(None if g is None else np.array(g.double().numpy()) for g in found)
 
 
+def _by_a_raise(error: BaseException) -> bool:
+    """Whether a `raise` in the innermost Python code raised it, and no library inside a call."""
+    innermost = error.__traceback__
+    while innermost is not None and innermost.tb_next is not None:
+        innermost = innermost.tb_next
+    if innermost is None:
+        return False
+    at = innermost.tb_lasti
+    code = innermost.tb_frame.f_code
+    return any(i.offset == at and i.opname == "RAISE_VARARGS" for i in dis.get_instructions(code))
+
+
+def _only_raises(function: Callable[..., Any]) -> bool:
+    """Whether nothing but a docstring and one `raise` is in the function, as in an exercise."""
+    code = getattr(function, "__code__", None)
+    if code is None:
+        return True
+    lines = "".join(linecache.getlines(code.co_filename)).splitlines(keepends=True)
+    try:
+        block = inspect.getblock(lines[code.co_firstlineno - 1 :])
+        body = ast.parse(textwrap.dedent("".join(block))).body[0].body  # type: ignore[attr-defined]
+    except (SyntaxError, IndexError, AttributeError, tokenize.TokenError):
+        return len({line for _, _, line in code.co_lines() if line} - {code.co_firstlineno}) <= 1
+    return sum(not isinstance(part, ast.Expr | ast.Pass) for part in body) == 1
+
+
 def _failure(error: BaseException, function: Callable[..., Any]) -> Outcome:
     """An exception as an outcome: its text and the line of the student's code that raised it."""
     frames = traceback.extract_tb(error.__traceback__)[1:]
@@ -222,7 +282,12 @@ def _failure(error: BaseException, function: Callable[..., Any]) -> Outcome:
         line = (own[-1].line or linecache.getline(own[-1].filename, own[-1].lineno)).strip()
         text += f"\nin the line: {line[:120]}" if line else ""
     if isinstance(error, NotImplementedError) and own and frames[-1] is own[-1]:
-        return Outcome("not attempted")
+        if _by_a_raise(error):
+            return (
+                Outcome("not attempted")
+                if _only_raises(function)
+                else Outcome("raised", error=LEFT_IN)
+            )
     if isinstance(error, KeyboardInterrupt):
         return Outcome("stopped")
     if isinstance(error, SystemExit | GeneratorExit):

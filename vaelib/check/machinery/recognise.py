@@ -51,43 +51,35 @@ class Bench:
         every = range(len(self.probes))
         return [[self.outcome(i, (), base) for i in every] for base in range(len(self.bases))]
 
-    def fits(self, got: list[Outcome], mistakes: Mistakes) -> int:
-        """0: the variant differs from the answer; 1: equal on ordinary inputs; 2: everywhere."""
+    def fits(self, got: list[Outcome], mistakes: Mistakes) -> bool:
+        """Whether the variant behaves like the answer on every input that was tried."""
         for base in range(len(self.bases)):
             if not all(same(got[i], self.outcome(i, mistakes, base)) for i in self.ordinary):
                 continue
             every = [self.outcome(i, mistakes, base) for i in range(len(self.probes))]
             if any(all(map(same, every, want)) for want in self.references()):
                 continue  # two mistakes may cancel out, which is right
-            return 2 if all(alike(got[i], every[i]) for i in self.limits) else 1
-        return 0
+            if all(alike(got[i], every[i]) for i in self.limits):
+                return True
+        return False
 
 
 bench = lru_cache(maxsize=128)(Bench)
 
 
 def recognise(bench: Bench, got: list[Outcome]) -> Mistakes | None:
-    """The mistake, or the pair, whose outcomes are the answer's; None if none or several are.
-
-    A mistake that agrees at the limits too is preferred to one that agrees on ordinary inputs
-    only; after that, one mistake is preferred to two.
-    """
+    """The mistake, or else the pair, whose outcomes are the answer's; None if several are."""
     if not any(some_number(got[i]) for i in bench.ordinary):
         return None
     known = bench.exercise.mistakes
     single: list[Mistakes] = [(m,) for m in known]
     pairs = [(a, b) for a, b in combinations(known, 2) if not a.change.keys() & b.change]
-    on_ordinary: list[list[Mistakes]] = []
     for group in (single, pairs):
-        fits = {mistakes: bench.fits(got, mistakes) for mistakes in group}
-        everywhere = [mistakes for mistakes, fit in fits.items() if fit == 2]
-        if everywhere:
-            return _most_general(everywhere)
-        on_ordinary.append([mistakes for mistakes, fit in fits.items() if fit])
+        fitting = [mistakes for mistakes in group if bench.fits(got, mistakes)]
+        if fitting:
+            return _most_general(fitting)
     looks = [m for m in known if m.looks is not None and m.looks(bench.probes, got)]
-    if looks:
-        return (looks[0],)
-    return next((_most_general(fitting) for fitting in on_ordinary if fitting), None)
+    return (looks[0],) if looks else None
 
 
 def _most_general(fits: list[Mistakes]) -> Mistakes | None:

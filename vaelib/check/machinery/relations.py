@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from vaelib.check.machinery.compare import DOUBLE, close
@@ -78,6 +79,8 @@ def relation(exercise: Exercise, cases: list[Case]) -> tuple[str, str] | None:
     if sum(case.want.size for case in cases) < 2:
         return None
     with np.errstate(all="ignore"):
+        if not all(np.isfinite(case.got).all() for case in cases):
+            return _curve(exercise, cases)
         for test in (_factor, _offset, _order, _curve, _part, _term, _where):
             found = test(exercise, cases)
             if found:
@@ -85,11 +88,13 @@ def relation(exercise: Exercise, cases: list[Case]) -> tuple[str, str] | None:
     return None
 
 
-def factor(exercise: Exercise, cases: list[Case]) -> str:
+def factor(exercise: Exercise, cases: list[Case], subject: str = "your result") -> str:
     """The words for a result that is a multiple of the right one; else nothing."""
     with np.errstate(all="ignore"):
-        found = _factor(exercise, cases) if sum(case.want.size for case in cases) > 1 else None
-    return f"(your result is {found[1]})" if found else ""
+        enough = sum(case.want.size for case in cases) > 1
+        known = enough and all(np.isfinite(case.got).all() for case in cases)
+        found = _factor(exercise, cases) if known else None
+    return f"({subject} is {found[1].split(':')[0]})" if found else ""
 
 
 def _constant(values: list[float]) -> float | None:
@@ -99,7 +104,7 @@ def _constant(values: list[float]) -> float | None:
     low = min(values)
     high = max(values)
     middle = float(low + high) / 2
-    return middle if high - middle <= 1e-5 * max(abs(middle), 1e-3) else None
+    return middle if high - middle <= 1e-6 * max(abs(middle), 1e-3) else None
 
 
 def _constants(arrays: list[np.ndarray]) -> list[float]:
@@ -136,11 +141,16 @@ def _of_size(
 
 def _factor(exercise: Exercise, cases: list[Case]) -> tuple[str, str] | None:
     quotients = []
-    for got, want, _, tol in cases:
-        zero = np.abs(want) <= 10 * tol * np.abs(want).max(initial=0)
+    not_zero = []
+    for case in cases:
+        got, want, _, tol = case
+        zero = np.abs(want) <= 10 * tol * np.abs(want).max(initial=0) + 1e-9
         if (np.abs(got[zero]) > 1e-6).any():
             return None
-        quotients.append(np.where(zero, math.nan, got / want))
+        if not zero.all():
+            quotients.append(np.where(zero, math.nan, got / want))
+            not_zero.append(case)
+    cases = not_zero
     ratios = _constants(quotients)
     found = _constant(ratios)
     if found is not None and abs(found) < 1e-6:
@@ -149,12 +159,12 @@ def _factor(exercise: Exercise, cases: list[Case]) -> tuple[str, str] | None:
         for known, text in FACTORS.items():
             if abs(found - known) < 1e-4 * abs(known):
                 return f"factor {found:.3g}", text
-        return f"factor {found:.3g}", f"{found:.5g} times the expected one, always"
+        return f"factor {found:.3g}", f"{found:.5g} times the expected one"
     size = _of_size(exercise, cases, ratios)
     if size is None:
         return None
     amount = size[0] if abs(size[1] - 1) < 1e-4 else f"{size[1]:.4g} × {size[0]}"
-    question = "is a sum taken for a mean, or the reverse?"
+    question = "N, or N − 1?" if "− 1" in amount else "is a sum taken for a mean, or the reverse?"
     return f"factor {amount}", f"{amount} times the expected one: {question}"
 
 
@@ -179,10 +189,10 @@ def _offset(exercise: Exercise, cases: list[Case]) -> tuple[str, str] | None:
 
 def _order(exercise: Exercise, cases: list[Case]) -> tuple[str, str] | None:
     large = [c for c in cases if c.want.size > 1]
-    if large and all(c.is_close(c.got.T, c.want) for c in large if c.want.ndim == 2):
+    if large and all(c.is_close(c.got.T, c.want) for c in cases):
         if any(c.want.ndim == 2 for c in large):
             return "transposed", "the expected one transposed: which axis comes first?"
-    if large and all(c.is_close(np.sort(c.got, None), np.sort(c.want, None)) for c in large):
+    if large and all(c.is_close(np.sort(c.got, None), np.sort(c.want, None)) for c in cases):
         return "another order", "made of the expected numbers, in another order"
     return None
 
@@ -203,8 +213,11 @@ def _part(exercise: Exercise, cases: list[Case]) -> tuple[str, str] | None:
     if not large:
         return None
     good = [close(c.got, c.want, c.tol) for c in large]
+    single = [c for c in cases if not (c.want.ndim and len(c.want) > 1)]
     for at, word in ((0, "first"), (-1, "last")):
-        if all(g[at].all() and not np.delete(g, at, 0).any() for g in good):
+        if all(c.is_close(c.got, c.want) for c in single) and all(
+            g[at].all() and not np.delete(g, at, 0).any() for g in good
+        ):
             return (
                 f"the {word} only",
                 f"right for the {word} one along the first axis only",
@@ -228,7 +241,8 @@ def _part(exercise: Exercise, cases: list[Case]) -> tuple[str, str] | None:
 def _where(exercise: Exercise, cases: list[Case]) -> tuple[str, str] | None:
     """Right for some of the elements only: those above or below a bound, if there is one."""
     good = np.concatenate([close(c.got, c.want, c.tol).ravel() for c in cases])
-    if good.all() or good.sum() < 2:
+    ordinary = [close(c.got, c.want, c.tol).sum() for c in cases if not c.probe.limit]
+    if good.all() or sum(ordinary) < 2:
         return None
     values = {"the expected result": [c.want for c in cases]}
     for i, name in enumerate(exercise.arguments):
@@ -251,16 +265,17 @@ def _where(exercise: Exercise, cases: list[Case]) -> tuple[str, str] | None:
                     f"where {name} is {side} a bound",
                     f"wrong only where {name} is {side} {at}",
                 )
-    return "a part only", f"right in {int(good.sum())} of {good.size} places"
+    return None
 
 
 def _term(exercise: Exercise, cases: list[Case]) -> tuple[str, str] | None:
     """The difference is a multiple of one term: it is missing, counted twice or badly weighted."""
     for i, name in enumerate(exercise.arguments):
-        if not all(isinstance(case.probe.args[i], Tensor) for case in cases):
+        if not all(isinstance(case.probe.args[i], Tensor | float) for case in cases):
             continue
+        arguments = [torch.as_tensor(case.probe.args[i]).double().numpy() for case in cases]
         for form, f in TERMS.items():
-            terms = [f(case.probe.args[i].detach().double().numpy()) for case in cases]
+            terms = [f(argument) for argument in arguments]
             if any(
                 t.shape[: c.want.ndim] != c.want.shape for t, c in zip(terms, cases, strict=True)
             ):
@@ -270,7 +285,7 @@ def _term(exercise: Exercise, cases: list[Case]) -> tuple[str, str] | None:
                 for term, case in zip(terms, cases, strict=True):
                     total = reduce(term, axis=tuple(range(case.want.ndim, term.ndim)))
                     ratios.extend(np.ravel((case.got - case.want) / total))
-                if len(ratios) > 2 and _constant(ratios) is not None:
+                if len(ratios) > 3 and _constant(ratios) is not None:
                     text = form.format(name)
                     question = "is it there, once, with its sign and its factor?"
                     return f"the term {text}", f"off by a multiple of {text}: {question}"

@@ -6,13 +6,13 @@ import numpy as np
 from torch import Tensor
 
 from vaelib.check.machinery.exercise import Exercise, Mistake
-from vaelib.check.machinery.probe import Outcome, Probe, Seeded
+from vaelib.check.machinery.probe import LEFT_IN, Outcome, Probe, Seeded
 from vaelib.check.machinery.result import CheckResult
 
 ENDED = {
     "timeout": (
         "never ends",
-        "it did not come back within {0} s{1} and was stopped: does its loop end?",
+        "it did not come back within {0} s{1} and was stopped: is there a loop that does not end?",
     ),
     "exit": (
         "calls exit",
@@ -27,6 +27,7 @@ ENDED = {
         "it asks for more memory than there is{1}: how large is its array?",
     ),
 }
+LARGEST_SHOWN = 24  # numbers of an argument that a message shows
 # By the type of a result that is neither a number nor an array.
 TYPES = {
     "NoneType": (
@@ -54,7 +55,8 @@ TYPES |= {
 
 
 def right(exercise: Exercise, note: str = "") -> CheckResult:
-    return CheckResult(True, True, f"✓ {exercise.number} {exercise.name}: right{note}")
+    text = f"✓ {exercise.number} {exercise.name}: right{note}"
+    return CheckResult(True, True, text, shown=exercise.shown)
 
 
 def wrong(exercise: Exercise, name: str | None, headline: str, *more: str) -> CheckResult:
@@ -90,6 +92,8 @@ def known(exercise: Exercise, mistakes: tuple[Mistake, ...], more: str) -> Check
 def raised(exercise: Exercise, got: Outcome, probe: Probe, where: str = "") -> CheckResult:
     """For an error in the student's code."""
     error = got.error
+    if error == LEFT_IN:
+        return wrong(exercise, "raise left in", f"{error}: delete that line")
     if "requires grad" in error and "numpy" in error:
         text = (
             "it leaves PyTorch's graph (NumPy, .item() …), so that no gradient can reach its inputs"
@@ -129,7 +133,8 @@ def of_type(exercise: Exercise, got: Outcome, want: Outcome) -> CheckResult:
             return wrong(exercise, "a tuple of one", text)
         text = f"it returns a {got.type}; expected {wanted}"
         if got.type.startswith("list") and want.value[0].ndim:
-            hint = "torch.stack makes one tensor of several"
+            maker = "torch.stack" if "Tensor" in got.type else "torch.tensor"
+            hint = f"{maker} makes one tensor of a list"
             return wrong(exercise, "a list for a tensor", text, hint)
         return wrong(exercise, "several results", text, "which of them is asked for?")
     name, text = TYPES.get(got.type, ("wrong type", "it returns {type}; expected {}"))
@@ -150,29 +155,36 @@ def number(x: float, other: float | None = None) -> str:
         text = f"{x:.{digits}g}"
         if other is None or text != f"{other:.{digits}g}":
             break
-    return text.replace("-", "−") if "e" not in text else text
+    return text
 
 
 def show(value: Any) -> str:
-    """A small argument with its values, a large one as its shape."""
+    """An argument as code that can be pasted; a large one as its shape."""
     if isinstance(value, Tensor):
-        value = value.detach().numpy()
+        array = value.detach().numpy()
+        if array.size > LARGEST_SHOWN:
+            return f"(shape {array.shape}, in result.inputs)"
+        return f"torch.tensor({nested(array)})"
     if isinstance(value, Seeded):
-        return "a generator"
-    if isinstance(value, np.ndarray | int | float):
-        array = np.asarray(value, dtype=np.float64)
-        if array.size > 8:
-            return f"shape {array.shape}"
-        if array.ndim == 0:
-            return number(float(array))
-        return "[" + ", ".join(show(part) for part in array) + "]"
-    return repr(value)
+        return f"torch.Generator().manual_seed({value.seed})"
+    if isinstance(value, float):
+        return number(value)
+    text = repr(value)
+    return text if len(text) < 300 else "(in result.inputs)"
+
+
+def nested(array: np.ndarray) -> str:
+    """The numbers of an array in brackets."""
+    if array.ndim == 0:
+        return number(float(array))
+    return "[" + ", ".join(nested(part) for part in array) + "]"
 
 
 def arguments(exercise: Exercise, probe: Probe) -> str:
     """ "mu = [0.1, 0.2], sigma_x = 0.5"."""
     shown = zip(exercise.arguments, probe.args, strict=True)
-    return ", ".join(f"{name} = {show(value)}" for name, value in shown)
+    listed = ", ".join(f"{name} = {show(value)}" for name, value in shown)
+    return listed if probe.calls == 1 else f"{listed}, after {probe.calls} calls"
 
 
 def example(
@@ -182,11 +194,12 @@ def example(
     want: Outcome,
     wrong_at: list[np.ndarray],
 ) -> str:
-    """Both numbers at the first place where they differ; `wrong_at` has one mask per result."""
+    """Both numbers where they differ most; `wrong_at` has a mask of such places per result."""
     for j, mask in enumerate(wrong_at):
         if not mask.any():
             continue
-        index = tuple(int(i) for i in np.argwhere(mask)[0])
+        off = np.where(mask, np.abs(np.nan_to_num(got.value[j]) - np.nan_to_num(want.value[j])), -1)
+        index = tuple(int(i) for i in np.unravel_index(int(off.argmax()), off.shape))
         yours = float(got.value[j][index])
         expected = float(want.value[j][index])
         shapes = {np.shape(a) for a in probe.args}
@@ -195,7 +208,16 @@ def example(
             place = ""
         else:
             place = f" at {list(index)}" if mask.size > 1 else ""
-        which = f" (result {j + 1} of {len(wrong_at)})" if len(wrong_at) > 1 else ""
+        which = f", {result_name(exercise, j)}" if len(wrong_at) > 1 else ""
         numbers = f"yours {number(yours, expected)}, expected {number(expected, yours)}"
         return f"for {arguments(exercise, probe)}{which}{place}: {numbers}"
     return ""
+
+
+def result_name(exercise: Exercise, j: int) -> str:
+    return exercise.results[j] if j < len(exercise.results) else f"result {j + 1}"
+
+
+def inputs(exercise: Exercise, probe: Probe) -> dict[str, Any]:
+    """The arguments by name, for the student to try."""
+    return dict(zip(exercise.arguments, probe.args, strict=True))
