@@ -1,5 +1,6 @@
 """The latent explorer: sliders over z and the decoded picture, the decoder running in the page."""
 
+import math
 import os
 import tempfile
 from pathlib import Path
@@ -20,7 +21,7 @@ from vaelib.widgets.explorer.snapshot import VALUES, snapshot
 
 NOUNS = {"faces": "test face", "digits": "test digit", "mnist": "test digit"}
 PICTURES = ("mean", "sample")
-STYLES = ("explorer", "rows", "pad", "views")
+STYLES = ("explorer", "rows", "plane", "views")
 GRID = 9  # the manifold has GRID × GRID pictures
 
 
@@ -59,6 +60,7 @@ class LatentExplorer(Widget):
 
     spec = traitlets.Dict().tag(sync=True)
     weights = traitlets.Bytes().tag(sync=True)
+    encoder_weights = traitlets.Bytes().tag(sync=True)
     # Posterior means of the data, for the pad: see cloud.py.
     dots = traitlets.Dict().tag(sync=True)
     z = Given().tag(sync=True)
@@ -83,6 +85,7 @@ class LatentExplorer(Widget):
         self.images = images
         self.data_name = known.name if known else ""
         (ops, weights), why = _decoder_for_page(vae, precision)
+        (encoder_ops, encoder_weights), why_not = _encoder_for_page(vae, precision)
         rows = compute.slider_rows(vae, images)
         count = 0 if images is None else len(images)
         spec = {
@@ -90,10 +93,14 @@ class LatentExplorer(Widget):
             "precision": precision,
             "runs": "kernel" if why else "page",
             "why": why,
+            "encoder": encoder_ops,
+            "why_no_encoder": why_not,
             "shape": list(vae.shape),
             "rows": rows,
             "images": count,
+            "model": self.data_name or "model",  # its name in an address
             "noun": NOUNS.get(self.data_name, "image"),
+            "draw": bool(encoder_ops) and _can_be_drawn(vae.shape),
             "likelihood": compute.likelihood(vae),
             "modes": _modes(vae.latent_dim, count),
             "values": VALUES.tolist(),
@@ -104,6 +111,7 @@ class LatentExplorer(Widget):
         super().__init__(
             spec=spec,
             weights=weights,
+            encoder_weights=encoder_weights,
             dots=cloud.cloud(vae, images, known),
             z=[0.0] * vae.latent_dim,
             axes=[*dict.fromkeys(first)][:2],
@@ -273,6 +281,19 @@ def _decoder_for_page(vae: VAE, precision: str) -> tuple[compute.PageDecoder, st
         return compute.export_decoder(vae, precision), ""
     except ValueError as problem:
         return compute.PageDecoder([], b""), str(problem)
+
+
+def _encoder_for_page(vae: VAE, precision: str) -> tuple[compute.PageEncoder, str]:
+    """The encoder as the page runs it, or the reason why only Python can encode."""
+    try:
+        return compute.export_encoder(vae, precision), ""
+    except ValueError as problem:
+        return compute.PageEncoder({}, b""), str(problem)
+
+
+def _can_be_drawn(shape: tuple[int, ...]) -> bool:
+    """Whether a hand can draw an example: grey, of MNIST's size."""
+    return shape[-2:] == (28, 28) and math.prod(shape) == 28 * 28
 
 
 def _modes(dims: int, images: int) -> list[str]:

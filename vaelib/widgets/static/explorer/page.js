@@ -10,7 +10,7 @@ function fromBase64(base64) {
 
 /** Draw the explorer into `el`; `saved` is the exported state. Returns what removes it again. */
 export function show(saved, el) {
-  const { weights, sources, means, sigmas, dots, ...state } = saved;
+  const { weights, encoder_weights: encoderWeights, sources, means, sigmas, dots, ...state } = saved;
   const pictures = fromBase64(sources).buffer;
   const size = saved.spec.shape.reduce((a, b) => a * b, 1);
   const source = (indices) => {
@@ -33,6 +33,7 @@ export function show(saved, el) {
   const colour = (each) => ({ ...each, group: fromBase64(each.group) });
   const model = new LocalModel({
     ...{ ...state, error: "", weights: fromBase64(weights) },
+    encoder_weights: fromBase64(encoderWeights),
     dots: dots.count
       ? { ...dots, means: fromBase64(dots.means), colourings: dots.colourings.map(colour) }
       : {},
