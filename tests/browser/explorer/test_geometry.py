@@ -56,7 +56,7 @@ def test_what_is_wanted_most_is_in_no_closed_menu(shown):
     for name in ("Traversal", "Manifold", "Interpolation"):
         assert page.get_by_role("tab", name=name).is_visible(), name
     for name in ("From", "To"):
-        assert page.get_by_label(f"{name} test face").is_visible(), name
+        assert page.get_by_role("spinbutton", name=f"{name} test face", exact=True).is_visible()
     assert page.get_by_role("slider", name="Plane").is_visible()
 
 

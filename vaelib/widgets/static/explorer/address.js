@@ -13,8 +13,9 @@ const word = (text) => text;
 
 // How each part of the state is read; what cannot be read is left out.
 const READ = {
-  ...{ model: word, z: numbers, x: whole, view: word, axes: wholes, picture: word, between: wholes },
+  ...{ model: word, z: numbers, view: word, axes: wholes, picture: word, between: wholes },
   ...{ lock: wholes, mu: numbers, sigma: numbers, behind: whole, order: word },
+  x: (text) => (text === "none" ? text : whole(text)),
   hide: (text) => text.split(",").filter(Boolean),
 };
 
@@ -61,7 +62,7 @@ function valid(state, spec) {
   const different = (list) => new Set(list).size === list.length;
   const rules = {
     z: (list) => list.length === dims,
-    x: isImage,
+    x: (index) => index === "none" || isImage(index),
     view: (name) => spec.modes.includes(name),
     axes: (list) => list.length === Math.min(2, dims) && list.every(isDim) && different(list),
     picture: (name) => name === "mean" || (name === "sample" && spec.likelihood),

@@ -473,14 +473,14 @@ function render({ model, el }) {
   const address = makeAddress(model, {
     regions,
     state: () => ({
-      ...{ z: [...z], x: origin, view: model.get("mode"), axes: model.get("axes") },
+      ...{ z: [...z], x: spec.images ? (origin ?? "none") : null, view: model.get("mode"), axes: model.get("axes") },
       ...{ picture: model.get("picture"), lock: model.get("locked"), between: model.get("between") },
       ...{ behind: plane.behind.checked ? 1 : null, order: details.order.value },
     }),
     apply(state) {
       const sets = { picture: state.picture, locked: state.lock, axes: state.axes, mode: state.view };
       for (const [name, value] of Object.entries(sets)) if (value !== undefined) model.set(name, value);
-      if (state.x !== undefined) save({ image_index: state.x });
+      if (state.x !== undefined) save({ image_index: state.x === "none" ? null : state.x });
       if (state.between) save({ between: state.between });
       if (state.z) {
         go(state.z, "From the address");

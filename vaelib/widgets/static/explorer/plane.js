@@ -26,7 +26,7 @@ function drawPrior(reach) {
 
 /** A small picture of what is under the pointer. */
 function makePeek(shape) {
-  const canvas = h("canvas");
+  const canvas = h("canvas", { "aria-hidden": "true" });
   const words = h("span");
   const element = h("div", { class: "vaelib-peek", "aria-hidden": "true", hidden: true }, canvas, words);
   const painter = makePainter(canvas, shape);
