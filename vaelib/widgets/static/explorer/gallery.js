@@ -6,6 +6,8 @@ import { KEYS } from "./layout.js";
 
 const STEPS = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
 
+const HIGHEST = 27; // em
+
 /**
  * `code(row, column)` is the z of a picture, `label(row, column)` its name, `choose(row, column)`
  * goes there, `wake()` is called when pictures come into sight. `heads` and `sides` are texts above
@@ -46,6 +48,8 @@ export function makeGallery({ shape, rows, columns, name, heads, sides, code, la
 
   const element = h("div", { class: "vaelib-gallery" }, field);
   element.classList.toggle("vaelib-withsides", sides.length > 0);
+  // No higher than its panel, so that every picture is in sight.
+  element.style.maxWidth = `${((HIGHEST * columns * width) / (rows * height)).toFixed(2)}em`;
   if (heads.length) {
     const cells = heads.map((head) => h("span", {}, head));
     const line = h("div", { class: "vaelib-heads", "aria-hidden": "true" }, ...cells);

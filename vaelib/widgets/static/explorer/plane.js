@@ -10,6 +10,7 @@ import { KEYS, makeCheck, makeSelect, sign, symbol } from "./layout.js";
 const SIZE = 300; // of the drawing, in its own units
 const KEY_STEP = 0.05;
 const NEAR = 9; // units between the pointer and a dot whose picture is shown
+const SIDEWAYS = 6; // pixels from which on a finger does not tap
 const svg = (tag, attributes, ...inside) => h(`svg:${tag}`, attributes, ...inside);
 
 /** The rings of the prior and the axes, for a plane that reaches as far as `reach`. */
@@ -72,7 +73,8 @@ export function makePlane({ spec, data, box, resample, now, act }) {
   const ring = h("div", { class: "vaelib-cursor ring" }, h("div", { class: "vaelib-ring" }));
   const pad = h("div", { class: "vaelib-pad", role: "slider", tabindex: 0, "aria-label": "Plane", ...KEYS });
   pad.append(drawing, above, eps, ring);
-  const grip = h("div", { class: "vaelib-grip", "aria-hidden": "true" });
+  const grip = h("div", { class: "vaelib-grip" });
+  const over = h("div", { class: "vaelib-cursor", "aria-hidden": "true" }, grip);
   const peek = makePeek(shape);
   const backdrop = makeBackdrop(
     shape,
@@ -95,7 +97,7 @@ export function makePlane({ spec, data, box, resample, now, act }) {
   });
   const behind = makeCheck("Manifold behind", act.behind);
   const title = h("p", { class: "vaelib-head" });
-  const field = h("div", { class: "vaelib-field" }, backdrop.canvas, pad, grip, ...handles.elements, peek.element);
+  const field = h("div", { class: "vaelib-field" }, backdrop.canvas, pad, over, ...handles.elements, peek.element);
   box.append(title, field, h("div", { class: "vaelib-under" }, resample, behind.element));
 
   const names = rows.map(({ dim }) => [dim, `z${dim + 1}`]);
@@ -146,7 +148,7 @@ export function makePlane({ spec, data, box, resample, now, act }) {
   function drawCursor() {
     const [x, y] = [across(z[axes[0]]) / SIZE, height(z) / SIZE];
     ring.style.transform = `translate(${100 * x}%, ${100 * y}%)`;
-    grip.style.transform = `translate(${100 * x}cqw, ${100 * y}cqw)`;
+    over.style.transform = ring.style.transform;
     if (q) {
       const [cx, cy] = [across(q.mu[axes[0]]) / SIZE, height(q.mu) / SIZE];
       const turn = Math.atan2(y - cy, x - cx);
@@ -193,6 +195,8 @@ export function makePlane({ spec, data, box, resample, now, act }) {
   /** A finger that goes up or down scrolls the page; one that taps or goes sideways moves z. */
   function drags(element, atOnce) {
     let start = null;
+    const way = (event) =>
+      start ? [Math.abs(event.clientX - start.clientX), Math.abs(event.clientY - start.clientY)] : [0, 0];
     element.addEventListener("pointerdown", (event) => {
       if (event.button) return;
       const mouse = atOnce || event.pointerType !== "touch";
@@ -205,12 +209,13 @@ export function makePlane({ spec, data, box, resample, now, act }) {
     });
     element.addEventListener("pointermove", (event) => {
       if (!element.hasPointerCapture(event.pointerId)) return;
-      if (start && Math.hypot(event.clientX - start.clientX, event.clientY - start.clientY) < 6) return;
+      const [dx, dy] = way(event);
+      if (start && (dx < SIDEWAYS || dx < dy)) return;
       start = null;
       point(event);
     });
     element.addEventListener("pointerup", (event) => {
-      if (start) point(event);
+      if (start && Math.max(...way(event)) < SIDEWAYS) point(event);
       start = null;
     });
     element.addEventListener("pointercancel", () => (start = null));

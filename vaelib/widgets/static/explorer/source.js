@@ -3,6 +3,8 @@
 // what is made in this page is encoded in it.
 import { makeEncoder, makePainter, readWeights } from "./decoder.js";
 
+const RESTORE = 800; // ms that a wrong number stays: leaving its field comes before a click on a button
+
 /**
  * `save(state)` tells Python, `again(q, message)` goes back to an image that is there already,
  * `changed()` is told of another x or q.
@@ -11,6 +13,8 @@ export function makeSource({ model, spec, parts, voice, z, save, again, changed 
   const painter = makePainter(parts.source, spec.shape);
   let x = null; // { values, q, own: made in this page, byHand: q was moved }
   let encoder = null;
+  let restoring = 0;
+  const restore = () => (parts.index.input.value = Math.max(0, model.get("image_index") ?? 0));
 
   /** The encoder of this page, made when it is first needed. */
   function encoded(values) {
@@ -42,7 +46,8 @@ export function makeSource({ model, spec, parts, voice, z, save, again, changed 
     encode(index) {
       if (!source.isImage(index)) {
         voice.say(`Choose a ${spec.noun} from 0 to ${spec.images - 1}`);
-        parts.index.input.value = Math.max(0, model.get("image_index") ?? 0);
+        clearTimeout(restoring);
+        restoring = setTimeout(restore, RESTORE);
       } else if (index === model.get("image_index")) {
         const { index: answered } = model.get("encoding");
         if (answered !== index) return; // it is asked already, and waits
