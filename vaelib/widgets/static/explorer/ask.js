@@ -11,7 +11,7 @@ export function makeQuestion({ rows, factors, noun }) {
   const ask = smile < 0 ? `Which slider changes “${factors.names[f]}”?` : "Which one smiles?";
   const of = ({ dim }) => factors.values[dim][f];
   const right = sliders.reduce((best, row) => (of(row) > of(best) ? row : best));
-  const answer = h("span", { role: "status" });
+  const answer = h("span", { class: "vaelib-answer", "aria-live": "polite" });
   const buttons = sliders.map((row, i) => {
     const button = makeButton(`Slider ${i + 1}`, { class: "vaelib-chip" });
     button.addEventListener("click", () => {

@@ -116,7 +116,7 @@ export function build(spec, { encode, sampled }) {
     status: h("p", { class: "vaelib-status vaelib-heard", role: "status", "aria-live": "polite" }),
     error: h("p", { class: "vaelib-error", role: "alert", hidden: true }),
     notice: h("p", { class: "vaelib-notice", hidden: true }),
-    seen: h("p", { class: "vaelib-seen", role: "status" }),
+    seen: h("p", { class: "vaelib-seen", "aria-live": "polite" }),
     code: h("input", {
       ...{ class: "vaelib-code", type: "text", readonly: true, ...KEYS },
       ...{ "aria-label": "z as code" },
@@ -155,7 +155,7 @@ export function arrangeAll(parts, details) {
   const root = h(
     "div",
     { class: "vaelib vaelib-explorer", role: "group", "aria-label": "Latent explorer" },
-    h("div", { class: "vaelib-all" }, stage, says, parts.status, buttons, parts.stories, parts.notice, details),
+    h("div", { class: "vaelib-all" }, stage, parts.status, says, buttons, parts.stories, parts.notice, details),
   );
   const regions = {
     ...{ x, encoder, decoder, picture, sliders: parts.sliders, plane: parts.plane },

@@ -74,7 +74,7 @@ export function makePlane({ spec, data, box, resample, now, act }) {
   const pad = h("div", { class: "vaelib-pad", role: "slider", tabindex: 0, "aria-label": "Plane", ...KEYS });
   pad.append(drawing, above, eps, ring);
   const grip = h("div", { class: "vaelib-grip" });
-  const over = h("div", { class: "vaelib-cursor", "aria-hidden": "true" }, grip);
+  const over = h("div", { class: "vaelib-cursor" }, grip);
   const peek = makePeek(shape);
   const backdrop = makeBackdrop(
     shape,
@@ -97,7 +97,8 @@ export function makePlane({ spec, data, box, resample, now, act }) {
   });
   const behind = makeCheck("Manifold behind", act.behind);
   const title = h("p", { class: "vaelib-head" });
-  const field = h("div", { class: "vaelib-field" }, backdrop.canvas, pad, over, ...handles.elements, peek.element);
+  const clip = h("div", { class: "vaelib-clip", "aria-hidden": "true" }, over);
+  const field = h("div", { class: "vaelib-field" }, backdrop.canvas, pad, clip, ...handles.elements, peek.element);
   box.append(title, field, h("div", { class: "vaelib-under" }, resample, behind.element));
 
   const names = rows.map(({ dim }) => [dim, `z${dim + 1}`]);
@@ -189,8 +190,8 @@ export function makePlane({ spec, data, box, resample, now, act }) {
     act.wake();
   }
 
-  const clip = (value) => Math.max(-reach, Math.min(reach, value));
-  const point = (event) => act.move(axes.map((d, i) => [d, clip(inUnits(event)[i])]));
+  const inside = (value) => Math.max(-reach, Math.min(reach, value));
+  const point = (event) => act.move(axes.map((d, i) => [d, inside(inUnits(event)[i])]));
 
   /** A finger that goes up or down scrolls the page; one that taps or goes sideways moves z. */
   function drags(element, atOnce) {
@@ -245,7 +246,7 @@ export function makePlane({ spec, data, box, resample, now, act }) {
     const big = event.shiftKey ? 10 : 1;
     const by = (which, step) => {
       const d = axes[which];
-      return d === undefined ? [] : [[d, clip(now()[d] + step * big)]];
+      return d === undefined ? [] : [[d, inside(now()[d] + step * big)]];
     };
     const moves = {
       ArrowRight: () => by(0, KEY_STEP),

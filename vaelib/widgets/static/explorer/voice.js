@@ -1,15 +1,22 @@
 // What the explorer says: at once in a line to be seen, after a while in a live region to be heard; an
 // alert for what is wrong, a note.
+import { throttle } from "../dom.js";
+
+const SEEN = 100; // ms between two changes of the line, while they keep coming
+const HEARD = 600; // ms after which a move is taken to be over
 
 export function makeVoice(parts) {
   const problems = new Map();
   let timer = 0;
+  let latest = "";
+  const seen = throttle(SEEN, () => (parts.tell.textContent = latest), 0);
   const voice = {
     /** Seen at once. Heard when nothing has been done for a while: at the end of a move. */
     say(message) {
-      parts.tell.textContent = message;
+      latest = message;
+      seen.request();
       clearTimeout(timer);
-      timer = setTimeout(() => (parts.status.textContent = message), 600);
+      timer = setTimeout(() => (parts.status.textContent = message), HEARD);
     },
     /** Show a problem until the same key is told an empty text. */
     problem(key, message) {
@@ -43,7 +50,10 @@ export function makeVoice(parts) {
         voice.say(else_);
       }
     },
-    cancel: () => clearTimeout(timer),
+    cancel() {
+      seen.cancel();
+      clearTimeout(timer);
+    },
   };
   return voice;
 }
