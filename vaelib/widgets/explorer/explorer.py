@@ -1,4 +1,4 @@
-"""The latent explorer: sliders over z and the decoded picture, the decoder running in the page."""
+"""The latent explorer: the whole VAE on one stage, encoder and decoder running in the page."""
 
 import math
 import os
@@ -32,18 +32,19 @@ class Given(traitlets.Any):
 
 
 class LatentExplorer(Widget):
-    """One slider per latent dimension, ordered by KL (nats), and the picture x̂ = G_θ(z) live.
+    """The VAE at a glance: x, encoder, latent plane, decoder and x̂ = G_θ(z), live, with a slider
+    per dimension (the largest KL first), z = μ + σ ⊙ ε and the ELBO of the z shown, in nats.
 
     `data` (a `Data`, images (N, *shape) or None) gives the KL of each dimension, images to start
-    from, the dots of the pad and, where factors are known, which dimension encodes which factor.
+    from, the dots of the plane and, where factors are known, which dimension encodes which factor.
 
     Its state is traits; setting them moves the page, and the page sets them:
     `z`, a list in the model's order, so that `z[0]` is the page's z₁ (set it as a whole: changing
     one entry in place is not seen); `image_index`, the image started from, or None; `mode`, what
-    is drawn below the sliders: "traversal", "manifold", "interpolation" or "none"; `picture`,
-    "mean" for x̂ or "sample" for x ~ p(x|z); `axes`, the two dimensions of the pad and the
-    manifold; `between`, the two images to interpolate between; `locked`, the dimensions that only
-    their own slider, `z` itself and undo move.
+    is drawn in the details: "traversal", "manifold", "interpolation" or "none"; `picture`, "mean"
+    for x̂ or "sample" for x ~ p(x|z); `axes`, the two dimensions of the plane and the manifold;
+    `between`, the two images to interpolate between; `locked`, the dimensions that only their own
+    slider, `z` itself and undo move.
 
     The page has the weights as they were when the explorer was made: after more training, make
     another. A decoder that the page cannot run is run by Python, and the page says so.
@@ -61,7 +62,7 @@ class LatentExplorer(Widget):
     spec = traitlets.Dict().tag(sync=True)
     weights = traitlets.Bytes().tag(sync=True)
     encoder_weights = traitlets.Bytes().tag(sync=True)
-    # Posterior means of the data, for the pad: see cloud.py.
+    # Posterior means of the data, for the plane: see cloud.py.
     dots = traitlets.Dict().tag(sync=True)
     z = Given().tag(sync=True)
     image_index = traitlets.Any(None).tag(sync=True)
@@ -236,8 +237,9 @@ class LatentExplorer(Widget):
         images = f" The images are those of {self.data_name}." if self.data_name else ""
         return bundle.page(
             title="Latent explorer",
-            intro=f"Each slider is one latent dimension of a variational auto-encoder; "
-            f"the picture is what its decoder makes of them, computed in this page.{images}",
+            intro="A variational auto-encoder: the encoder turns a picture x into a distribution "
+            "of codes z, the decoder turns a code into a picture. Both run in this page. Drag the "
+            f"ring in the plane, or a slider.{images}",
             export=self.export(precision),
         )
 
