@@ -56,6 +56,24 @@ def test_only_mnists_size_is_drawn(shape):
     assert not LatentExplorer(models.dense(shape, 2)).spec["draw"]
 
 
+def test_the_encoder_may_come_later(page, tmp_path):
+    vae = models.dense((28, 28), 2, hidden=(9,))
+    explorer = LatentExplorer(vae, torch.rand(5, 28, 28))
+    path = tmp_path / "later.html"
+    weights = explorer.export("float32").state["encoder_weights"]
+    path.write_text(explorer.to_html("float32").replace(weights, ""), encoding="utf-8")
+    shown = show(page, explorer, path)
+    page.get_by_role("button", name="Draw it yourself").click()
+    assert shown.text(".vaelib-tell").startswith("The encoder is still on its way")
+    page.locator(".vaelib-page").evaluate(
+        "(el, detail) => el.dispatchEvent(new CustomEvent('vaelib-encoder', { detail }))", weights
+    )
+    x = torch.rand(3, 28, 28)
+    np.testing.assert_allclose(shown.encode(x)[0], vae.posterior(x).mu.detach(), atol=1e-5)
+    page.get_by_role("button", name="Pixels against latent space").click()
+    assert "pixels of two images are mixed" in shown.text(".vaelib-tell")
+
+
 class Twice(GaussianEncoder):
     """An encoder that does more than its modules."""
 

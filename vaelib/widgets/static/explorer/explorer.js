@@ -338,6 +338,7 @@ function render({ model, el }) {
       stopDrawing();
       return;
     }
+    if (!source.canEncode()) return;
     history.remember();
     parts.source.after(drawing.canvas);
     parts.draw.setAttribute("aria-pressed", "true");
@@ -349,13 +350,15 @@ function render({ model, el }) {
     voice.say("Draw in the square on the left; the encoder follows your pen");
   }
 
-  const stories = makeStories(spec, data.dots, points, model.get("between_encoding")?.mu && source.canEncode(), {
+  const mixes = Boolean(model.get("between_encoding")?.mu && spec.encoder?.mu);
+  const stories = makeStories(spec, data.dots, points, mixes, {
     play(name, sentence, path) {
       leave(path(0), name);
       voice.say(sentence);
       player.play(path);
     },
     mix(name, sentence) {
+      if (!source.canEncode()) return;
       const { mu, source: bytes } = model.get("between_encoding");
       const size = bytes.byteLength / 2;
       const pixels = new Uint8Array(bytes.buffer, bytes.byteOffset, 2 * size);

@@ -145,7 +145,7 @@ export function arrangeAll(parts, details) {
     { class: "vaelib-stage" },
     ...[x, encoder, parts.sliders, parts.plane, decoder, picture, parts.terms],
   );
-  const says = h("div", { class: "vaelib-says" }, parts.tell, parts.seen, parts.ask, parts.error);
+  const says = h("div", { class: "vaelib-told" }, parts.tell, parts.seen, parts.ask, parts.error);
   const buttons = h(
     "div",
     { class: "vaelib-buttons vaelib-actions" },

@@ -41,7 +41,12 @@ export function makeSource({ model, spec, parts, voice, z, save, again, changed 
     x: () => x?.values ?? null,
     own: () => Boolean(x?.own),
     byHand: () => Boolean(x?.byHand),
-    canEncode: () => Object.keys(spec.encoder ?? {}).length > 0,
+    /** Whether this page can encode; says so if the encoder is to come but not here yet. */
+    canEncode() {
+      const here = model.get("encoder_weights")?.byteLength > 0;
+      if (!here) voice.say("The encoder is still on its way to this page: try again in a moment");
+      return here;
+    },
     encoded,
     encode(index) {
       if (!source.isImage(index)) {
