@@ -12,11 +12,14 @@ from vaelib.widgets import LatentExplorer
 pytestmark = pytest.mark.browser
 
 
-@pytest.mark.parametrize("width, scheme", [(1280, "light"), (320, "dark")])
-def test_axe_finds_no_violation(shown, width, scheme):
+@pytest.mark.parametrize(
+    "width, scheme, forced",
+    [(1280, "light", "none"), (320, "dark", "none"), (1280, "dark", "active")],
+)
+def test_axe_finds_no_violation(shown, width, scheme, forced):
     page = shown.page
     page.set_viewport_size({"width": width, "height": 900})
-    page.emulate_media(color_scheme=scheme)
+    page.emulate_media(color_scheme=scheme, forced_colors=forced)
     page.get_by_role("button", name="Next test face").click()
     page.get_by_label("Picture", exact=True).select_option("sample")
     page.get_by_label("Manifold behind").check()

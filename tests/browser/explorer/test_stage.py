@@ -159,7 +159,7 @@ def test_far_from_what_the_model_has_seen_it_says_so(shown, face_vae, faces):
     expect(seen).to_have_text("")  # at the code of a face
     shown.slider().fill("0")
     shown.slider(1).fill("-2.8")  # below all dots, within 3 σ
-    expect(seen).to_contain_text("None of the 1000 test faces shown has its code near this z")
+    expect(seen).to_contain_text("None of the 1000 test faces shown has a code near this z")
     shown.root.locator(".vaelib-number").first.fill("4")
     expect(seen).to_contain_text("Beyond 3σ: z3 = 4.0")
     shown.page.get_by_role("button", name="Reset").click()
@@ -199,7 +199,7 @@ def test_stories_play_z(shown):
     assert z_of(shown) == [0, 0, 0, 0]  # a touch of anything else ends it
     page.get_by_role("button", name="Play z3").click()
     page.clock.run_for(1100)
-    assert z_of(shown)[2] > 2.5
+    assert z_of(shown)[2] > 2
     page.clock.run_for(3000)
     assert z_of(shown)[2] == pytest.approx(0, abs=1e-6)
 

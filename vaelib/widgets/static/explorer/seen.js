@@ -39,8 +39,7 @@ export function makeSeen({ rows, noun }, dots, points) {
       return `Beyond ${SIGMAS}σ: z${out.dim + 1} = ${text(z[out.dim], 1)}. The prior hardly ever goes there, so the decoder extrapolates.`;
     }
     if (usual === Infinity) return "";
-    const away = nearest(z, points, count, dims, axes);
-    if (!(away > usual)) return "";
-    return `None of the ${count} ${noun}s shown has its code near this z (the nearest is ${text(away)} away): the decoder extrapolates.`;
+    if (!(nearest(z, points, count, dims, axes) > usual)) return "";
+    return `None of the ${count} ${noun}s shown has a code near this z: the decoder extrapolates.`;
   };
 }
