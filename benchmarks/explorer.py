@@ -129,6 +129,7 @@ SLIDERS = {
     "interact + matplotlib": ".noUi-handle",
     "a bare slider and canvas": ".bare input",
 }
+PAD = ".vaelib-explorer .vaelib-pad"
 PLANE = "the explorer, z dragged in the plane"  # where no key is pressed
 
 
@@ -178,7 +179,9 @@ async def one_round(page, name: str, waits, rates) -> None:
     for way, selector in SLIDERS.items():
         waits[name, way] += await press(page, selector, PRESSES)
         rates[name, way].append(await drag(page, selector))
-    rates[name, PLANE].append(await drag(page, ".vaelib-explorer .vaelib-pad"))
+    await page.locator(PAD).first.focus()  # brings it into view
+    await page.wait_for_timeout(2000)
+    rates[name, PLANE].append(await drag(page, PAD))
     for way, found in rates.items():
         if way[0] == name:
             print(f"{name}, {way[1]}: {found[-1][0]:.1f} of {found[-1][1]:.1f}/s", flush=True)

@@ -31,6 +31,7 @@ export function makeFormula(count) {
     sigma: place("sig"),
     eps: place("eps"),
   }));
+  const named = []; // the dimensions that the lines are named after
   const rows = lines.map(({ name, z, mu, sigma, eps }) =>
     h("p", { class: "vaelib-line" }, name, " ", z, " = ", mu, " + ", sigma, " × ", eps),
   );
@@ -52,7 +53,8 @@ export function makeFormula(count) {
       const eps = q ? noiseOf(z, q) : null;
       lines.forEach((line, i) => {
         const d = axes[i];
-        line.name.replaceChildren(...symbol(d), ":");
+        if (named[i] !== d) line.name.replaceChildren(...symbol(d), ":");
+        named[i] = d;
         line.z.textContent = short(z[d], 2);
         line.mu.textContent = q ? short(q.mu[d], 2) : "…";
         line.sigma.textContent = q ? short(q.sigma[d], 3) : "…";
