@@ -98,7 +98,8 @@ def zipped(files: Files) -> bytes:
 
 def wheel() -> Files:
     """vaelib as a wheel, by its file name; the data is inside as vaelib/_data."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    project = pyproject["project"]
     needs = [f"Requires-Dist: {line}" for line in project["dependencies"]]
     lab = project["optional-dependencies"]["lab"]
     needs += ["Provides-Extra: lab", *(f"Requires-Dist: {x}; extra == 'lab'" for x in lab)]
@@ -107,6 +108,9 @@ def wheel() -> Files:
     metadata += [f"Requires-Python: {project['requires-python']}", *needs, ""]
     about = f"vaelib-{version()}.dist-info"
     files = package() | {n.replace("data/", "vaelib/_data/", 1): b for n, b in data().items()}
+    settings = pyproject["tool"]["hatch"]["build"]["targets"]["wheel"]["shared-data"]
+    for path, place in settings.items():
+        files[f"vaelib-{version()}.data/data/{place}"] = (ROOT / path).read_bytes()
     files[f"{about}/LICENSE"] = (ROOT / "LICENSE").read_bytes()
     files[f"{about}/METADATA"] = "\n".join(metadata).encode()
     files[f"{about}/WHEEL"] = b"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"

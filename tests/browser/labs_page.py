@@ -31,4 +31,5 @@ def show(page, kind, views=1, dark=False):
         }""",
         [{"spec": lab.spec, "error": "", **lab.state}, list(lab.state)],
     )
+    page.evaluate("frame()")  # by then the panels know their sizes
     return lab

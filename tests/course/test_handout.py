@@ -66,6 +66,8 @@ def test_what_is_in_it(content):
     assert {"data/faces_vae.safetensors", "wheel/vaelib/_data/faces_vae.safetensors"} <= names
     wheel = {"divergences.py", "widgets/static/explorer/explorer.js"}
     assert {f"wheel/vaelib/{name}" for name in wheel} <= names
+    setting = "share/jupyter/lab/settings/overrides.d/vaelib.json"  # of JupyterLab, for widgets
+    assert f"wheel/vaelib-{students_zip.version()}.data/data/{setting}" in names
 
 
 def test_no_solution_no_test_no_marking(content):

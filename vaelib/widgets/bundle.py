@@ -6,6 +6,8 @@ import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from vaelib.plots import SYMBOLS
+
 STATIC = Path(__file__).parent / "static"
 IMPORT = re.compile(r'^import \{.*\} from "(.+)";$\n?', re.MULTILINE)
 EXPORT = re.compile(r"^export (?=function|const|class)", re.MULTILINE)
@@ -73,6 +75,22 @@ return show;
 def style(*names: str) -> str:
     """The style sheets of `static/`, joined."""
     return "\n".join((STATIC / f"{name}.css").read_text(encoding="utf-8") for name in names)
+
+
+def symbols(scope: str) -> str:
+    """The symbols' colours as variables `--enc`, `--code`, … of elements that `scope` selects.
+
+    They are those of the formulas: darker twins on white and, in JupyterLab's dark theme or where
+    the reader prefers dark and there is no JupyterLab, lighter ones.
+    """
+    light = "".join(f" --{name}: {text};" for name, (_, text, _) in SYMBOLS.items())
+    dark = "".join(f" --{name}: {text};" for name, (_, _, text) in SYMBOLS.items())
+    return (
+        f"{scope} {{{light} }}\n"
+        f"@media (prefers-color-scheme: dark) {{ {scope} {{{dark} }} }}\n"
+        f'[data-jp-theme-light="true"] {scope} {{{light} }}\n'
+        f'[data-jp-theme-light="false"] {scope} {{{dark} }}\n'
+    )
 
 
 def page(title: str, intro: str, export: Export) -> str:

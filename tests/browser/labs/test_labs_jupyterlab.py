@@ -4,7 +4,7 @@ import json
 
 import pytest
 from lab_states import LABS
-from playwright.sync_api import TimeoutError
+from playwright.sync_api import TimeoutError, expect
 
 pytestmark = pytest.mark.browser
 
@@ -73,3 +73,24 @@ def test_all_labs_move_in_jupyterlab(lab_page):
         except TimeoutError:
             continue
     said.wait_for(timeout=1)
+
+
+def test_lecture_mode_in_jupyterlab(lab_page):
+    """L, from a control of the lab; the notebook's own keys do nothing until Esc."""
+    page = lab_page("lecture", "from vaelib.widgets import ElboLab\nElboLab()", "pass")
+    group = page.get_by_role("group", name="ELBO lab")
+    group.wait_for(timeout=180_000)
+    cells = page.locator(".jp-Cell").count()
+    group.get_by_role("slider").first.press("l")
+    lecture = page.get_by_role("dialog", name="lecture mode")
+    expect(lecture).to_be_visible()
+    size = page.viewport_size
+    assert lecture.bounding_box() == {"x": 0, "y": 0, **size}
+    for key in ("2", "a", "d", "ArrowRight"):
+        page.keyboard.press(key)
+    expect(lecture.locator("[aria-pressed=true]")).to_have_text("3")
+    page.keyboard.press("Escape")
+    expect(lecture).to_have_count(0)
+    expect(group).to_be_visible()
+    assert page.locator(".jp-Cell").count() == cells
+    assert group.get_by_role("slider").first.input_value() == "-1.5"  # of the third preset

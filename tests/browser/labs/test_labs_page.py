@@ -13,7 +13,6 @@ from vaelib.widgets import KLLab
 from vaelib.widgets.labs.lab import say
 
 pytestmark = pytest.mark.browser
-BOX = {"left": 54, "right": 348, "top": 10, "bottom": 208}  # of plot.js
 
 
 def close(name, ours, theirs):
@@ -57,9 +56,29 @@ def drawn(page, key):
     return np.array([[float(v) for v in pair] for pair in re.findall(r"[ML](\S+?),([-\d.]+)", d)])
 
 
-def expected(panel, scene, key):
-    """The same from Python's numbers, as far as it is inside the panel, and where that is."""
+def box(page, panel):
+    """Where the panel's axes stand, in the drawing's units: left, right, top, bottom."""
+    axis = page.locator(f"figure:has([data-key={panel.marks[0].key}]) .lab-axis")
+    left, top, bottom, right = map(float, re.findall(r"[-\d.]+", axis.get_attribute("d")))
+    return left, right, top, bottom
+
+
+def limits_of(panel, scene, place):
+    """The values at the ends of the axes; with equal scales, of those that fill their place."""
     left, right, bottom, top = panel.limits or scene.limits[panel.key]
+    if not panel.equal:
+        return left, right, bottom, top
+    wide = place[1] - place[0]
+    tall = place[3] - place[2]
+    unit = min(wide / (right - left), tall / (top - bottom))
+    x = (left + right) / 2
+    y = (bottom + top) / 2
+    return x - wide / unit / 2, x + wide / unit / 2, y - tall / unit / 2, y + tall / unit / 2
+
+
+def expected(place, panel, scene, key):
+    """The same from Python's numbers, as far as it is inside the panel, and where that is."""
+    left, right, bottom, top = limits_of(panel, scene, place)
     x, y = scene.series[key][:2]
     if "x" in panel.log:
         x = np.log10(x)
@@ -69,16 +88,17 @@ def expected(panel, scene, key):
         y = np.log10(y)
         bottom = np.log10(bottom)
         top = np.log10(top)
-    across = BOX["left"] + (x - left) / (right - left) * (BOX["right"] - BOX["left"])
-    up = BOX["bottom"] - (y - bottom) / (top - bottom) * (BOX["bottom"] - BOX["top"])
+    start, end, ceiling, floor = place
+    across = start + (x - left) / (right - left) * (end - start)
+    up = floor - (y - bottom) / (top - bottom) * (floor - ceiling)
     there = ~np.isnan(across + up)
     return np.stack([across, up], 1)[there]
 
 
 def text_of(page):
     """The lab's sentences as one reads them, sub- and superscripts marked as in the templates."""
-    return page.evaluate("""() => [...document.querySelectorAll(".vaelib-says p")].map((line) =>
-      [...line.childNodes].map((node) =>
+    return page.evaluate("""() => [...document.querySelectorAll(".vaelib-says p > span")]
+      .map((line) => [...line.childNodes].map((node) =>
         ({ SUB: "_", SUP: "^" }[node.nodeName] ?? "") + node.textContent).join(""))""")
 
 
@@ -97,16 +117,18 @@ def test_a_slider_moves_the_picture_and_its_text(page, kind):
         scene = lab.scene
         assert text_of(page) == [say(template, scene.numbers) for template in lab.says]
         for panel in lab.panels:
+            place = box(page, panel)
             for mark in panel.marks:
                 if mark.kind == "points":
                     continue
-                wanted = expected(panel, scene, mark.key)
+                wanted = expected(place, panel, scene, mark.key)
                 found = drawn(page, mark.key)[: len(wanted)]
                 inside = np.abs(wanted) < 9000  # far outside the page draws less far
                 np.testing.assert_allclose(found[inside], wanted[inside], atol=0.011)
             label = page.get_by_role("img").nth(lab.panels.index(panel)).get_attribute("aria-label")
-            said = f"{say(panel.title, scene.numbers)}. {say(panel.alt, scene.numbers)}"
-            assert label == said
+            note = say(panel.note, scene.numbers)
+            said = f"{say(panel.title, scene.numbers)}. {say(panel.alt, scene.numbers)} {note}"
+            assert label == said.strip()
     assert value == control.high
     assert page.evaluate(paths) != before
 
@@ -166,7 +188,7 @@ def test_everything_has_a_name(page, kind):
 def test_marks_of_one_panel_differ_in_more_than_colour():
     for kind in LABS:
         for panel in kind.panels:
-            looks = [(m.kind, m.style, m.hatch, m.width) for m in panel.marks if m.name]
+            looks = [(m.kind, m.look, m.hatch, m.width) for m in panel.marks if m.name]
             assert len(set(looks)) == len(looks)
 
 

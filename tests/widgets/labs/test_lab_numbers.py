@@ -12,7 +12,7 @@ from torch.distributions import Normal, kl_divergence
 
 from vaelib import divergences, exact
 from vaelib.widgets import ElboLab, JensenLab, KLLab, LikelihoodLab, ReparameterisationLab
-from vaelib.widgets.labs import jensen, likelihood, reparameterisation
+from vaelib.widgets.labs import elbo, jensen, likelihood, reparameterisation
 from vaelib.widgets.labs.lab import say
 from vaelib.widgets.labs.scene import histogram, noise, reach
 
@@ -186,10 +186,27 @@ def test_elbo_lab_splits_log_px(state):
     numbers = lab.numbers
     assert numbers["log_px"] == pytest.approx(numbers["elbo"] + numbers["gap"], abs=1e-10)
     assert numbers["elbo"] == pytest.approx(numbers["reconstruction"] - numbers["kl"], abs=1e-12)
-    (_, top, floor), (_, ceiling, base) = (lab.scene.series[key] for key in ("elbo", "gap"))
-    np.testing.assert_allclose(base, top)  # the gap stands on the ELBO
-    np.testing.assert_allclose(ceiling, numbers["log_px"])
-    assert (top[0] == floor[0]) == bool(numbers["place"])
+    # The three parts hang together, end at log p(x), and never reach the end of the axis.
+    parts = [lab.scene.series[key][0] for key in ("reconstruction", "kl", "gap")]
+    (start, high), (low, top), (bottom, end) = parts
+    assert (high, low, end) == (top, bottom, 0)
+    left, right = next(panel.limits for panel in lab.panels if panel.key == "bar")[:2]
+    assert left == start < min(high, low) and max(high, low) < right
+    for at, nats in ((high, numbers["reconstruction"]), (low, numbers["elbo"])):
+        below = nats - numbers["log_px"]
+        assert math.copysign(math.expm1(abs(at)) / 2, at) == pytest.approx(below, abs=1e-9)
+
+
+@pytest.mark.parametrize("state", corners(ElboLab)[::11])
+def test_elbo_labs_gradient_is_that_of_its_elbo(state):
+    mu, log_sigma = (
+        torch.tensor([state[k]], dtype=torch.float64, requires_grad=True)
+        for k in ("mu", "log_sigma")
+    )
+    x = torch.tensor([[state["x1"], state["x2"]]], dtype=torch.float64)
+    exact.Arc(sigma_x=0.2).elbo(x, mu, log_sigma).sum().backward()
+    wanted = (mu.grad.item(), log_sigma.grad.item())
+    assert elbo.gradient(**state) == pytest.approx(wanted, abs=1e-9)
 
 
 def test_elbo_lab_against_scipys_quadrature():
@@ -203,10 +220,10 @@ def test_elbo_lab_against_scipys_quadrature():
 
     p_x = integrate.quad(lambda z: math.exp(log_joint(z)), -10, 10, points=[0.9])[0]
     q = stats.norm(mu, sigma)
-    elbo = integrate.quad(lambda z: q.pdf(z) * (log_joint(z) - q.logpdf(z)), -4, 5)[0]
+    bound = integrate.quad(lambda z: q.pdf(z) * (log_joint(z) - q.logpdf(z)), -4, 5)[0]
     numbers = ElboLab().numbers
     assert numbers["log_px"] == pytest.approx(math.log(p_x), abs=1e-8)
-    assert numbers["elbo"] == pytest.approx(elbo, abs=1e-8)
+    assert numbers["elbo"] == pytest.approx(bound, abs=1e-8)
     z, posterior = ElboLab().scene.series["posterior"]
     np.testing.assert_allclose(posterior, [math.exp(log_joint(at)) / p_x for at in z], atol=1e-8)
 

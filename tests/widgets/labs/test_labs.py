@@ -12,7 +12,15 @@ from jupyter_client.manager import start_new_kernel
 from lab_states import LABS, corners, each_lab
 from traitlets import TraitError
 
-from vaelib.widgets import JensenLab, KLLab, LikelihoodLab, labs
+from vaelib.plots import SYMBOLS
+from vaelib.widgets import (
+    ElboLab,
+    JensenLab,
+    KLLab,
+    LikelihoodLab,
+    ReparameterisationLab,
+    labs,
+)
 from vaelib.widgets.labs.lab import say
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
@@ -33,6 +41,70 @@ def test_every_picture_holds_what_its_panels_need(kind):
         for value in scene.numbers.values():
             assert type(value) in (float, int, str) and value == value
         json.dumps(scene.numbers, allow_nan=False)
+
+
+def seen(mark, series, limits, log):
+    """Whether the mark has ink in the panel that cannot be taken for the axis."""
+    left, right, bottom, top = limits
+    x, y, *base = (np.asarray(part, dtype=float) for part in series)
+    inside = (x >= left) & (x <= right) & (y >= bottom) & (y <= top)
+    if mark.kind != "area" or "y" in log:
+        return bool(inside.any())
+    return bool((np.abs(y - (base[0] if base else 0)) > 0.005 * (top - bottom))[inside].any())
+
+
+@each_lab
+def test_no_panel_is_empty_without_a_word(kind):
+    agree = {"mu": 0.0, "sigma": 1.0, "p": "normal"}
+    for state in [*corners(kind)[::5], *([agree] if kind is KLLab else [])]:
+        scene = kind.compute(**state)
+        for panel in kind.panels:
+            limits = panel.limits or scene.limits[panel.key]
+            # What stands still, such as an axis at log p(x), does not count.
+            found = [m.key for m in panel.marks if seen(m, scene.series[m.key], limits, panel.log)]
+            assert set(found) - {"log_px", "arc", "f"} or say(panel.note, scene.numbers), (
+                state,
+                panel.key,
+            )
+
+
+@each_lab
+def test_presets_are_five_states_with_a_sentence(kind):
+    assert len(kind.presets) == 5
+    for preset in kind.presets:
+        kind(**preset.state)
+        assert preset.says[-1] in ".?" and len(preset.says) <= 48  # one line on a projector
+    given = kind().spec["presets"]
+    assert [set(each["state"]) for each in given] == [set(kind.controls())] * 5
+    assert given[0]["state"] == kind().state
+
+
+def test_what_the_presets_say_is_so():
+    says = {kind: [kind(**preset.state).numbers for preset in kind.presets] for kind in LABS}
+    kl = says[KLLab]
+    assert kl[1]["kl_qp"] == kl[1]["kl_pq"] == 0
+    assert kl[2]["kl_pq"] > 5 * kl[2]["kl_qp"]
+    assert kl[3]["kl_pq"] < kl[3]["kl_qp"] and kl[4]["kl_qp"] < kl[4]["kl_pq"]
+    assert abs(says[LikelihoodLab][1]["theta_hat"] - 1) > 0.1
+    few = says[LikelihoodLab][3]
+    assert few["highest"] - few["lowest"] < 0.2
+    assert says[JensenLab][2]["gap"] == pytest.approx(0, abs=1e-12)
+    assert says[JensenLab][3]["gap"] == pytest.approx(0.25 * 3**2)  # the variance of x
+    elbo = says[ElboLab]
+    assert elbo[1]["gap"] < 0.02 and elbo[2]["log_px"] == elbo[0]["log_px"]
+    assert elbo[3]["gap"] == pytest.approx(0, abs=1e-9)
+    wide = says[ReparameterisationLab]
+    assert wide[2]["ratio"] > 100 and wide[3]["pathwise_std"] < wide[0]["pathwise_std"]
+
+
+@each_lab
+def test_every_colour_is_that_of_a_symbol(kind):
+    known = {*SYMBOLS, "ink"}
+    used = {mark.colour for panel in kind.panels for mark in panel.marks}
+    used |= {control.colour for control in kind.controls().values()}
+    assert used <= known
+    for light, dark in ((text, dark) for _, text, dark in SYMBOLS.values()):
+        assert light in kind()._css and dark in kind()._css
 
 
 @each_lab

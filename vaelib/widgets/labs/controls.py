@@ -11,10 +11,16 @@ class Control(traitlets.TraitType[Any, Any]):
     """A trait that the page shows with a label; each kind refuses what it cannot show."""
 
     label = ""
+    colour = "ink"  # that of the control's symbol, a key of `plots.SYMBOLS`, or "ink"
 
     def describe(self) -> dict[str, Any]:
         """What the page needs to make the control."""
-        return {"name": self.name, "label": self.label, "start": self.default_value}
+        return {
+            "name": self.name,
+            "label": self.label,
+            "colour": self.colour,
+            "start": self.default_value,
+        }
 
     def positions(self) -> list[Any]:
         """Every value that the control can be put at."""
@@ -28,9 +34,16 @@ class Slider(Control):
     """A number from `low` to `high`; the page moves it in steps."""
 
     def __init__(
-        self, label: str, start: float, low: float, high: float, step: float = 0.05
+        self,
+        label: str,
+        start: float,
+        low: float,
+        high: float,
+        step: float = 0.05,
+        colour: str = "ink",
     ) -> None:
         self.label = label
+        self.colour = colour
         self.low = low
         self.high = high
         self.step = step
@@ -61,8 +74,9 @@ class Slider(Control):
 class Steps(Control):
     """One of several whole numbers, which the page's slider steps through."""
 
-    def __init__(self, label: str, start: int, values: Sequence[int]) -> None:
+    def __init__(self, label: str, start: int, values: Sequence[int], colour: str = "ink") -> None:
         self.label = label
+        self.colour = colour
         self.values = tuple(values)
         super().__init__(default_value=start)
         self.tag(sync=True)

@@ -7,7 +7,7 @@ import numpy as np
 
 from vaelib.widgets import bundle
 from vaelib.widgets.labs.controls import Choice, Slider, Steps
-from vaelib.widgets.labs.lab import INK, Lab, Mark, Panel
+from vaelib.widgets.labs.lab import Lab, Mark, Panel, Preset
 from vaelib.widgets.labs.scene import Array, Scene, reach
 
 
@@ -91,6 +91,7 @@ def compute(f: str, x1: float, x2: float, weight: float, n_samples: int) -> Scen
             "mean_f": f_mean + float(bias[0]),
             "gap": float(bias[0]),
             "bias": float(here),
+            "note": "no gap: 0 at every K" if bias[0] < 1e-9 else "",
             "predicted": float(forecast),
         },
         {
@@ -114,8 +115,8 @@ class JensenLab(Lab):
 
     x1 = Slider("x₁", 0.5, 0.1, 4.0)
     x2 = Slider("x₂", 3.5, 0.1, 4.0)
-    weight = Slider("probability of x₂", 0.5, 0.0, 1.0, 0.02)
-    n_samples = Steps("K, draws in the mean", 1, SAMPLES)
+    weight = Slider("P(x = x₂)", 0.5, 0.0, 1.0, 0.02)
+    n_samples = Steps("K, draws", 1, SAMPLES, colour="eps")
     f = Choice("f, the curve", "-log", {"-log": "−log x", "square": "x²", "line": "x, a line"})
 
     title = "Jensen lab: the mean of f is at least f of the mean"
@@ -126,11 +127,11 @@ class JensenLab(Lab):
             "x",
             "f(x)",
             (
-                Mark("curve", "f", style=INK),
-                Mark("chord", "chord", style=1),
-                Mark("gap", "gap at K = {k}", style=0, width=5),
-                Mark("means", "f(x̄), possible means x̄", "points", 0),
-                Mark("mean", "E f(x̄)", "points", 1),
+                Mark("curve", "f"),
+                Mark("chord", "chord", colour="prior", look=1),
+                Mark("gap", "gap", colour="gap", width=6),
+                Mark("means", "f(x̄)", "points", "eps"),
+                Mark("mean", "E f(x̄)", "points", "ink", 1),
             ),
             "The curve of f, a chord between two of its points, and at the mean, {mean:2}, a "
             "bar from the curve up to E f(x̄), which is the chord's own height at K = 1.",
@@ -141,27 +142,28 @@ class JensenLab(Lab):
             "f(x̄)",
             "probability",
             (
-                Mark("f_mean", "f(E x)", style=INK),
-                Mark("mean_f", "E f(x̄)", style=1),
-                Mark("stems", style=0, width=1.2),
-                Mark("tips", "f(x̄)", "points", 0),
+                Mark("f_mean", "f(E x)"),
+                Mark("mean_f", "E f(x̄)", look=1),
+                Mark("stems", colour="eps", width=1.4),
+                Mark("tips", "f(x̄)", "points", "eps"),
             ),
             "The probabilities of the values of f(x̄): two at K = 1, and the more draws the closer "
             "they gather around f(E x), the first of two upright lines; the other is E f(x̄).",
         ),
         Panel(
             "bias",
-            "E f(x̄) − f(E x) at K = {k}: {bias:4}",
-            "K, draws in the mean x̄",
-            "bias, in units of f",
+            "Gap at K = {k}: {bias:4}",
+            "K",
+            "gap",
             (
-                Mark("bias", "exact", style=0),
-                Mark("predicted", "f″(E x) Var x / 2K", style=1),
-                Mark("here", "", "points", 0),
+                Mark("bias", "exact", colour="gap"),
+                Mark("predicted", "f″(E x) Var x / 2K", look=1),
+                Mark("here", "", "points", "gap"),
             ),
             "The gap against K falls from Jensen's gap, {gap:4} at K = 1, towards zero, and the "
             "predicted curve comes ever closer to it.",
             log="x",
+            note="{note}",
         ),
     )
     says = (
@@ -169,6 +171,13 @@ class JensenLab(Lab):
         "With means of K = {k} draws the gap is {bias:4}; f″(E x) Var x / 2K predicts "
         "{predicted:4}.",
         "For f = −log x the gap says by how many nats the log of such a mean is too low.",
+    )
+    presets = (
+        Preset("The chord lies above the curve, by the gap.", {}),
+        Preset("A rare small value: how large is the gap?", {"x1": 0.1, "x2": 3.5, "weight": 0.9}),
+        Preset("A straight line: chord and curve are one.", {"f": "line"}),
+        Preset("For x² the gap is the variance of x.", {"f": "square"}),
+        Preset("The mean of 20 draws: how much gap is left?", {"n_samples": 20}),
     )
     compute = staticmethod(compute)
     view = "labs/jensen"

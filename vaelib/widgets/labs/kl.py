@@ -6,7 +6,7 @@ import numpy as np
 
 from vaelib.widgets import bundle
 from vaelib.widgets.labs.controls import Choice, Slider
-from vaelib.widgets.labs.lab import Lab, Mark, Panel
+from vaelib.widgets.labs.lab import Lab, Mark, Panel, Preset
 from vaelib.widgets.labs.scene import Array, Scene, log_normal, reach
 
 # Weight, mean and standard deviation of each bump of p.
@@ -18,6 +18,7 @@ OPTIONS = {"normal": "the standard normal", "bumps": "two bumps, at −2 and 2"}
 # The trapezoid rule on a grid that holds every q: exact to 1e-12, the integrands being smooth.
 Z = np.arange(-600, 601) / 20
 SHOWN = slice(480, 721)
+UNSEEN = 5e-4  # an integrand that is nowhere larger cannot be told from the axis
 
 
 def compute(mu: float, sigma: float, p: str) -> Scene:
@@ -47,23 +48,26 @@ def _signed(scene: Scene, key: str, integrand: Array) -> None:
     scene.numbers[f"above_{key}"] = float(above.sum() / 20)
     scene.numbers[f"below_{key}"] = float(-below.sum() / 20)
     scene.numbers[f"kl_{key}"] = float(integrand.sum() / 20)
+    unseen = np.abs(integrand[SHOWN]).max() < UNSEEN
+    scene.numbers[f"note_{key}"] = "q = p: 0 everywhere" if unseen else ""
     top = reach(float(above[SHOWN].max()))
     bottom = reach(float(-below[SHOWN].min()))
     scene.limits[key] = (-6, 6, -bottom, top)
 
 
-def _integrand(key: str, name: str, weight: str, other: str, style: int) -> Panel:
+def _integrand(key: str, name: str, weight: str, other: str) -> Panel:
     return Panel(
         key,
         f"KL({name}) = {{kl_{key}:3}} nats",
         "z",
-        "nats per unit of z",
+        "nats per z",
         (
-            Mark(f"above_{key}", "adds to the KL", "area", style),
-            Mark(f"below_{key}", "takes away", "area", style, hatch=True),
+            Mark(f"above_{key}", "adds", "area", "gap", hatch=True),
+            Mark(f"below_{key}", "takes away", "area", "ink"),
         ),
         f"The integrand {weight} log({weight}/{other}) over z: an area of {{above_{key}:3}} nats "
         f"above zero, where {weight} is the larger, and of {{below_{key}:3}} below.",
+        note=f"{{note_{key}}}",
     )
 
 
@@ -76,8 +80,8 @@ class KLLab(Lab):
     0.0
     """
 
-    mu = Slider("μ, mean of q", 1.0, -4.0, 4.0)
-    sigma = Slider("σ, standard deviation of q", 0.6, 0.2, 3.0)
+    mu = Slider("μ, mean of q", 1.0, -4.0, 4.0, colour="enc")
+    sigma = Slider("σ of q", 0.6, 0.2, 3.0, colour="sig")
     p = Choice(
         "p, the given density",
         "normal",
@@ -91,16 +95,29 @@ class KLLab(Lab):
             "q and p",
             "z",
             "density",
-            (Mark("q", "q(z)", style=0), Mark("p", "p(z)", style=1)),
+            (Mark("p", "p(z)", colour="prior", look=1), Mark("q", "q(z)", colour="enc")),
             "The densities of p and of q, a bell at {mu:2} of standard deviation {sigma:2}.",
         ),
-        _integrand("qp", "q‖p", "q", "p", 0),
-        _integrand("pq", "p‖q", "p", "q", 1),
+        _integrand("qp", "q‖p", "q", "p"),
+        _integrand("pq", "p‖q", "p", "q"),
     )
     says = (
         "KL(q‖p) = {kl_qp:3} nats: {above_qp:3} where q > p, minus {below_qp:3} where q < p.",
         "KL(p‖q) = {kl_pq:3} nats: {above_pq:3} where p > q, minus {below_pq:3} where p < q.",
         "The areas are those over all z, also outside the picture.",
+    )
+    presets = (
+        Preset("Two bells: two areas, two different numbers.", {}),
+        Preset("q lies on p: both divergences are 0.", {"mu": 0.0, "sigma": 1.0}),
+        Preset("A narrow q: KL(p‖q) is far the larger.", {"mu": 0.0, "sigma": 0.2}),
+        Preset(
+            "q covers both bumps. Which number is smaller?",
+            {"p": "bumps", "mu": -0.4, "sigma": 2.05},
+        ),
+        Preset(
+            "q takes one bump. Which number is smaller now?",
+            {"p": "bumps", "mu": -2.0, "sigma": 0.6},
+        ),
     )
     compute = staticmethod(compute)
     view = "labs/kl"

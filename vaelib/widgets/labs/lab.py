@@ -20,24 +20,25 @@ from vaelib.widgets.bundle import Export
 from vaelib.widgets.labs.controls import Control
 from vaelib.widgets.labs.scene import Limits, Scene
 
-INK = 6  # the style of what has no colour of its own: black, or white in a dark theme
+STYLES = ("lecture", "labs/lab")
 
 
 @dataclass(frozen=True)
 class Mark:
     """A series drawn as a "line", an "area" (down to its base, or to 0) or "points".
 
-    `style` chooses colour, dashes and the shape of points together, an area may be hatched and a
-    line has its width, so that colour is never the only difference. Without a name it is not in
-    the legend.
+    `colour` is that of a symbol, a key of `plots.SYMBOLS`, or "ink". `look` chooses the dashes and
+    the shape of points, an area may be hatched and a line has its width, so that colour is never
+    the only difference. Without a name it is not in the legend.
     """
 
     key: str
     name: str = ""
     kind: str = "line"
-    style: int = 0
+    colour: str = "ink"
+    look: int = 0
     hatch: bool = False
-    width: float | int = 2.2
+    width: float | int = 2.4
 
 
 @dataclass(frozen=True)
@@ -45,8 +46,10 @@ class Panel:
     """A plot: its axes, its marks, and in `alt` a description (a template, as the title is).
 
     `limits` is (left, right, bottom, top), or None where the scene gives them under `key`. `log`
-    and `ticks` name the axes that are logarithmic and that have numbers; axes that are `equal`
-    have the same scale.
+    and `ticks` name the axes that are logarithmic and that have numbers; `places` are the numbers
+    of an x axis of its own scale, each with its text, and `rows` names on the y axis (templates),
+    each with its colour. Axes that are `equal` have the same scale. A panel in which nothing can
+    be seen in some states says why in `note`, a template too.
     """
 
     key: str
@@ -58,7 +61,18 @@ class Panel:
     limits: Limits | None = None
     log: str = ""
     ticks: str = "xy"
+    places: tuple[tuple[float, str], ...] = ()
+    rows: tuple[tuple[float, str, str], ...] = ()
     equal: bool = False
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A state worth showing, and the sentence that a lecturer says with it."""
+
+    says: str
+    state: dict[str, Any]
 
 
 def say(template: str, numbers: Mapping[str, Any]) -> str:
@@ -81,14 +95,19 @@ def say(template: str, numbers: Mapping[str, Any]) -> str:
 
 
 class Lab(Widget):
-    """The base of the labs; a lab adds its controls, `title`, `panels`, `says` and `compute`."""
+    """The base of the labs; a lab adds its controls, `title`, `panels`, `says` and `compute`.
+
+    The first panel is the large one. `presets` are the five states of lecture mode.
+    """
 
     title: ClassVar[str]
     panels: ClassVar[tuple[Panel, ...]]
     says: ClassVar[tuple[str, ...]]
+    presets: ClassVar[tuple[Preset, ...]]
+    widest: ClassVar[str] = "−00"  # the whole part of a number of the text, at its longest
     compute: ClassVar[Callable[..., Scene]]
 
-    _css = bundle.style("base", "explorer/explorer", "labs/lab")
+    _css = bundle.symbols(".vaelib-lab") + bundle.style("base", *STYLES)
     spec = traitlets.Dict().tag(sync=True)
 
     def __init__(self, **state: Any) -> None:
@@ -102,6 +121,8 @@ class Lab(Widget):
             "controls": [control.describe() for control in self.controls().values()],
             "panels": [asdict(panel) for panel in self.panels],
             "says": list(self.says),
+            "widest": self.widest,
+            "presets": [self._complete(preset) for preset in self.presets],
         }
         super().__init__(spec=spec, **state)
 
@@ -111,6 +132,12 @@ class Lab(Widget):
         # Looked for in all bases, since anywidget makes a new class for each widget.
         found = (pair for base in reversed(cls.__mro__) for pair in vars(base).items())
         return {name: trait for name, trait in found if isinstance(trait, Control)}
+
+    @classmethod
+    def _complete(cls, preset: Preset) -> dict[str, Any]:
+        """A preset with every control: what it does not name is where the lab starts."""
+        start = {name: control.default_value for name, control in cls.controls().items()}
+        return {"says": preset.says, "state": {**start, **preset.state}}
 
     @property
     def state(self) -> dict[str, Any]:
@@ -132,6 +159,12 @@ class Lab(Widget):
         name = type(self).__name__
         state = {"spec": self.spec, "error": "", **self.state}
         return Export(name, state, bundle.standalone(name, self.view, "show"), str(self._css))
+
+    def to_html(self) -> str:
+        """The lab as it is now as one HTML page, which requests nothing."""
+        return bundle.page(
+            self.title, "Grab the picture, or move the sliders under it.", self.export()
+        )
 
     def figure(self) -> AltFigure:
         """The lab as it is now, as a static figure with its numbers and its alternative text."""

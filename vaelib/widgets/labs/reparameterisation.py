@@ -7,7 +7,7 @@ import numpy as np
 
 from vaelib.widgets import bundle
 from vaelib.widgets.labs.controls import Choice, Slider, Steps
-from vaelib.widgets.labs.lab import INK, Lab, Mark, Panel
+from vaelib.widgets.labs.lab import Lab, Mark, Panel, Preset
 from vaelib.widgets.labs.scene import Array, Scene, histogram, noise, reach
 
 REPEATS = 1000
@@ -16,6 +16,8 @@ SAMPLES = (*range(1, 11), 12, 14, 16, 18, 20, 25, 30, 35, 40, MOST)
 DOTS = 24
 BINS = 60
 CURVE = np.arange(-120, 121) / 20
+BELL = np.linspace(-3.5, 3.5, 71)  # standard deviations from the mean
+TALL = 0.85  # of the bell, whatever its width: it stands on the line of z
 
 
 @cache
@@ -66,6 +68,7 @@ def compute(mu: float, log_sigma: float, gradient: str, n_samples: int) -> Scene
             "paths": (lines.ravel(), np.tile([0.0, 1.0, np.nan], DOTS)),
             "eps": (dots, np.zeros(DOTS)),
             "z": (z, np.ones(DOTS)),
+            "bell": (mu + sigma * BELL, 1 + TALL * np.exp(-0.5 * BELL**2)),
             "f": (CURVE, CURVE**2),
             "f_z": (z, z**2),
             "score": score_bars,
@@ -100,26 +103,27 @@ class ReparameterisationLab(Lab):
     2.0
     """
 
-    mu = Slider("μ", 1.0, -2.0, 2.0)
-    log_sigma = Slider("log σ", -0.5, -2.0, 0.7)
-    n_samples = Steps("K, draws an estimate", 1, SAMPLES)
-    gradient = Choice("gradient with respect to", "mu", {"mu": "μ", "log_sigma": "log σ"})
+    mu = Slider("μ", 1.0, -2.0, 2.0, colour="enc")
+    log_sigma = Slider("log σ", -0.5, -2.0, 0.7, colour="sig")
+    n_samples = Steps("K, draws", 1, SAMPLES, colour="eps")
+    gradient = Choice("gradient in", "mu", {"mu": "μ", "log_sigma": "log σ"})
 
     title = "Reparameterisation lab: z = μ + σ ε, with ε fixed"
     panels = (
         Panel(
             "paths",
             "z = {mu:2} + {sigma:2} ε",
-            "ε below, z above",
+            "ε, z",
             "",
             (
-                Mark("paths", style=INK, width=1),
-                Mark("eps", "ε", "points", 0),
-                Mark("z", "z", "points", 1),
+                Mark("paths", colour="prior", width=1),
+                Mark("bell", "q(z), height fixed", colour="enc"),
+                Mark("eps", "ε", "points", "eps"),
+                Mark("z", "z", "points", "code", 1),
             ),
             "Points ε on a line below, each joined to its z on a line above, gathered around "
-            "{mu:2} and spread by {sigma:2}.",
-            limits=(-6, 6, -0.2, 1.2),
+            "{mu:2} and spread by {sigma:2}; over that line the bell of q, drawn at one height.",
+            limits=(-6, 6, -0.2, 2.1),
             ticks="x",
         ),
         Panel(
@@ -127,19 +131,19 @@ class ReparameterisationLab(Lab):
             "f(z) = z²",
             "z",
             "f(z)",
-            (Mark("f", "f", style=INK), Mark("f_z", "f(z)", "points", 1)),
+            (Mark("f", "f"), Mark("f_z", "f(z)", "points", "code", 1)),
             "The same z on the parabola f(z) = z², along which they glide as μ and σ move.",
             limits=(-6, 6, 0, 36),
         ),
         Panel(
             "histograms",
-            "d/d{of} E f(z) = {truth:2}, estimated",
+            "d/d{of} E f(z) = {truth:2}",
             "estimate",
-            "share of 1,000 estimates",
+            "share",
             (
-                Mark("score", "score function", "area", 1, hatch=True),
-                Mark("pathwise", "pathwise", "area", 0),
-                Mark("truth", "exact", style=INK),
+                Mark("score", "score function", "area", "enc", hatch=True),
+                Mark("pathwise", "pathwise", "area", "code"),
+                Mark("truth", "exact"),
             ),
             "Two histograms around the exact gradient, {truth:2}: that of the pathwise estimator "
             "has standard deviation {pathwise_std:2}, that of the score function {score_std:2}.",
@@ -151,6 +155,13 @@ class ReparameterisationLab(Lab):
         "{pathwise_predicted:3}); score function, mean {score_mean:3}, standard deviation "
         "{score_std:3} (closed form {score_predicted:3}).",
         "The score function needs {ratio:1} times as many draws for the same accuracy.",
+    )
+    presets = (
+        Preset("The noise ε stays; μ and σ carry it to z.", {}),
+        Preset("A wide bell: the outer points moved furthest.", {"mu": 0.0, "log_sigma": 0.5}),
+        Preset("A narrow bell: one histogram is wide now.", {"log_sigma": -2.0}),
+        Preset("Sixteen draws per estimate: both are narrower.", {"n_samples": 16}),
+        Preset("The gradient in log σ: which way wins here?", {"gradient": "log_sigma"}),
     )
     compute = staticmethod(compute)
     view = "labs/reparameterisation"

@@ -60,7 +60,10 @@ export function compute({ f, x1, x2, weight, n_samples: k }) {
       predicted: [K, predicted],
       here: [[k], [here]],
     },
-    numbers: { ...numbers, bias: here, predicted: predicted[k - 1] },
+    numbers: {
+      ...{ ...numbers, bias: here, predicted: predicted[k - 1] },
+      note: bias[0] < 1e-9 ? "no gap: 0 at every K" : "",
+    },
     limits: {
       curve: [0, 4.25, ...curve.axis],
       distribution: [...curve.axis, 0, reach(Math.max(...shares))],
@@ -69,6 +72,27 @@ export function compute({ f, x1, x2, weight, n_samples: k }) {
   };
 }
 
-const render = (context) => renderLab(context, compute);
+/** One end of the chord, grabbed on the curve. */
+const end = (i, control, name) => ({
+  ...{ panel: "curve", name, keys: { x: control } },
+  at: ({ series: { chord } }) => [chord[0][i], chord[1][i]],
+  move: (x) => ({ [control]: x }),
+});
+const grips = [
+  end(0, "x1", "x₁ on the curve"),
+  end(1, "x2", "x₂ on the curve"),
+  {
+    ...{ panel: "curve", name: "the mean on the chord", colour: "gap", keys: { x: "weight" } },
+    at: ({ numbers: { mean, mean_f: meanF } }) => [mean, meanF],
+    move: (x, _, { x1, x2 }) => (x1 === x2 ? {} : { weight: (x - x1) / (x2 - x1) }),
+  },
+  {
+    ...{ panel: "bias", name: "K on its curve", colour: "gap", keys: { x: "n_samples" } },
+    at: ({ series: { here } }) => [here[0][0], here[1][0]],
+    move: (x) => ({ n_samples: x }),
+  },
+];
+
+const render = (context) => renderLab(context, compute, { grips });
 
 export default { render };

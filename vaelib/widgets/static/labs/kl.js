@@ -1,4 +1,5 @@
 // The KL lab's computation: the twin of `labs/kl.py`.
+import { bell } from "./grips.js";
 import { renderLab } from "./lab.js";
 import { largest, logAddExp, logNormal, reach, sum } from "./maths.js";
 
@@ -10,6 +11,7 @@ const DENSITIES = {
   ],
 };
 const Z = Float64Array.from({ length: 1201 }, (_, i) => (i - 600) / 20);
+const UNSEEN = 5e-4;
 const shown = (values) => values.subarray(480, 721);
 
 export function compute({ mu, sigma, p }) {
@@ -32,6 +34,8 @@ export function compute({ mu, sigma, p }) {
     numbers[`above_${key}`] = sum(above) / 20;
     numbers[`below_${key}`] = -sum(below) / 20;
     numbers[`kl_${key}`] = sum(integrand) / 20;
+    const unseen = largest(shown(integrand).map(Math.abs)) < UNSEEN;
+    numbers[`note_${key}`] = unseen ? "q = p: 0 everywhere" : "";
     const deepest = largest(shown(below).map((value) => -value));
     limits[key] = [-6, 6, -reach(deepest), reach(largest(shown(above)))];
   }
@@ -40,6 +44,12 @@ export function compute({ mu, sigma, p }) {
   return { series, numbers, limits };
 }
 
-const render = (context) => renderLab(context, compute);
+const grips = bell("densities", {
+  sigma: ({ sigma }) => sigma,
+  spread: (sigma) => ({ sigma }),
+  control: "sigma",
+});
+
+const render = (context) => renderLab(context, compute, { grips });
 
 export default { render };

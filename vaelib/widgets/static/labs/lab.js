@@ -1,10 +1,9 @@
 // The frame of every lab: its controls, its panels and its numbers in words. The state lives in the
 // model's traits; `compute(state)` is the lab's own, in this page, so that no move waits for Python.
 import { h, listen, perFrame, text, throttle, uniqueId } from "../dom.js";
+import { makeLecture } from "../lecture.js";
+import { KEYS, makeGrip } from "./grips.js";
 import { makePanel, rich, say } from "./plot.js";
-
-// JupyterLab takes arrow and other keys from an output unless the element itself says this.
-const KEYS = { "data-lm-suppress-shortcuts": "true" };
 
 /** A labelled range input over a range of numbers or over a row of whole numbers. */
 function makeSlider(control, moved) {
@@ -12,9 +11,7 @@ function makeSlider(control, moved) {
   const steps = control.values;
   const range = steps ? { min: 0, max: steps.length - 1, step: 1 } : control;
   const digits = steps || control.step >= 1 ? 0 : 2;
-  const ends = steps ? [steps[0], steps.at(-1)] : [control.min, control.max];
-  const [low, high] = ends.map((value) => text(value, digits && (value % 1 ? 1 : 0)));
-  const value = h("span", { class: "vaelib-value", "aria-hidden": "true" });
+  const value = h("span", { class: "lab-value", "aria-hidden": "true" });
   const input = h("input", {
     ...{ id, type: "range", min: range.min, max: range.max, step: range.step, ...KEYS },
   });
@@ -22,14 +19,13 @@ function makeSlider(control, moved) {
     const number = Number(input.value);
     moved(steps ? steps[number] : number);
   });
-  const end = (string) => h("span", { class: "vaelib-end", "aria-hidden": "true" }, string);
   return {
     element: h(
       "div",
-      { class: "vaelib-row" },
+      { class: `lab-row lab-colour-${control.colour}` },
       h("label", { for: id }, control.label),
       value,
-      h("div", { class: "vaelib-track" }, end(low), input, end(high)),
+      input,
     ),
     place(number) {
       input.value = steps ? steps.indexOf(number) : number;
@@ -48,7 +44,7 @@ function makeChoice(control, moved) {
   const select = h("select", { id, ...KEYS }, ...options);
   select.addEventListener("change", () => moved(select.value));
   return {
-    element: h("div", { class: "vaelib-choice" }, h("label", { for: id }, control.label), select),
+    element: h("div", { class: "lab-row lab-choice" }, h("label", { for: id }, control.label), select),
     place(value) {
       select.value = value;
     },
@@ -56,40 +52,84 @@ function makeChoice(control, moved) {
   };
 }
 
-/** Shows the lab in `el`; returns what takes it away again. */
-export function renderLab({ model, el }, compute) {
+/** A value that the control can take, nearest to the one that was asked for. */
+function nearestValue({ kind, min, max, values }, value) {
+  if (kind === "slider") return Math.max(min, Math.min(max, value));
+  if (kind === "choice") return value;
+  const far = (one) => Math.abs(Math.log(one / Math.max(value, 0.1)));
+  return values.reduce((best, one) => (far(one) < far(best) ? one : best));
+}
+
+/** The value one step further. */
+function stepped({ kind, step, values }, value, direction) {
+  if (kind === "slider") return value + direction * step;
+  return values[Math.max(0, Math.min(values.length - 1, values.indexOf(value) + direction))];
+}
+
+/** A sentence whose place is as large as its widest form, so that nothing below it moves. */
+function makeSentence(template, whole) {
+  const widest = template.replace(/\{\w+(?::(\d))?\}/g, (_, digits) =>
+    digits > 0 ? `${whole}.${"0".repeat(digits)}` : "0000",
+  );
+  const inner = h("span");
+  return { element: h("p", { "data-widest": widest }, inner), inner };
+}
+
+/**
+ * Shows the lab in `el`; returns what takes it away again. `grips` are what can be grabbed in the
+ * plots; `extend(lab)` adds a lab's own part: its `buttons`, its `elements`, its `update(scene)`,
+ * what `moved()` by hand and `reset()` mean for it, what it says `aloud()`, its `cleanup()`.
+ */
+export function renderLab({ model, el }, compute, { grips = [], extend = () => ({}) } = {}) {
   const spec = model.get("spec");
   const names = spec.controls.map((control) => control.name);
+  const byName = Object.fromEntries(spec.controls.map((control) => [control.name, control]));
   const state = Object.fromEntries(names.map((name) => [name, model.get(name)]));
   const sent = { ...state };
 
   const controls = spec.controls.map((control) =>
     (control.kind === "choice" ? makeChoice : makeSlider)(control, (value) => {
-      state[control.name] = value;
-      changed();
+      byHand({ [control.name]: value });
     }),
   );
-  const reset = h("button", { type: "button", ...KEYS }, "Reset");
-  reset.addEventListener("click", () => {
-    for (const control of spec.controls) state[control.name] = control.start;
-    place();
-    changed();
+  const button = (name, click) => {
+    const made = h("button", { type: "button", ...KEYS }, name);
+    made.addEventListener("click", click);
+    return made;
+  };
+  const reset = button("Reset", () => {
+    own.reset?.();
+    set(Object.fromEntries(spec.controls.map((control) => [control.name, control.start])));
   });
-  const panels = spec.panels.map(makePanel);
-  const says = spec.says.map(() => h("p"));
+  const painting = perFrame(show);
+  const panels = spec.panels.map((panel) => makePanel(panel, painting.request));
+  const panel = (key) => panels.find((one) => one.key === key);
+  const says = spec.says.map((template) => makeSentence(template, spec.widest));
   // What is seen follows every frame; what is read aloud comes when the slider rests.
-  const aloud = h("p", { class: "vaelib-aloud", role: "status", "aria-live": "polite" });
+  const aloud = h("p", { class: "lab-aloud", role: "status", "aria-live": "polite" });
   const error = h("p", { class: "vaelib-error", role: "alert", hidden: true });
-  const root = h(
-    "div",
-    { class: "vaelib vaelib-lab", role: "group", "aria-label": spec.title },
-    h("div", { class: "vaelib-rows" }, ...controls.map((control) => control.element), reset),
-    h(
-      "div",
-      { class: "vaelib-plots" },
-      ...panels.map((panel) => panel.element),
-      h("div", { class: "vaelib-says" }, ...says),
-    ),
+  const nudge = (name, by) => byHand({ [name]: stepped(byName[name], state[name], by) });
+  const handles = grips.map((grip) =>
+    makeGrip(grip, panel(grip.panel), { state, move: byHand, nudge }),
+  );
+  const own = extend({ state, set, panel, button, compute, redraw: painting.request });
+  const root = h("div", { class: "vaelib vaelib-lab", role: "group", "aria-label": spec.title });
+  const lecture = makeLecture({
+    ...{ root, title: spec.title, presets: spec.presets.map((preset) => preset.says) },
+    show(i) {
+      own.reset?.();
+      set(spec.presets[i].state);
+    },
+  });
+  lecture.button.classList.add("lab-page-only");
+  const buttons = [...(own.buttons ?? []), reset, lecture.button];
+  const banner = spec.panels.some(({ rows }) => rows.length) ? " lab-with-banner" : "";
+  root.append(
+    h("div", { class: `vaelib-plots${banner}` }, ...panels.map(({ element }) => element)),
+    h("div", { class: "lab-controls" }, ...controls.map(({ element }) => element)),
+    h("div", { class: own.buttons ? "lab-buttons" : "lab-buttons lab-page-only" }, ...buttons),
+    ...(own.elements ?? []),
+    h("div", { class: "vaelib-says" }, ...says.map(({ element }) => element)),
     aloud,
     error,
   );
@@ -97,9 +137,11 @@ export function renderLab({ model, el }, compute) {
   function show() {
     try {
       const scene = compute(state);
-      for (const panel of panels) panel.update(scene);
+      for (const one of panels) one.update(scene);
+      for (const handle of handles) handle.update(scene);
+      own.update?.(scene);
       spec.says.forEach((template, i) => {
-        rich(says[i], say(template, scene.numbers));
+        rich(says[i].inner, say(template, scene.numbers));
       });
       names.forEach((name, i) => controls[i].say(state[name]));
       showError();
@@ -109,9 +151,9 @@ export function renderLab({ model, el }, compute) {
     }
   }
 
-  const painting = perFrame(show);
   const telling = throttle(700, () => {
-    aloud.textContent = says.map((line) => line.textContent).join(" ");
+    const lines = says.map(({ inner }) => inner.textContent);
+    aloud.textContent = [...lines, own.aloud?.() ?? ""].join(" ");
   });
   const saving = throttle(100, () => {
     for (const name of names) {
@@ -122,19 +164,28 @@ export function renderLab({ model, el }, compute) {
     model.save_changes();
   });
 
-  /** The state was changed here: show it in the next frame, tell Python soon. */
-  function changed() {
+  /** New values, as far as the controls go: shown in the next frame, and Python hears of them soon. */
+  function set(values) {
+    for (const [name, value] of Object.entries(values)) {
+      state[name] = nearestValue(byName[name], value);
+    }
+    place();
     painting.request();
     telling.request();
     saving.request();
+  }
+
+  function byHand(values) {
+    own.moved?.();
+    set(values);
   }
 
   function place() {
     names.forEach((name, i) => controls[i].place(state[name]));
   }
 
-  function showError(own = "") {
-    error.textContent = own || model.get("error");
+  function showError(problem = "") {
+    error.textContent = problem || model.get("error");
     error.hidden = !error.textContent;
   }
 
@@ -163,6 +214,9 @@ export function renderLab({ model, el }, compute) {
     painting.cancel();
     telling.cancel();
     unlisten();
+    own.cleanup?.();
+    lecture.cleanup();
+    for (const one of panels) one.cleanup();
     root.remove();
   };
 }

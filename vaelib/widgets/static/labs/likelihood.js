@@ -1,6 +1,6 @@
 // The likelihood lab's computation: the twin of `labs/likelihood.py`.
 import { renderLab } from "./lab.js";
-import { LOG_2PI, largest, logAddExp, noise, sum } from "./maths.js";
+import { LOG_2PI, largest, logAddExp, noise, reach, sum } from "./maths.js";
 
 const S2 = 0.25;
 const TRUE = 1 + S2;
@@ -87,6 +87,8 @@ export function compute({ theta, n_data: n, seed, n_samples: k, dim: d }) {
   const running = estimates(theta, d, k, at);
   const last = running.map((run) => run.at(-1));
   const error = relativeError(theta, d, k);
+  const below = reach(logPx + largest(running.flat().map((value) => -value)), 2 + d);
+  const above = reach(largest(running.flat()) - logPx, 1 + d / 4);
   return {
     series: {
       average: [THETA, THETA.map((value) => average(value, meanSquare))],
@@ -107,10 +109,29 @@ export function compute({ theta, n_data: n, seed, n_samples: k, dim: d }) {
       ...{ log_px: logPx, lowest: -largest(last.map((value) => -value)), highest: largest(last) },
       ...{ error, needed: Math.log10(error ** 2 * k * 100) },
     },
-    limits: { runs: [1, MOST, logPx - 2 - d, logPx + 1 + d / 4] },
+    limits: { runs: [1, MOST, logPx - below, logPx + above] },
   };
 }
 
-const render = (context) => renderLab(context, compute);
+const first = ([x, y]) => [x[0], y[0]];
+const grips = [
+  {
+    ...{ panel: "theta", name: "θ on its curve", colour: "dec", keys: { x: "theta" } },
+    at: ({ series }) => first(series.at_average),
+    move: (x) => ({ theta: x }),
+  },
+  {
+    ...{ panel: "runs", name: "K, where the runs end", colour: "code", keys: { x: "n_samples" } },
+    at: ({ series }) => [series.estimates[0][0], series.log_px[1][0]],
+    move: (x) => ({ n_samples: x }),
+  },
+  {
+    ...{ panel: "error", name: "D on its curve", colour: "code", keys: { x: "dim" } },
+    at: ({ series }) => first(series.error_here),
+    move: (x) => ({ dim: x }),
+  },
+];
+
+const render = (context) => renderLab(context, compute, { grips });
 
 export default { render };

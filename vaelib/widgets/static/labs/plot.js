@@ -1,14 +1,14 @@
-// A panel with axes, legend and marks, made once; a new scene only moves what is there.
+// A panel with axes, legend and marks, made once; a new scene only moves what is there. It is drawn
+// in the page's own pixels, so that letters keep their size however narrow the panel is.
 import { h, text, uniqueId } from "../dom.js";
 
-const BOX = { width: 360, height: 250, left: 54, right: 12, top: 10, bottom: 42 };
 const DASHES = ["", "8 5", "10 4 2 4", "2 4"];
-// A circle, a square, a triangle, a diamond.
+// A circle, a square, a triangle, a diamond, by half their width.
 const POINTS = [
-  "m-4.5,0a4.5,4.5 0 1,0 9,0a4.5,4.5 0 1,0 -9,0Z",
-  "m-4,-4h8v8h-8Z",
-  "m0,-5l5,9h-10Z",
-  "m0,-5.5l5,5.5l-5,5.5l-5,-5.5Z",
+  (r) => `m${-r},0a${r},${r} 0 1,0 ${2 * r},0a${r},${r} 0 1,0 ${-2 * r},0Z`,
+  (r) => `m${-r},${-r}h${2 * r}v${2 * r}h${-2 * r}Z`,
+  (r) => `m0,${-1.2 * r}l${1.2 * r},${2.1 * r}h${-2.4 * r}Z`,
+  (r) => `m0,${-1.3 * r}l${1.3 * r},${1.3 * r}l${-1.3 * r},${1.3 * r}l${-1.3 * r},${-1.3 * r}Z`,
 ];
 const SUPERSCRIPTS = "⁰¹²³⁴⁵⁶⁷⁸⁹";
 
@@ -26,11 +26,11 @@ export function ticks(low, high, count = 4) {
   });
 }
 
-/** Powers of ten in [low, high], six at most. */
-export function powers(low, high) {
+/** Powers of ten in [low, high], `most` at most. */
+export function powers(low, high, most = 6) {
   const first = Math.ceil(Math.log10(low) - 1e-9);
   const last = Math.floor(Math.log10(high) + 1e-9);
-  const step = Math.ceil((last - first + 1) / 6);
+  const step = Math.ceil((last - first + 1) / most);
   const name = (k) => {
     if (k >= 0 && k <= 3) return String(10 ** k);
     const digits = [...String(Math.abs(k))].map((digit) => SUPERSCRIPTS[digit]).join("");
@@ -69,18 +69,29 @@ export function rich(element, string, svg = false) {
   element.replaceChildren(...nodes);
 }
 
-/** From the limits to the places on the drawing; both axes linear or logarithmic. */
-function scales([low, high, floor, ceiling], log) {
-  const axis = (from, to, start, end, curved) => {
-    const map = curved ? Math.log10 : (value) => value;
-    const factor = (end - start) / (map(to) - map(from));
-    // What is far outside stays a number that a path can hold; the clip cuts it.
-    return (value) => Math.max(-9999, Math.min(9999, start + (map(value) - map(from)) * factor));
+/** One axis: from a value to its pixel, and `back`; linear or logarithmic. */
+function axis(from, to, start, end, curved) {
+  const map = curved ? Math.log10 : (value) => value;
+  const factor = (end - start) / (map(to) - map(from));
+  // What is far outside stays a number that a path can hold; the clip cuts it.
+  const place = (value) => {
+    const pixel = start + (map(value) - map(from)) * factor;
+    return Math.max(-9999, Math.min(9999, pixel));
   };
-  return {
-    across: axis(low, high, BOX.left, BOX.width - BOX.right, log.includes("x")),
-    up: axis(floor, ceiling, BOX.height - BOX.bottom, BOX.top, log.includes("y")),
+  place.back = (pixel) => {
+    const value = map(from) + (pixel - start) / factor;
+    return curved ? 10 ** value : value;
   };
+  return place;
+}
+
+/** The limits, wider on one axis, so that both have the same scale. */
+function widen([low, high, least, most], across, up) {
+  const unit = Math.min(across / (high - low), up / (most - least));
+  const half = across / unit / 2;
+  const tall = up / unit / 2;
+  const [x, y] = [(low + high) / 2, (least + most) / 2];
+  return [x - half, x + half, y - tall, y + tall];
 }
 
 /** "M…L…" through the points; a NaN lifts the pen. */
@@ -105,8 +116,8 @@ const SHAPES = {
     const under = base ? [...base].reverse() : back.map(() => 0);
     return `${through(x, y, scale)}${through(back, under, scale).replace("M", "L")}Z`;
   },
-  points([x, y], { across, up }, style) {
-    const shape = POINTS[style % POINTS.length];
+  points([x, y], { across, up, em }, look) {
+    const shape = POINTS[look % POINTS.length](0.3 * em);
     const dots = [];
     for (let i = 0; i < x.length; i += 1) {
       dots.push(`M${across(x[i]).toFixed(2)},${up(y[i]).toFixed(2)}${shape}`);
@@ -117,114 +128,215 @@ const SHAPES = {
 
 function makeMark(mark, hatch) {
   const path = h("svg:path", {
-    class: `vaelib-mark vaelib-${mark.kind} vaelib-style${mark.style}`,
+    class: `vaelib-mark lab-${mark.kind} lab-colour-${mark.colour}`,
     "data-key": mark.key,
-    "stroke-dasharray": mark.kind === "line" ? DASHES[mark.style] || null : null,
+    "stroke-dasharray": mark.kind === "line" ? DASHES[mark.look] || null : null,
   });
   if (mark.hatch) path.style.fill = `url(#${hatch})`;
-  if (mark.kind === "line") path.style.strokeWidth = mark.width;
+  if (mark.kind === "line") path.style.strokeWidth = `calc(${mark.width}px * var(--scale))`;
   return path;
 }
 
-/** Slanted lines in the colour of each hatched mark's style. */
-function hatching(id, style) {
+/** Slanted lines in the colour of a hatched mark; they lean the other way for its second look. */
+function hatching(id, { colour, look }) {
+  const patternTransform = `rotate(${look ? -45 : 45})`;
   return h(
     "svg:pattern",
-    { id, width: 7, height: 7, patternUnits: "userSpaceOnUse", patternTransform: "rotate(45)" },
-    h("svg:path", { class: `vaelib-hatch vaelib-style${style}`, d: "M0,0V7" }),
+    { id, width: 7, height: 7, patternUnits: "userSpaceOnUse", patternTransform },
+    h("svg:path", { class: `lab-hatch lab-colour-${colour}`, d: "M0,0V7" }),
   );
 }
 
 /** A sample of the mark as the legend shows it. */
 function sample(mark, hatch) {
   const path = makeMark(mark, hatch);
-  const place = { across: (value) => value, up: (value) => value };
+  const place = { across: (value) => value, up: (value) => value, em: 16 };
   const shape = {
     line: () => "M1,7H27",
     area: () => "M3,2H25V12H3Z",
-    points: () => SHAPES.points([[14], [7]], place, mark.style),
+    points: () => SHAPES.points([[14], [7]], place, mark.look),
   };
   path.setAttribute("d", shape[mark.kind]());
   path.removeAttribute("data-key");
   return h("svg:svg", { viewBox: "0 0 28 14", "aria-hidden": "true" }, path);
 }
 
-/** One panel of a lab's spec. `update(scene)` draws; nothing is made anew but axes that change. */
-export function makePanel(panel) {
-  const { width, height, left, right, top, bottom } = BOX;
-  const floor = height - bottom;
-  const end = width - right;
+/** The named marks and a sample of each. */
+function makeLegend(panel, hatches) {
+  const names = panel.marks.map((mark) => mark.name && h("span", {}));
+  const entries = panel.marks.flatMap((mark, i) =>
+    mark.name ? [h("span", {}, sample(mark, hatches[i]), names[i])] : [],
+  );
+  return {
+    element: h("div", { class: "lab-legend", "aria-hidden": "true" }, ...entries),
+    update(numbers) {
+      panel.marks.forEach((mark, i) => {
+        if (mark.name) rich(names[i], say(mark.name, numbers));
+      });
+    },
+  };
+}
+
+function label(x, y, string, options = {}) {
+  const element = h("svg:text", { x, y, "text-anchor": "middle", ...options });
+  rich(element, string, true);
+  return element;
+}
+
+/** Where the axes stand in a drawing of this size, whose letters are `em` high. */
+function boxOf(panel, width, height, em) {
+  const longest = Math.max(0, ...panel.rows.map(([, name]) => say(name, WIDEST).length));
+  const column = longest * 0.6 * em;
+  const above = column > 0.4 * width; // no room beside the bars: their names stand above them
+  const numbers = panel.ylabel ? 4.3 : 0.8;
+  return {
+    above,
+    left: longest ? (above ? 1 : column) : numbers * em,
+    right: width - em,
+    top: 0.5 * em,
+    bottom: height - 1.6 * em,
+  };
+}
+
+// Stands for the numbers where a text's widest form is measured.
+const WIDEST = new Proxy({}, { get: () => -188 });
+
+/** The numbers along the x axis, those left out that would meet another or the axis's name. */
+function fitting(places, scale, em, end) {
+  const taken = [[end - 0.5 * em, Infinity]];
+  // What is nearest to 0 comes first: where there is little room, it is the one to keep.
+  return [...places].sort(([a], [b]) => Math.abs(a) - Math.abs(b)).filter(([value, name]) => {
+    const half = (name.length * 0.29 + 0.25) * em;
+    const at = scale.across(value);
+    const fits = taken.every(([from, to]) => at + half < from || at - half > to);
+    if (fits) taken.push([at - half, at + half]);
+    return fits;
+  });
+}
+
+function drawAxes(panel, group, box, limits, scale, numbers) {
+  const { left, right, top, bottom } = box;
+  const { em } = scale;
+  const [low, high, least, most] = limits;
+  const count = Math.max(2, Math.floor((right - left) / (4.5 * em)));
+  const across = panel.log.includes("x") ? powers(low, high, count) : ticks(low, high, count);
+  const many = Math.max(2, Math.floor((bottom - top) / (1.8 * em)));
+  const all = panel.log.includes("y") ? powers(least, most, many) : ticks(least, most, many);
+  const up = panel.ticks.includes("y") && !panel.rows.length ? all : [];
+  const nameAt = right - panel.xlabel.length * 0.52 * em;
+  const columns = panel.ticks.includes("x") ? (panel.places.length ? panel.places : across) : [];
+  const rowAt = (value) =>
+    box.above ? [4, scale.up(value + 0.32)] : [0, scale.up(value) + 0.35 * em];
+  const line = (d) => h("svg:path", { class: "lab-grid", d });
+  group.replaceChildren(
+    ...up.flatMap(([value, name]) => [
+      line(`M${left},${scale.up(value)}H${right}`),
+      label(left - 0.35 * em, scale.up(value) + 0.35 * em, name, { "text-anchor": "end" }),
+    ]),
+    ...columns.map(([value]) => line(`M${scale.across(value)},${top}V${bottom}`)),
+    ...fitting(columns, scale, em, nameAt).map(([value, name]) =>
+      label(scale.across(value), bottom + 1.15 * em, name),
+    ),
+    ...panel.rows.map(([value, , colour]) =>
+      label(...rowAt(value), "", {
+        ...{ class: `lab-name lab-colour-${colour}`, "data-row": value, "text-anchor": "start" },
+      }),
+    ),
+    h("svg:path", { class: "lab-axis", d: `M${left},${top}V${bottom}H${right}` }),
+    label(right + 0.8 * em, bottom + 1.15 * em, panel.xlabel, {
+      ...{ class: "lab-label", "text-anchor": "end" },
+    }),
+    label(0, 0, panel.ylabel, {
+      class: "lab-label",
+      transform: `translate(${0.9 * em} ${(top + bottom) / 2}) rotate(-90)`,
+    }),
+  );
+}
+
+/**
+ * One panel of a lab's spec. `update(scene)` draws; `resized` is called when that is needed because
+ * the panel's size changed. `toPage` and `toData` lead between values and pixels of `frame`.
+ */
+export function makePanel(panel, resized) {
   const clip = uniqueId("clip");
   const hatches = panel.marks.map((mark) => (mark.hatch ? uniqueId("hatch") : null));
   const marks = panel.marks.map((mark, i) => makeMark(mark, hatches[i]));
-  const label = (x, y, string, options = {}) => {
-    const element = h("svg:text", { x, y, "text-anchor": "middle", ...options });
-    rich(element, string, true);
-    return element;
-  };
   const axes = h("svg:g", {});
+  const window_ = h("svg:rect", {});
+  const content = h("svg:g", { "clip-path": `url(#${clip})` }, ...marks);
+  const patterns = panel.marks.flatMap((m, i) => (m.hatch ? [hatching(hatches[i], m)] : []));
   const drawing = h(
     "svg:svg",
-    { viewBox: `0 0 ${width} ${height}`, role: "img" },
-    h(
-      "svg:defs",
-      {},
-      h("svg:clipPath", { id: clip }, h("svg:rect", {
-        ...{ x: left, y: top - 4, width: end - left + 4, height: floor - top + 5 },
-      })),
-      ...panel.marks.flatMap((mark, i) => (mark.hatch ? [hatching(hatches[i], mark.style)] : [])),
-    ),
+    { role: "img" },
+    h("svg:defs", {}, h("svg:clipPath", { id: clip }, window_), ...patterns),
     axes,
-    h("svg:path", { class: "vaelib-axis", d: `M${left},${top}V${floor}H${end}` }),
-    h("svg:g", { "clip-path": `url(#${clip})` }, ...marks),
-    label((left + end) / 2, height - 4, panel.xlabel, { class: "vaelib-label" }),
-    label(0, 0, panel.ylabel, {
-      ...{ class: "vaelib-label", transform: `translate(12 ${(top + floor) / 2}) rotate(-90)` },
-    }),
+    content,
   );
-  const title = h("p", { class: "vaelib-title", "aria-hidden": "true" });
-  const names = panel.marks.map((mark) => (mark.name ? h("span", {}) : null));
-  const legend = h(
-    "div",
-    { class: "vaelib-legend", "aria-hidden": "true" },
-    ...panel.marks.flatMap((mark, i) =>
-      names[i] ? [h("span", {}, sample(mark, hatches[i]), names[i])] : [],
-    ),
-  );
+  const title = h("p", { class: "lab-title", "aria-hidden": "true" });
+  const note = h("p", { class: "lab-note", "aria-hidden": "true" });
+  const frame = h("div", { class: "lab-frame" }, drawing, note);
+  const legend = makeLegend(panel, hatches);
+  const kind = panel.rows.length ? "vaelib-plot lab-banner" : "vaelib-plot";
+  const element = h("figure", { class: kind }, title, frame, legend.element);
+  let size = [360, 200, 16];
   let drawn = "";
+  let scale = null;
 
-  function drawAxes(limits, scale) {
-    const [low, high, least, most] = limits;
-    const columns = panel.log.includes("x") ? powers(low, high) : ticks(low, high, 6);
-    const rows = panel.log.includes("y") ? powers(least, most) : ticks(least, most, 5);
-    axes.replaceChildren(
-      ...(panel.ticks.includes("y") ? rows : []).flatMap(([value, name]) => [
-        h("svg:path", { class: "vaelib-grid", d: `M${left},${scale.up(value)}H${end}` }),
-        label(left - 5, scale.up(value) + 4, name, { "text-anchor": "end" }),
-      ]),
-      ...(panel.ticks.includes("x") ? columns : []).flatMap(([value, name]) => [
-        h("svg:path", { class: "vaelib-grid", d: `M${scale.across(value)},${top}V${floor}` }),
-        label(scale.across(value), floor + 16, name),
-      ]),
-    );
+  const watching = new ResizeObserver(() => {
+    const em = parseFloat(getComputedStyle(frame).fontSize);
+    const now = [frame.clientWidth, frame.clientHeight, em];
+    if (!now[0] || now.join() === size.join()) return;
+    size = now;
+    drawn = "";
+    resized();
+  });
+  watching.observe(frame);
+
+  function fit(limits, numbers) {
+    const [width, height, em] = size;
+    const box = boxOf(panel, width, height, em);
+    const { left, right, top, bottom } = box;
+    const at = panel.equal ? widen(limits, right - left, bottom - top) : limits;
+    const key = [...size, ...at].join();
+    if (drawn === key) return;
+    drawn = key;
+    scale = {
+      em,
+      across: axis(at[0], at[1], left, right, panel.log.includes("x")),
+      up: axis(at[2], at[3], bottom, top, panel.log.includes("y")),
+    };
+    const inside = { x: left, y: top - 4, width: right - left + 4, height: bottom - top + 5 };
+    for (const [name, value] of Object.entries(inside)) window_.setAttribute(name, value);
+    drawAxes(panel, axes, box, at, scale, numbers);
   }
 
   return {
-    element: h("figure", { class: "vaelib-plot" }, title, drawing, legend),
+    key: panel.key,
+    element,
+    frame,
+    /** A path above the marks, for what a lab adds to its scene. */
+    layer(name) {
+      const path = h("svg:path", { class: name });
+      content.append(path);
+      return path;
+    },
+    shape: (kind, points, look = 0) => SHAPES[kind](points, scale, look),
+    toPage: ([x, y]) => [scale.across(x), scale.up(y)],
+    toData: ([x, y]) => [scale.across.back(x), scale.up.back(y)],
     update({ series, numbers, limits }) {
-      const at = panel.limits ?? limits[panel.key];
-      const scale = scales(at, panel.log);
-      if (drawn !== at.join()) {
-        drawn = at.join();
-        drawAxes(at, scale);
-      }
+      fit(panel.limits ?? limits[panel.key], numbers);
       panel.marks.forEach((mark, i) => {
-        marks[i].setAttribute("d", SHAPES[mark.kind](series[mark.key], scale, mark.style));
-        if (names[i]) rich(names[i], say(mark.name, numbers));
+        marks[i].setAttribute("d", SHAPES[mark.kind](series[mark.key], scale, mark.look));
       });
+      const rows = axes.querySelectorAll("[data-row]");
+      panel.rows.forEach(([, name], i) => rich(rows[i], say(name, numbers), true));
       const heading = say(panel.title, numbers);
       rich(title, heading);
-      drawing.setAttribute("aria-label", `${heading}. ${say(panel.alt, numbers)}`);
+      legend.update(numbers);
+      note.textContent = say(panel.note, numbers);
+      const words = [`${heading}.`, say(panel.alt, numbers), note.textContent];
+      drawing.setAttribute("aria-label", words.filter(Boolean).join(" "));
     },
+    cleanup: () => watching.disconnect(),
   };
 }

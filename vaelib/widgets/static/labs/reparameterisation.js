@@ -1,12 +1,15 @@
 // The reparameterisation lab's computation: the twin of `labs/reparameterisation.py`.
+import { bell } from "./grips.js";
 import { renderLab } from "./lab.js";
-import { histogram, largest, noise, reach, sum } from "./maths.js";
+import { histogram, largest, linspace, noise, reach, sum } from "./maths.js";
 
 const REPEATS = 1000;
 const MOST = 50;
 const DOTS = 24;
 const BINS = 60;
 const CURVE = Float64Array.from({ length: 241 }, (_, i) => (i - 120) / 20);
+const BELL = linspace(-3.5, 3.5, 71);
+const TALL = 0.85;
 const EPS = noise(5, REPEATS * MOST);
 
 /** One draw's estimates of d/dμ (or d/d log σ) E z²: by the score function, and pathwise. */
@@ -61,6 +64,7 @@ export function compute({ mu, log_sigma: logSigma, gradient, n_samples: k }) {
       ],
       eps: [dots, dots.map(() => 0)],
       z: [z, z.map(() => 1)],
+      bell: [BELL.map((at) => mu + sigma * at), BELL.map((at) => 1 + TALL * Math.exp(-0.5 * at ** 2))],
       f: [CURVE, CURVE.map((at) => at ** 2)],
       f_z: [z, z.map((at) => at ** 2)],
       score: scoreBars,
@@ -79,6 +83,24 @@ export function compute({ mu, log_sigma: logSigma, gradient, n_samples: k }) {
   };
 }
 
-const render = (context) => renderLab(context, compute);
+/** Which of the dots is nearest to a place: that one follows the pointer, and the rest with it. */
+const nearest = (z, x) => z.reduce((best, at, i) => (Math.abs(at - x) < Math.abs(z[best] - x) ? i : best), 0);
+const grips = [
+  {
+    ...{ panel: "paths", name: "the samples z", colour: "code", keys: { x: "mu" }, strip: true },
+    at: ({ numbers: { mu } }) => [mu, 1],
+    grab: (x, _, { series }) => EPS[nearest(series.z[0], x)],
+    move: (x, _, { log_sigma: logSigma }, eps) => ({ mu: x - Math.exp(logSigma) * eps }),
+  },
+  ...bell("paths", {
+    top: 1 + TALL,
+    floor: 1,
+    sigma: ({ sigma }) => sigma,
+    spread: (sigma) => ({ log_sigma: Math.log(sigma) }),
+    control: "log_sigma",
+  }),
+];
+
+const render = (context) => renderLab(context, compute, { grips });
 
 export default { render };
