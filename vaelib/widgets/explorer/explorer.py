@@ -21,7 +21,7 @@ from vaelib.widgets.explorer.snapshot import VALUES, snapshot
 
 NOUNS = {"faces": "test face", "digits": "test digit", "mnist": "test digit"}
 PICTURES = ("mean", "sample")
-STYLES = ("explorer", "rows", "plane", "views")
+STYLES = ("lecture", *(f"explorer/{name}" for name in ("explorer", "rows", "plane", "views")))
 GRID = 9  # the manifold has GRID × GRID pictures
 
 
@@ -57,7 +57,7 @@ class LatentExplorer(Widget):
 
     view = "explorer/explorer"
     _esm = bundle.module(view)
-    _css = bundle.style("base", *(f"explorer/{name}" for name in STYLES))
+    _css = bundle.style("base", *STYLES)
 
     spec = traitlets.Dict().tag(sync=True)
     weights = traitlets.Bytes().tag(sync=True)

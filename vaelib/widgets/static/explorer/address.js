@@ -93,7 +93,8 @@ export function makeAddress(model, { state, apply, regions }) {
     clearTimeout(timer);
     timer = 0;
     try {
-      window.history.replaceState(window.history.state, "", `#${text()}`);
+      const lecture = window.location.hash.split(/[#&]/).includes("lecture") ? "&lecture" : "";
+      window.history.replaceState(window.history.state, "", `#${text()}${lecture}`);
     } catch {
       // A page that has no address of its own, such as a frame's.
     }

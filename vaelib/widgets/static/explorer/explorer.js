@@ -1,6 +1,7 @@
 // The latent explorer's view. State lives in the model's traits (z, image_index, mode, ...), each
 // part of the view in the file named for it; this file keeps them together.
 import { listen, text, throttle } from "../dom.js";
+import { makeLecture } from "../lecture.js";
 import { makeAddress } from "./address.js";
 import { makeQuestion } from "./ask.js";
 import { makeDetails } from "./details.js";
@@ -373,7 +374,14 @@ function render({ model, el }) {
       });
     },
   });
-  parts.stories.append(...stories);
+  parts.stories.append(...stories.map(({ chip }) => chip));
+  const lecture = makeLecture({
+    root,
+    title: "The stage",
+    presets: stories.slice(0, 5).map(({ name, sentence }) => `${name}. ${sentence}`),
+    show: (i) => stories[i].chip.click(),
+  });
+  parts.stories.append(lecture.button);
 
   const named = (what) => `vaelib-${spec.model.replace(/[^\w-]+/g, "-").slice(0, 40)}-${what}`;
   const active = spec.rows.filter((row) => row.active).map((row) => row.dim);
@@ -500,7 +508,7 @@ function render({ model, el }) {
   picture.shown();
   for (const name of ["axes", "encoding", "locked", "mode", "picture", "error"]) changed[name]();
   const stops = [listen(model, changed), voice.cancel, link.stop, picture.stop, views.stop, player.stop];
-  stops.push(flow.cancel, address.stop);
+  stops.push(flow.cancel, address.stop, lecture.cleanup);
   address.open();
   // For tests and the curious: encoder and decoder as the page runs them.
   root.vaelibDecode = (values) => Array.from(picture.decode(values));

@@ -60,7 +60,7 @@ function storiesOf(spec, dots, points, pair) {
   return found;
 }
 
-/** `act.play(name, sentence, path)` plays a path, `act.mix(name, sentence)` the last story. */
+/** Each story's chip, name and sentence; `act.play(name, sentence, path)` plays a path, `act.mix(name, sentence)` the last story. */
 export function makeStories(spec, dots, points, pair, act) {
   return storiesOf(spec, dots, points, pair).map(([name, sentence, path]) => {
     const chip = makeButton(name, { class: "vaelib-chip" });
@@ -68,6 +68,6 @@ export function makeStories(spec, dots, points, pair, act) {
       if (path) act.play(name, sentence, path);
       else act.mix(name, sentence);
     });
-    return chip;
+    return { chip, name, sentence };
   });
 }
