@@ -12,6 +12,7 @@ import asyncio
 import os
 import sys
 import tempfile
+from collections import defaultdict
 from pathlib import Path
 from statistics import median, quantiles
 
@@ -128,6 +129,8 @@ SLIDERS = {
     "interact + matplotlib": ".noUi-handle",
     "a bare slider and canvas": ".bare input",
 }
+PAD = ".vaelib-explorer .vaelib-pad"
+PLANE = "the explorer, z dragged in the plane"  # where no key is pressed
 
 
 async def press(page, selector: str, times: int) -> list[float]:
@@ -171,6 +174,19 @@ async def drag(page, selector: str) -> tuple[float, float]:
     return 1000 * shown / (end - start), moves
 
 
+async def one_round(page, name: str, waits, rates) -> None:
+    """Key presses and a drag for every way in turn, and a drag in the plane."""
+    for way, selector in SLIDERS.items():
+        waits[name, way] += await press(page, selector, PRESSES)
+        rates[name, way].append(await drag(page, selector))
+    await page.locator(PAD).first.focus()  # brings it into view
+    await page.wait_for_timeout(2000)
+    rates[name, PLANE].append(await drag(page, PAD))
+    for way, found in rates.items():
+        if way[0] == name:
+            print(f"{name}, {way[1]}: {found[-1][0]:.1f} of {found[-1][1]:.1f}/s", flush=True)
+
+
 async def measure(waits, rates) -> str:
     """Fill in the times and rates of each model and way; return the browser's version."""
     with tempfile.TemporaryDirectory() as folder, serve(Path(folder)) as lab:
@@ -187,19 +203,18 @@ async def measure(waits, rates) -> str:
                 for selector in SLIDERS.values():
                     await page.wait_for_selector(selector, timeout=120_000)
                 await page.evaluate(PROBE)
-                for turn in range(ROUNDS + 1):
-                    for way, selector in SLIDERS.items():
-                        times = await press(page, selector, PRESSES)
-                        rate = await drag(page, selector)
-                        if turn:  # the first round warms up
-                            waits[name, way] += times
-                            rates[name, way].append(rate)
-                        summary = f"{median(times):.1f} ms, {rate[0]:.1f} of {rate[1]:.1f}/s"
-                        print(f"round {turn}: {name}, {way}: {summary}", flush=True)
+                await one_round(page, name, *empty())  # warms up
+                for _ in range(ROUNDS):
+                    await one_round(page, name, waits, rates)
                 await page.close()
             version = browser.version
             await browser.close()
             return version
+
+
+def empty() -> tuple[defaultdict, defaultdict]:
+    """Nothing measured yet: times and rates, by model and way."""
+    return defaultdict(list), defaultdict(list)
 
 
 def page(waits, rates, version: str) -> str:
@@ -207,13 +222,14 @@ def page(waits, rates, version: str) -> str:
     lines = []
     for name in MODELS:
         slowest = median(waits[name, "interact + matplotlib"])
-        for way in SLIDERS:
-            middle = median(waits[name, way])
+        for way in [*SLIDERS, PLANE]:
             shown = median(shown for shown, _ in rates[name, way])
             moves = median(moves for _, moves in rates[name, way])
-            cells = [name, way, f"{middle:.1f}", f"{quantiles(waits[name, way], n=20)[-1]:.1f}"]
-            cells += [f"{shown:.1f}", f"{moves:.1f}", f"{slowest / middle:.1f}"]
-            lines.append(cells)
+            times = waits.get((name, way))
+            middle = f"{median(times):.1f}" if times else "–"
+            late = f"{quantiles(times, n=20)[-1]:.1f}" if times else "–"
+            faster = f"{slowest / median(times):.1f}" if times else "–"
+            lines.append([name, way, middle, late, f"{shown:.1f}", f"{moves:.1f}", faster])
     about = circumstances() | {
         "Chromium": version,
         "key presses": str(len(next(iter(waits.values())))),
@@ -224,8 +240,7 @@ def page(waits, rates, version: str) -> str:
 
 
 def main() -> int:
-    waits = {(name, way): [] for name in MODELS for way in SLIDERS}
-    rates = {(name, way): [] for name in MODELS for way in SLIDERS}
+    waits, rates = empty()
     version = asyncio.run(measure(waits, rates))
     text = page(waits, rates, version)
     (HERE / "explorer.md").write_text(text, encoding="utf-8")

@@ -85,6 +85,17 @@ class Shown:
         found = np.frombuffer(base64.b64decode(self.root.evaluate(script, z.tolist())), "<f4")
         return found.reshape(len(z), -1)
 
+    def encode(self, x):
+        """What the page's encoder makes of each image: μ and σ, (N, D) each."""
+        script = "(root, all) => all.map((x) => root.vaelibEncode(x))"
+        found = self.root.evaluate(script, x.flatten(1).tolist())
+        return [np.array([each[name] for each in found]) for name in ("mu", "sigma")]
+
+    def text(self, selector):
+        """The text of an element once what was asked for is shown, with plain minus signs."""
+        self.frame()
+        return self.root.locator(selector).first.inner_text().replace("−", "-")
+
     def pixels(self, which=".vaelib-picture canvas"):
         self.frame()
         return np.array(self.page.locator(which).evaluate(PIXELS))
@@ -94,7 +105,7 @@ class Shown:
         self.page.evaluate("() => new Promise(r => requestAnimationFrame(() => setTimeout(r, 80)))")
 
     def slider(self, place=0):
-        return self.page.get_by_role("slider").nth(place)
+        return self.root.locator(".vaelib-row input[type=range]").nth(place)
 
     def values(self):
         """The numbers beside the sliders, as text says them."""
@@ -129,7 +140,18 @@ window.frame = () => new Promise((done) => requestAnimationFrame(() => setTimeou
 """
 
 SYNCED = (
-    *("spec", "weights", "dots", "z", "image_index", "mode", "picture", "axes", "between"),
+    *(
+        "spec",
+        "weights",
+        "encoder_weights",
+        "dots",
+        "z",
+        "image_index",
+        "mode",
+        "picture",
+        "axes",
+        "between",
+    ),
     *("locked", "encoding", "between_encoding", "error"),
 )
 
@@ -224,7 +246,7 @@ def cells(shown, codes):
 
 
 def drag(shown, across, up):
-    """Press in the middle of the pad and drag to shares of its box."""
+    """Press in the middle of the plane and drag to shares of its box."""
     box = shown.page.locator(".vaelib-pad").bounding_box()
     at = [
         (box["x"] + box["width"] * x, box["y"] + box["height"] * (1 - y))

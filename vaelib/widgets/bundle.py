@@ -114,8 +114,8 @@ def page(title: str, intro: str, export: Export) -> str:
 <body>
 <main>
 <h1>{title}</h1>
-<p>{intro}</p>
 <div class="vaelib-page"><script type="application/json">{export.state_json()}</script></div>
+<p>{intro}</p>
 </main>
 <script type="module">
 {export.script}

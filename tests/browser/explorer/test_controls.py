@@ -99,10 +99,12 @@ def test_buttons(shown, face_vae, faces):
     page.keyboard.press("End")
     page.get_by_role("button", name="Encode").click()  # back to where that image is
     np.testing.assert_allclose(shown.values(), mu[6][order], atol=0.006)
-    expect(page.get_by_role("status")).to_contain_text("Start from test face 6: z")
+    expect(page.locator(".vaelib-tell")).to_contain_text("Start from test face 6: z")
+    expect(page.locator(".vaelib-status")).to_contain_text("Start from test face 6: z")
     page.get_by_label("Start from test face").fill("99")
     page.get_by_role("button", name="Encode").click()
-    expect(page.get_by_role("status")).to_have_text("Choose a test face from 0 to 31")
+    expect(page.locator(".vaelib-tell")).to_have_text("Choose a test face from 0 to 31")
+    expect(page.get_by_label("Start from test face")).to_have_value("6")
 
 
 def test_an_encoding_far_out_widens_its_slider(page, tmp_path):
@@ -120,10 +122,9 @@ def test_an_encoding_far_out_widens_its_slider(page, tmp_path):
 
 def test_everything_has_a_name(shown):
     rows = shown.explorer.spec["rows"]
-    shown.page.locator("summary").click()
     for place, row in enumerate(rows):
-        name = f"z{row['dim'] + 1} · KL {row['kl']:.2f} nats"
-        name += "" if row["active"] else " · inactive"
+        name = f"Slider {place + 1} of 2" if row["active"] else "Inactive"
+        name += f" · z{row['dim'] + 1}"
         assert shown.page.get_by_role("slider", name=name, exact=True).count() == 1, name
         assert shown.slider(place).get_attribute("data-lm-suppress-shortcuts") == "true"
     problems = shown.page.evaluate("""() => {

@@ -81,7 +81,7 @@ def test_with_a_kernel_and_when_it_is_lost(jupyterlab, lab_tab):
     canvas = odd.locator(".vaelib-picture canvas")
     eventually(page, lambda: not canvas.evaluate(GREY), "a picture from Python")
     before = canvas.evaluate(PIXELS)
-    odd.get_by_role("slider").first.fill("2")
+    odd.locator(".vaelib-row input").first.fill("2")
     eventually(page, lambda: canvas.evaluate(PIXELS) != before, "another picture from Python")
     expect(odd.get_by_role("alert")).not_to_be_visible()
 
@@ -101,6 +101,6 @@ def test_with_a_kernel_and_when_it_is_lost(jupyterlab, lab_tab):
     kernel.kill()
     canvas = first.locator(".vaelib-picture canvas")
     before = canvas.evaluate(PIXELS)
-    first.get_by_role("slider").first.fill("-3")
+    first.locator(".vaelib-row input").first.fill("-3")
     eventually(page, lambda: canvas.evaluate(PIXELS) != before, "a picture without Python")
     expect(first.get_by_role("alert")).to_contain_text("No answer from Python", timeout=30_000)

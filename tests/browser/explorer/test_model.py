@@ -85,7 +85,7 @@ def test_reset_is_sent_at_once_and_as_one_change(views):
 
 def test_waiting_for_a_busy_kernel_is_said(views):
     views.get_by_role("button", name="Encode").first.click()
-    status = views.get_by_role("status").first
+    status = views.locator(".vaelib-tell").first
     expect(status).to_have_text("Waiting for Python to encode image 0")
     assert views.evaluate("model.saved") == [{"z": [0, 0], "image_index": 0}]
     views.get_by_role("button", name="Encode").first.click()  # asked twice, sent once

@@ -59,7 +59,7 @@ def test_python_decodes_what_the_page_cannot(page):
     shows(page, explorer, [0.0, 0.0])
     dim = explorer.spec["rows"][0]["dim"]
     z = [0.0, 0.0]
-    page.get_by_role("slider").first.fill("1.5")
+    page.locator(".vaelib-row input").first.fill("1.5")
     z[dim] = 1.5
     shows(page, explorer, z)
     # The small pictures come from Python too, and are pictures.
@@ -135,7 +135,7 @@ def test_bad_weights_in_a_saved_page_are_said(page, tmp_path):
     path.write_text(html[:start] + "AAAAAA==" + html[html.index('"', start) :], encoding="utf-8")
     page.goto(path.as_uri())
     expect(alert(page)).to_contain_text("the weights are incomplete: 2 numbers where")
-    page.get_by_role("slider").first.press("End")
+    page.locator(".vaelib-row input").first.press("End")
     expect(page.get_by_role("spinbutton").first).to_have_value("3.00")
 
 
@@ -184,7 +184,7 @@ def test_a_lost_kernel_is_said_and_the_page_goes_on(page):
       model.save_changes = () => { throw new Error("comm is disposed"); };
     }""")
     expect(alert(page)).to_contain_text("The connection to Python is gone")
-    page.get_by_role("slider").first.fill("2")
+    page.locator(".vaelib-row input").first.fill("2")
     z = [0.0, 0.0]
     z[explorer.spec["rows"][0]["dim"]] = 2.0
     shows(page, explorer, z)

@@ -75,7 +75,8 @@ def test_the_interpolation_is_straight_in_z(shown, face_vae, faces):
     np.testing.assert_allclose(z_of(shown), (0.7 * mu[0] + 0.3 * mu[1]).tolist(), atol=2e-4)
     page.get_by_label("To test face").fill("99")
     page.get_by_label("To test face").press("Enter")
-    expect(page.get_by_role("status")).to_have_text("Choose two test faces from 0 to 31")
+    expect(page.locator(".vaelib-tell")).to_have_text("Choose two test faces from 0 to 31")
+    expect(page.get_by_label("To test face")).to_have_value("7")
     page.get_by_role("tab", name="Hide").click()
     assert page.locator(".vaelib-cells").count() == 0
 
@@ -109,7 +110,8 @@ def test_the_table_says_which_dimension_tells_which_factor(shown, face_vae, face
     rows = shown.explorer.spec["rows"]
     assert len(lines) == len(rows)
     for line, row in zip(lines, rows, strict=True):
-        name, *found = line.split("\t")
+        name, kl, *found, _ = line.split("\t")
+        assert float(kl) == pytest.approx(row["kl"], abs=0.006)
         assert name.startswith(f"z{row['dim'] + 1}") and ("inactive" in name) != row["active"]
         for factor, cell in enumerate(found):
             value = table[row["dim"], factor].item()

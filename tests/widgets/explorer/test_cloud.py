@@ -18,6 +18,7 @@ def test_dots_are_spread_over_the_set_and_grouped(vae):
     found = cloud.cloud(vae, x, known)
     assert (found["count"], found["of"]) == (1000, 2400)
     chosen = torch.linspace(0, 2399, 1000).round().long()
+    assert found["index"] == chosen.tolist()
     means = np.frombuffer(found["means"], "<f4").reshape(1000, 3)
     np.testing.assert_allclose(means, vae.posterior(x[chosen]).mu.detach(), atol=1e-6)
     level, kind = found["colourings"]

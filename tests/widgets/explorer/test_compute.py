@@ -7,7 +7,7 @@ from small_models import Brighter, with_body
 from torch import nn
 
 from vaelib import evaluation, models
-from vaelib.models import BernoulliDecoder
+from vaelib.models import BernoulliDecoder, GaussianEncoder
 from vaelib.widgets import LatentExplorer
 from vaelib.widgets.explorer import compute
 
@@ -30,6 +30,36 @@ def test_the_buffer_holds_every_parameter_where_the_operations_say(vae, precisio
             stored = numbers[op[name] : op[name] + parameter.size]
             np.testing.assert_array_equal(stored, parameter.astype(dtype))
     assert len(numbers) == sum(p.numel() for p in vae.decoder.body.parameters())
+
+
+@pytest.mark.parametrize(
+    "vae",
+    [models.dense((8, 8), 3, hidden=(7, 5)), models.conv((8, 8), 3, channels=(2, 3), hidden=6)],
+    ids=["dense", "conv"],
+)
+def test_the_encoder_has_two_heads_on_one_body(vae):
+    ops, weights = compute.export_encoder(vae)
+    numbers = np.frombuffer(weights, "<f4")
+    assert len(numbers) == sum(p.numel() for p in vae.encoder.parameters())
+    for name, head in (("mu", vae.encoder.mu), ("log_sigma", vae.encoder.log_sigma)):
+        (op,) = ops[name]
+        stored = numbers[op["weight"] : op["weight"] + head.weight.numel()]
+        np.testing.assert_array_equal(stored, head.weight.detach().numpy().ravel())
+        assert op["in"] == ops["body"][-1]["out"] and op["out"] == [3]
+
+
+def test_an_encoder_that_does_more_than_its_modules_is_named():
+    class Twice(GaussianEncoder):
+        def forward(self, x):
+            return super().forward(2 * x)
+
+    vae = models.dense((8, 8), 2)
+    vae.encoder = Twice(vae.encoder.body, 400, 2)
+    with pytest.raises(compute.CannotRunError, match="the Twice's result is not what its modules"):
+        compute.export_encoder(vae)
+    vae.encoder = nn.Linear(64, 2)
+    with pytest.raises(compute.CannotRunError, match="the encoder is a Linear.*a GaussianEncoder"):
+        compute.export_encoder(vae)
 
 
 def test_shapes_run_on_from_z_to_the_picture():

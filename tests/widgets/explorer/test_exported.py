@@ -5,6 +5,7 @@ import json
 import re
 
 import numpy as np
+import torch
 from small_models import X
 
 from vaelib.widgets.explorer import compute
@@ -20,6 +21,8 @@ def test_the_saved_page_holds_the_model_and_some_images(explorer, vae, tmp_path)
     state = saved_state(path.read_text(encoding="utf-8"))
     numbers = sum(p.numel() for p in vae.decoder.body.parameters())
     assert len(base64.b64decode(state["weights"])) == 2 * numbers
+    numbers = sum(p.numel() for p in vae.encoder.parameters())
+    assert len(base64.b64decode(state["encoder_weights"])) == 2 * numbers
     assert state["z"] == explorer.z and state["image_index"] == 3
     assert state["spec"]["images"] == len(state["means"]) == 32
     assert len(base64.b64decode(state["sources"])) == 32 * 64
@@ -49,3 +52,11 @@ def test_the_saved_page_starts_where_the_explorer_is(explorer):
     )
     explorer.between = [7, 39]  # not among those saved
     assert saved_state(explorer.to_html())["between"] == [0, 1]
+
+
+def test_an_encoder_too_large_for_float16_is_left_out(explorer, vae):
+    with torch.no_grad():
+        vae.encoder.mu.weight[0, 0] = 1e6
+    state = explorer.export("float16").state
+    assert state["spec"]["encoder"] == {} and state["encoder_weights"] == ""
+    assert explorer.export("float32").state["spec"]["encoder"]["mu"]

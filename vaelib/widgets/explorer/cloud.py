@@ -21,9 +21,9 @@ MAX_CLASSES = 20
 def cloud(vae: VAE, images: Tensor | None, data: Data | None = None) -> dict[str, Any]:
     """The posterior means of up to `MAX_DOTS` images, evenly spread over the set, and their groups.
 
-    `{count, of, means, colourings}`: means are float32 (count, D), row by row; a colouring is
-    `{name, groups, group}`, the names of its groups and one byte per dot. Means that are not finite
-    are left out; {} where none is left.
+    `{count, of, index, means, colourings}`: `index` are the images' numbers; means are float32
+    (count, D), row by row; a colouring is `{name, groups, group}`, the names of its groups and one
+    byte per dot. Means that are not finite are left out; {} where none is left.
     """
     if images is None:
         return {}
@@ -45,6 +45,7 @@ def cloud(vae: VAE, images: Tensor | None, data: Data | None = None) -> dict[str
     return {
         "count": len(chosen),
         "of": len(images),
+        "index": chosen.tolist(),
         "means": mu.numpy().astype("<f4").tobytes(),
         "colourings": colourings,
     }

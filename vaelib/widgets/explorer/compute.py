@@ -1,5 +1,5 @@
-"""What the explorer computes, as pure functions: the decoder as a list of operations for the page,
-the order of the sliders, the codes of images and the images of codes."""
+"""What the explorer computes, as pure functions: encoder and decoder as lists of operations for the
+page, the order of the sliders, the codes of images and the images of codes."""
 
 import math
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from vaelib import validation
 from vaelib.evaluation import active_units, kl_per_dim
-from vaelib.models import VAE, BernoulliDecoder, GaussianDecoder
+from vaelib.models import VAE, BernoulliDecoder, GaussianDecoder, GaussianEncoder
 
 PRECISIONS = ("float32", "float16")
 KNOWN: dict[type[nn.Module], str] = {
@@ -30,7 +30,7 @@ KNOWN: dict[type[nn.Module], str] = {
 
 
 class CannotRunError(ValueError):
-    """The page cannot run this decoder; Python can."""
+    """The page cannot run this network; Python can."""
 
 
 class PageDecoder(NamedTuple):
@@ -38,6 +38,45 @@ class PageDecoder(NamedTuple):
 
     ops: list[dict[str, Any]]
     weights: bytes
+
+
+class PageEncoder(NamedTuple):
+    """An encoder for the page: the operations of `body`, `mu` and `log_sigma`, and the numbers."""
+
+    ops: dict[str, list[dict[str, Any]]]
+    weights: bytes
+
+
+class _Packer:
+    """Runs modules one after the other and notes each as an operation with its weights."""
+
+    def __init__(self, precision: str) -> None:
+        if precision not in PRECISIONS:
+            raise ValueError(f"precision is {precision!r}; expected one of {list(PRECISIONS)}")
+        self.precision = precision
+        self.buffers: list[bytes] = []
+        self.used = 0
+
+    def run(self, name: str, module: nn.Module, x: Tensor) -> tuple[list[dict[str, Any]], Tensor]:
+        """The operations of the module, and what it gives for the batch x."""
+        ops = []
+        for part, layer in _modules(name, module):
+            y = layer(x)
+            op = _describe(part, layer) | {"in": [*x.shape[1:]], "out": [*y.shape[1:]]}
+            if isinstance(layer, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
+                op["weight"] = self._place(f"{part}.weight", layer.weight)
+                op["bias"] = self._place(f"{part}.bias", layer.bias)
+            ops.append(op)
+            x = y
+        return ops, x
+
+    def _place(self, name: str, parameter: Tensor | None) -> int | None:
+        if parameter is None:
+            return None
+        start = self.used
+        self.used += parameter.numel()
+        self.buffers.append(_pack(name, parameter, self.precision))
+        return start
 
 
 def export_decoder(vae: VAE, precision: str = "float32") -> PageDecoder:
@@ -53,53 +92,69 @@ def export_decoder(vae: VAE, precision: str = "float32") -> PageDecoder:
     >>> [op["op"] for op in export_decoder(models.dense((8, 8), 2, hidden=(9,))).ops]
     ['linear', 'relu', 'linear']
     """
-    if precision not in PRECISIONS:
-        raise ValueError(f"precision is {precision!r}; expected one of {list(PRECISIONS)}")
+    packer = _Packer(precision)
     decoder = vae.decoder
     if not isinstance(decoder, GaussianDecoder | BernoulliDecoder):
         raise CannotRunError(
             f"the decoder is a {type(decoder).__name__}, which the page cannot run; "
             "expected a GaussianDecoder or a BernoulliDecoder"
         )
-    ops: list[dict[str, Any]] = []
-    buffers: list[bytes] = []
-    used = 0
-
-    def place(name: str, parameter: Tensor | None) -> int | None:
-        nonlocal used
-        if parameter is None:
-            return None
-        start = used
-        used += parameter.numel()
-        buffers.append(_pack(name, parameter, precision))
-        return start
-
     with resting(vae):
         # Three different z, so that a module that mixes examples is noticed below.
         z = torch.randn(3, vae.latent_dim, generator=torch.Generator().manual_seed(0))
         z = z.to(device=vae.device, dtype=vae.dtype)
-        x = z
-        for name, module in _modules("decoder.body", decoder.body):
-            y = module(x)
-            op = _describe(name, module) | {"in": [*x.shape[1:]], "out": [*y.shape[1:]]}
-            if isinstance(module, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
-                op["weight"] = place(f"{name}.weight", module.weight)
-                op["bias"] = place(f"{name}.bias", module.bias)
-            ops.append(op)
-            x = y
+        ops, x = packer.run("decoder.body", decoder.body, z)
         if isinstance(decoder, BernoulliDecoder):
             ops.append({"op": "sigmoid", "in": [*x.shape[1:]], "out": [*x.shape[1:]]})
             x = x.sigmoid()
-        expected = decoder.mean(z).flatten(1)
+        expected = decoder.mean(z)
     # A subclass may do more than run its body: then the page would show another picture.
-    if x.flatten(1).shape != expected.shape or not torch.allclose(
-        x.flatten(1), expected, rtol=1e-4, atol=1e-5
-    ):
+    if not _same(x, expected):
         raise CannotRunError(
             f"the {type(decoder).__name__}'s mean is not what its body's modules give one after "
             "the other, so the page cannot run it"
         )
-    return PageDecoder(ops, b"".join(buffers))
+    return PageDecoder(ops, b"".join(packer.buffers))
+
+
+def export_encoder(vae: VAE, precision: str = "float32") -> PageEncoder:
+    """q_φ(z|x) for the page: operations from x to the features, and from them to μ and to log σ.
+
+    They are written as `export_decoder` writes them, and the same is raised.
+
+    >>> from vaelib import models
+    >>> [op["op"] for op in export_encoder(models.dense((8, 8), 2, hidden=(9,))).ops["body"]]
+    ['flatten', 'linear', 'relu']
+    """
+    packer = _Packer(precision)
+    encoder = vae.encoder
+    if not isinstance(encoder, GaussianEncoder):
+        raise CannotRunError(
+            f"the encoder is a {type(encoder).__name__}, which the page cannot run; "
+            "expected a GaussianEncoder"
+        )
+    with resting(vae):
+        x = torch.rand(3, *vae.shape, generator=torch.Generator().manual_seed(0))
+        x = x.to(device=vae.device, dtype=vae.dtype)
+        body, h = packer.run("encoder.body", encoder.body, x)
+        to_mu, mu = packer.run("encoder.mu", encoder.mu, h)
+        to_log_sigma, log_sigma = packer.run("encoder.log_sigma", encoder.log_sigma, h)
+        q = encoder(x)
+    if not (_same(mu, q.mu) and _same(log_sigma, q.log_sigma)):
+        raise CannotRunError(
+            f"the {type(encoder).__name__}'s result is not what its modules give one after the "
+            "other, so the page cannot run it"
+        )
+    ops = {"body": body, "mu": to_mu, "log_sigma": to_log_sigma}
+    return PageEncoder(ops, b"".join(packer.buffers))
+
+
+def _same(found: Tensor, expected: Tensor) -> bool:
+    found = found.flatten(1)
+    expected = expected.flatten(1)
+    if found.shape != expected.shape:
+        return False
+    return torch.allclose(found, expected, rtol=1e-4, atol=1e-5, equal_nan=True)
 
 
 @contextmanager

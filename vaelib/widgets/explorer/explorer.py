@@ -1,5 +1,6 @@
-"""The latent explorer: sliders over z and the decoded picture, the decoder running in the page."""
+"""The latent explorer: the whole VAE on one stage, encoder and decoder running in the page."""
 
+import math
 import os
 import tempfile
 from pathlib import Path
@@ -20,7 +21,7 @@ from vaelib.widgets.explorer.snapshot import VALUES, snapshot
 
 NOUNS = {"faces": "test face", "digits": "test digit", "mnist": "test digit"}
 PICTURES = ("mean", "sample")
-STYLES = ("explorer", "rows", "pad", "views")
+STYLES = ("lecture", *(f"explorer/{name}" for name in ("explorer", "rows", "plane", "views")))
 GRID = 9  # the manifold has GRID × GRID pictures
 
 
@@ -31,18 +32,19 @@ class Given(traitlets.Any):
 
 
 class LatentExplorer(Widget):
-    """One slider per latent dimension, ordered by KL (nats), and the picture x̂ = G_θ(z) live.
+    """The VAE at a glance: x, encoder, latent plane, decoder and x̂ = G_θ(z), live, with a slider
+    per dimension (the largest KL first), z = μ + σ ⊙ ε and the ELBO of the z shown, in nats.
 
     `data` (a `Data`, images (N, *shape) or None) gives the KL of each dimension, images to start
-    from, the dots of the pad and, where factors are known, which dimension encodes which factor.
+    from, the dots of the plane and, where factors are known, which dimension encodes which factor.
 
     Its state is traits; setting them moves the page, and the page sets them:
     `z`, a list in the model's order, so that `z[0]` is the page's z₁ (set it as a whole: changing
     one entry in place is not seen); `image_index`, the image started from, or None; `mode`, what
-    is drawn below the sliders: "traversal", "manifold", "interpolation" or "none"; `picture`,
-    "mean" for x̂ or "sample" for x ~ p(x|z); `axes`, the two dimensions of the pad and the
-    manifold; `between`, the two images to interpolate between; `locked`, the dimensions that only
-    their own slider, `z` itself and undo move.
+    is drawn in the details: "traversal", "manifold", "interpolation" or "none"; `picture`, "mean"
+    for x̂ or "sample" for x ~ p(x|z); `axes`, the two dimensions of the plane and the manifold;
+    `between`, the two images to interpolate between; `locked`, the dimensions that only their own
+    slider, `z` itself and undo move.
 
     The page has the weights as they were when the explorer was made: after more training, make
     another. A decoder that the page cannot run is run by Python, and the page says so.
@@ -55,11 +57,12 @@ class LatentExplorer(Widget):
 
     view = "explorer/explorer"
     _esm = bundle.module(view)
-    _css = bundle.style("base", *(f"explorer/{name}" for name in STYLES))
+    _css = bundle.style("base", *STYLES)
 
     spec = traitlets.Dict().tag(sync=True)
     weights = traitlets.Bytes().tag(sync=True)
-    # Posterior means of the data, for the pad: see cloud.py.
+    encoder_weights = traitlets.Bytes().tag(sync=True)
+    # Posterior means of the data, for the plane: see cloud.py.
     dots = traitlets.Dict().tag(sync=True)
     z = Given().tag(sync=True)
     image_index = traitlets.Any(None).tag(sync=True)
@@ -83,6 +86,7 @@ class LatentExplorer(Widget):
         self.images = images
         self.data_name = known.name if known else ""
         (ops, weights), why = _decoder_for_page(vae, precision)
+        (encoder_ops, encoder_weights), why_not = _encoder_for_page(vae, precision)
         rows = compute.slider_rows(vae, images)
         count = 0 if images is None else len(images)
         spec = {
@@ -90,10 +94,14 @@ class LatentExplorer(Widget):
             "precision": precision,
             "runs": "kernel" if why else "page",
             "why": why,
+            "encoder": encoder_ops,
+            "why_no_encoder": why_not,
             "shape": list(vae.shape),
             "rows": rows,
             "images": count,
+            "model": self.data_name or "model",  # its name in an address
             "noun": NOUNS.get(self.data_name, "image"),
+            "draw": bool(encoder_ops) and _can_be_drawn(vae.shape),
             "likelihood": compute.likelihood(vae),
             "modes": _modes(vae.latent_dim, count),
             "values": VALUES.tolist(),
@@ -104,6 +112,7 @@ class LatentExplorer(Widget):
         super().__init__(
             spec=spec,
             weights=weights,
+            encoder_weights=encoder_weights,
             dots=cloud.cloud(vae, images, known),
             z=[0.0] * vae.latent_dim,
             axes=[*dict.fromkeys(first)][:2],
@@ -228,8 +237,9 @@ class LatentExplorer(Widget):
         images = f" The images are those of {self.data_name}." if self.data_name else ""
         return bundle.page(
             title="Latent explorer",
-            intro=f"Each slider is one latent dimension of a variational auto-encoder; "
-            f"the picture is what its decoder makes of them, computed in this page.{images}",
+            intro="A variational auto-encoder: the encoder turns a picture x into a distribution "
+            "of codes z, the decoder turns a code into a picture. Both run in this page. Drag the "
+            f"ring in the plane, or a slider.{images}",
             export=self.export(precision),
         )
 
@@ -273,6 +283,19 @@ def _decoder_for_page(vae: VAE, precision: str) -> tuple[compute.PageDecoder, st
         return compute.export_decoder(vae, precision), ""
     except ValueError as problem:
         return compute.PageDecoder([], b""), str(problem)
+
+
+def _encoder_for_page(vae: VAE, precision: str) -> tuple[compute.PageEncoder, str]:
+    """The encoder as the page runs it, or the reason why only Python can encode."""
+    try:
+        return compute.export_encoder(vae, precision), ""
+    except ValueError as problem:
+        return compute.PageEncoder({}, b""), str(problem)
+
+
+def _can_be_drawn(shape: tuple[int, ...]) -> bool:
+    """Whether a hand can draw an example: grey, of MNIST's size."""
+    return shape[-2:] == (28, 28) and math.prod(shape) == 28 * 28
 
 
 def _modes(dims: int, images: int) -> list[str]:

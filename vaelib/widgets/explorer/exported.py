@@ -21,16 +21,22 @@ def state(
     Raises ValueError for a decoder that the page cannot run.
     """
     ops, weights = compute.export_decoder(vae, precision)
+    try:
+        encoder = compute.export_encoder(vae, precision)
+    except ValueError:  # then the page encodes nothing, and shows the posteriors saved below
+        encoder = compute.PageEncoder({}, b"")
     few = None if images is None else images[:N_IMAGES]
     count = 0 if few is None else len(few)
     mu, sigma = (None, None) if few is None else compute.posterior(vae, few)
     index = traits["image_index"]
     between = traits["between"]
     spec = {**traits["spec"], "ops": ops, "precision": precision, "runs": "page", "why": ""}
+    spec |= {"encoder": encoder.ops, "draw": spec["draw"] and bool(encoder.ops)}
     pair = between if between is not None and max(between) < count else None
     return {
         "spec": {**spec, "images": count},
         "weights": _base64(weights),
+        "encoder_weights": _base64(encoder.weights),
         "dots": _dots(traits["dots"]),
         **{name: traits[name] for name in SAME},
         "image_index": index if index is not None and index < count else None,

@@ -1,5 +1,5 @@
-// The decoder x̂ = G(z) in the page: one function an operation, on typed arrays that lie in memory
-// as torch's do (row-major, channels first). Python has worked out every shape beforehand.
+// Encoder and decoder in the page: one function per operation, on typed arrays that lie in memory as
+// torch's do (row-major, channels first). Python has worked out every shape beforehand.
 
 /** IEEE half-precision numbers (their 16 bits) as float32. */
 export function halfToFloat(halves) {
@@ -192,24 +192,47 @@ function checkWeights(op, count) {
   }
 }
 
-/** The function z -> x̂ (a Float32Array that the next call overwrites). */
-export function makeDecoder(ops, weights) {
+/** The steps of a network, each with the place that it writes to. */
+function makeSteps(ops, weights) {
   // Flatten and Unflatten move no number in memory.
-  const steps = ops
+  return ops
     .filter((op) => op.op !== "flatten" && op.op !== "unflatten")
     .map((op) => {
       const run = OPERATIONS[op.op];
-      if (!run) throw new Error(`this page cannot run the decoder's operation "${op.op}"`);
+      if (!run) throw new Error(`this page cannot run the operation "${op.op}"`);
       checkWeights(op, weights.length);
       return { run, op: { ...op }, y: new Float32Array(product(op.out)) };
     });
-  return (z) => {
-    let x = Float32Array.from(z);
-    for (const { run, op, y } of steps) {
-      run(x, y, op, weights);
-      x = y;
-    }
-    return x;
+}
+
+function through(steps, x, weights) {
+  for (const { run, op, y } of steps) {
+    run(x, y, op, weights);
+    x = y;
+  }
+  return x;
+}
+
+/**
+ * The function z -> x̂ (a Float32Array that the next call overwrites). Its `logits` are what the last
+ * call had before its last step: a Bernoulli decoder ends with a sigmoid, which rounds to 0 and 1.
+ */
+export function makeDecoder(ops, weights) {
+  const steps = makeSteps(ops, weights);
+  const decode = (z) => through(steps, Float32Array.from(z), weights);
+  decode.logits = steps.length > 1 ? steps.at(-2).y : null;
+  return decode;
+}
+
+/** The function x -> {mu, sigma}, two plain arrays. */
+export function makeEncoder(ops, weights) {
+  const [body, mu, logSigma] = [ops.body, ops.mu, ops.log_sigma].map((part) => makeSteps(part, weights));
+  return (x) => {
+    const features = through(body, Float32Array.from(x), weights);
+    return {
+      mu: Array.from(through(mu, features, weights)),
+      sigma: Array.from(through(logSigma, features, weights), Math.exp),
+    };
   };
 }
 

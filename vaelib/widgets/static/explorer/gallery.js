@@ -6,10 +6,12 @@ import { KEYS } from "./layout.js";
 
 const STEPS = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
 
+const HIGHEST = 27; // em
+
 /**
  * `code(row, column)` is the z of a picture, `label(row, column)` its name, `choose(row, column)`
  * goes there, `wake()` is called when pictures come into sight. `heads` and `sides` are texts above
- * the columns and beside the rows.
+ * the columns and next to the rows.
  */
 export function makeGallery({ shape, rows, columns, name, heads, sides, code, label, choose, wake }) {
   const canvas = h("canvas", { "aria-hidden": "true" });
@@ -27,6 +29,7 @@ export function makeGallery({ shape, rows, columns, name, heads, sides, code, la
     return button;
   });
   const field = h("div", { class: "vaelib-cells", role: "group", "aria-label": name }, canvas, ...buttons);
+  const marks = [];
   field.style.setProperty("--columns", columns);
   const [height, width] = shape.slice(-2);
   field.style.setProperty("--shape", `${width} / ${height}`);
@@ -45,6 +48,8 @@ export function makeGallery({ shape, rows, columns, name, heads, sides, code, la
 
   const element = h("div", { class: "vaelib-gallery" }, field);
   element.classList.toggle("vaelib-withsides", sides.length > 0);
+  // No higher than its panel, so that every picture is in sight.
+  element.style.maxWidth = `${((HIGHEST * columns * width) / (rows * height)).toFixed(2)}em`;
   if (heads.length) {
     const cells = heads.map((head) => h("span", {}, head));
     const line = h("div", { class: "vaelib-heads", "aria-hidden": "true" }, ...cells);
@@ -100,6 +105,19 @@ export function makeGallery({ shape, rows, columns, name, heads, sides, code, la
     say() {
       buttons.forEach((button, i) => {
         button.setAttribute("aria-label", label(Math.floor(i / columns), i % columns));
+      });
+    },
+    /** Where z is: boxes [left, top, width, height] in columns and rows of the field. */
+    mark(boxes) {
+      while (marks.length < boxes.length) {
+        marks.push(h("span", { class: "vaelib-mark", "aria-hidden": "true" }));
+        field.append(marks.at(-1));
+      }
+      boxes.forEach(([left, top, wide, high], i) => {
+        marks[i].style.left = `${(100 * left) / columns}%`;
+        marks[i].style.top = `${(100 * top) / rows}%`;
+        marks[i].style.width = `${(100 * wide) / columns}%`;
+        marks[i].style.height = `${(100 * high) / rows}%`;
       });
     },
     stop: () => observer.disconnect(),

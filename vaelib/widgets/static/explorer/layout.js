@@ -1,4 +1,4 @@
-// The latent explorer's elements, made once for each view.
+// The stage's elements, made once for each view.
 import { h, uniqueId } from "../dom.js";
 
 // JupyterLab takes arrow and other keys from an output unless the element itself says this.
@@ -6,8 +6,11 @@ export const KEYS = { "data-lm-suppress-shortcuts": "true" };
 
 export const symbol = (dim) => ["z", h("sub", {}, String(dim + 1))];
 
+/** A symbol of the formulas in its own colour, which its name chooses: enc, sig, eps, code, dec, gap. */
+export const sign = (name, ...what) => h("b", { class: `vaelib-sym-${name}` }, ...what);
+
 export const makeButton = (label, options = {}) =>
-  h("button", { type: "button", ...KEYS, ...options }, label);
+  h("button", { type: "button", ...KEYS, ...options }, ...[label].flat());
 
 /** A select with a label; `options` are pairs of value and text. */
 export function makeSelect(label, options, chosen) {
@@ -16,6 +19,13 @@ export function makeSelect(label, options, chosen) {
   const input = h("select", { id, ...KEYS }, ...made);
   input.addEventListener("change", () => chosen(input.value));
   return { input, element: h("div", { class: "vaelib-choose" }, h("label", { for: id }, label), input) };
+}
+
+/** A checkbox with its label after it. */
+export function makeCheck(label, chosen, options = {}) {
+  const input = h("input", { type: "checkbox", ...KEYS, ...options });
+  input.addEventListener("change", () => chosen(input.checked));
+  return { input, element: h("label", { class: "vaelib-check" }, input, label) };
 }
 
 /** A field for the number of an image; `chosen(index)` gets NaN for what is none. */
@@ -30,99 +40,126 @@ export function makeIndex(label, count, chosen) {
   return { input, read, label: h("label", { for: id }, label) };
 }
 
-/** What one dimension tells of each factor, as Python measured it. */
-export function makeTable({ names, values, count }, rows, noun) {
-  const best = names.map((_, f) => Math.max(...values.map((row) => row[f])));
-  const cell = (value, f) =>
-    h("td", {}, value.toFixed(2), value === best[f] && value > 0 ? " ◀ most" : "");
-  const line = ({ dim, active }) =>
-    h(
-      "tr",
-      {},
-      h("th", { scope: "row" }, ...symbol(dim), active ? "" : " · inactive"),
-      ...values[dim].map(cell),
-    );
-  const title = `Which dimension tells which factor: |Spearman| over ${count} ${noun}s, 0 to 1`;
-  const head = ["dimension", ...names].map((name) => h("th", { scope: "col" }, name));
-  const table = h(
-    "table",
-    {},
-    h("caption", {}, title),
-    h("thead", {}, h("tr", {}, ...head)),
-    h("tbody", {}, ...rows.map(line)),
+/** A network: a shape that narrows to z (the encoder) or widens from it (the decoder). */
+function network(name, title, density, flow) {
+  const points = name === "encoder" ? "2,4 98,32 98,68 2,96" : "2,32 98,4 98,96 2,68";
+  const shape = h(
+    "svg:svg",
+    { viewBox: "0 0 100 100", preserveAspectRatio: "none", "aria-hidden": "true", focusable: "false" },
+    h("svg:polygon", { points }),
   );
-  return h("div", { class: "vaelib-table", tabindex: 0, role: "group", "aria-label": title, ...KEYS }, table);
+  const words = h(
+    "p",
+    {},
+    h("span", { class: "vaelib-word" }, title),
+    h("span", {}, ...density),
+    h("span", { class: "vaelib-flow" }, ...flow),
+  );
+  return h("div", { class: `vaelib-net vaelib-${name}` }, shape, words);
 }
 
-/** Everything round the picture; rows, pad and views are put in by the view. */
+/** The stage's columns; the plane and the sliders are put in by the view. */
+function columns(spec, parts) {
+  const source = h("figure", { class: "vaelib-source" }, parts.sourceCaption, parts.source);
+  const stepper = h(
+    "div",
+    { class: "vaelib-under vaelib-stepper" },
+    ...[parts.index.label, parts.previous, parts.index.input, parts.next, parts.encode],
+  );
+  if (!spec.images) stepper.classList.add("vaelib-off");
+  const drawing = spec.draw ? [h("div", { class: "vaelib-drawbar" }, parts.draw, parts.clear)] : [];
+  const under = h("div", { class: "vaelib-under" }, parts.sampled.element, parts.again);
+  return {
+    x: h("div", { class: "vaelib-x" }, source, ...drawing, stepper),
+    encoder: network(
+      ...["encoder", "encoder", [sign("enc", "q", h("sub", {}, "φ"), "(z|x)")]],
+      ["x → ", sign("enc", "μ"), ", ", sign("sig", "σ")],
+    ),
+    decoder: network(
+      ...["decoder", "decoder", [sign("dec", "p", h("sub", {}, "θ"), "(x|z)")]],
+      [sign("code", "z"), " → ", sign("dec", "x̂")],
+    ),
+    picture: h(
+      "div",
+      { class: "vaelib-picture" },
+      h("figure", {}, parts.pictureCaption, parts.picture),
+      under,
+    ),
+  };
+}
+
+/** Everything but the sliders, the plane, the formulas and what is in the details. */
 export function build(spec, { encode, sampled }) {
   const button = makeButton;
   const parts = {
     picture: h("canvas", { role: "img", "aria-label": "Decoded picture" }),
     pictureCaption: h("figcaption"),
     source: h("canvas", { role: "img" }),
+    sourceCaption: h("figcaption"),
     reset: button("Reset (z = 0)"),
     random: button("Random draw from the prior"),
+    resample: button(["Resample ", sign("eps", "ε")], { class: "vaelib-resample", "aria-label": "Resample ε" }),
     undo: button("Undo", { "aria-disabled": "true", "aria-keyshortcuts": "Control+Z" }),
     copy: button("Copy z as code"),
+    link: button("Copy link"),
+    savePicture: button("Save picture (PNG)"),
+    saveAnimation: button("Save animation (GIF)"),
+    saveStrip: button("Save strip (PNG)"),
     previous: button("‹", { "aria-label": `Previous ${spec.noun}` }),
     next: button("›", { "aria-label": `Next ${spec.noun}` }),
     encode: button("Encode"),
-    again: button("Draw again", { hidden: true }),
-    status: h(
-      "p",
-      { class: "vaelib-status", role: "status", "aria-live": "polite" },
-      "Move a slider: drag it, or use the arrow keys.",
-    ),
+    draw: button("Draw it yourself", { "aria-pressed": "false" }),
+    clear: button("Clear", { class: "vaelib-off" }),
+    again: button("↻", { "aria-label": "Draw again", hidden: true }),
+    // What is seen at once, and what a screen reader says when a move is over.
+    tell: h("p", { class: "vaelib-tell", "aria-hidden": "true" }, "Drag the green ring, or move a slider."),
+    status: h("p", { class: "vaelib-status vaelib-heard", role: "status", "aria-live": "polite" }),
     error: h("p", { class: "vaelib-error", role: "alert", hidden: true }),
     notice: h("p", { class: "vaelib-notice", hidden: true }),
+    seen: h("p", { class: "vaelib-seen", "aria-live": "polite" }),
     code: h("input", {
-      ...{ class: "vaelib-code", type: "text", readonly: true, hidden: true, ...KEYS },
+      ...{ class: "vaelib-code", type: "text", readonly: true, ...KEYS },
       ...{ "aria-label": "z as code" },
     }),
-    sourceCaption: h("figcaption"),
-    sliders: h("div"),
-    lower: h("div", { class: "vaelib-lower" }),
+    sliders: h("div", { class: "vaelib-sliders", role: "group", "aria-label": "Sliders" }),
+    plane: h("div", { class: "vaelib-planebox" }),
+    terms: h("div", { class: "vaelib-allterms" }),
+    ask: h("div", { class: "vaelib-asks" }),
+    stories: h("div", { class: "vaelib-buttons vaelib-stories", role: "group", "aria-label": "Stories" }),
+    facts: h("div", { class: "vaelib-facts" }),
   };
   const pictures = [["mean", "mean x̂ = G(z)"], ["sample", "sample x ~ p(x|z)"]];
   parts.sampled = makeSelect("Picture", pictures, sampled);
-  parts.sampled.element.hidden = !spec.likelihood;
+  if (!spec.likelihood) parts.sampled.element.classList.add("vaelib-off");
   parts.index = makeIndex(`Start from ${spec.noun} (0 to ${spec.images - 1})`, spec.images, encode);
-  const start = h(
+  parts.index.label.className = "vaelib-heard";
+  Object.assign(parts, { columns: columns(spec, parts) });
+  return parts;
+}
+
+/** The regions in reading order: what `hide` in the address can leave out, by name. */
+export function arrangeAll(parts, details) {
+  const { x, encoder, decoder, picture } = parts.columns;
+  const stage = h(
     "div",
-    { class: "vaelib-start" },
-    parts.index.label,
-    h("div", { class: "vaelib-stepper" }, parts.previous, parts.index.input, parts.next, parts.encode),
+    { class: "vaelib-stage" },
+    ...[x, encoder, parts.sliders, parts.plane, decoder, picture, parts.terms],
   );
-  const order = spec.rows.some((row) => row.kl !== null) ? "; the largest KL comes first" : "";
-  const picture = h(
+  const says = h("div", { class: "vaelib-told" }, parts.tell, parts.seen, parts.ask, parts.error);
+  const buttons = h(
     "div",
-    { class: "vaelib-picture" },
-    h("figure", {}, parts.picture, parts.pictureCaption),
-    h("div", { class: "vaelib-buttons" }, parts.sampled.element, parts.again),
+    { class: "vaelib-buttons vaelib-actions" },
+    ...[parts.random, parts.reset, parts.undo, parts.link],
+    ...[parts.savePicture, parts.saveAnimation, parts.saveStrip],
   );
-  const controls = h(
-    "div",
-    { class: "vaelib-controls" },
-    parts.notice,
-    parts.sliders,
-    h("p", { class: "vaelib-note" }, `z in standard deviations of the prior${order}`),
-    h("div", { class: "vaelib-buttons" }, parts.reset, parts.random, parts.undo, parts.copy),
-    parts.code,
-    h(
-      "div",
-      { class: "vaelib-image", hidden: spec.images === 0 },
-      h("figure", { class: "vaelib-source" }, parts.source, parts.sourceCaption),
-      start,
-    ),
-    parts.status,
-    parts.error,
-  );
-  parts.root = h(
+  const root = h(
     "div",
     { class: "vaelib vaelib-explorer", role: "group", "aria-label": "Latent explorer" },
-    h("div", { class: "vaelib-body" }, picture, controls),
-    parts.lower,
+    h("div", { class: "vaelib-all" }, stage, parts.status, says, buttons, parts.stories, parts.notice, details),
   );
-  return parts;
+  const regions = {
+    ...{ x, encoder, decoder, picture, sliders: parts.sliders, plane: parts.plane },
+    ...{ terms: parts.terms, says, buttons, stories: parts.stories, details },
+  };
+  return { root, regions };
 }

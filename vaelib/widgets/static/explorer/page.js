@@ -8,9 +8,13 @@ function fromBase64(base64) {
   return new DataView(bytes.buffer);
 }
 
-/** Draw the explorer into `el`; `saved` is the exported state. Returns what removes it again. */
+/**
+ * Draw the explorer into `el`; `saved` is the exported state. Returns what removes it again. A page
+ * that is to be there sooner may leave `encoder_weights` out of the state, and hand them over later as
+ * the detail of an event "vaelib-encoder" at `el`.
+ */
 export function show(saved, el) {
-  const { weights, sources, means, sigmas, dots, ...state } = saved;
+  const { weights, encoder_weights: encoderWeights, sources, means, sigmas, dots, ...state } = saved;
   const pictures = fromBase64(sources).buffer;
   const size = saved.spec.shape.reduce((a, b) => a * b, 1);
   const source = (indices) => {
@@ -33,6 +37,7 @@ export function show(saved, el) {
   const colour = (each) => ({ ...each, group: fromBase64(each.group) });
   const model = new LocalModel({
     ...{ ...state, error: "", weights: fromBase64(weights) },
+    encoder_weights: fromBase64(encoderWeights ?? ""),
     dots: dots.count
       ? { ...dots, means: fromBase64(dots.means), colourings: dots.colourings.map(colour) }
       : {},
@@ -58,5 +63,6 @@ export function show(saved, el) {
     refuse(model.get("between"));
     model.set("between_encoding", two(model.get("between")));
   });
+  el.addEventListener("vaelib-encoder", ({ detail }) => model.set("encoder_weights", fromBase64(detail)));
   return render({ model, el });
 }

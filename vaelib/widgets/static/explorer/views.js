@@ -1,4 +1,4 @@
-// What is drawn below the sliders: traversal strips, the manifold, or an interpolation. Only the
+// What is drawn in the details: traversal strips, the manifold, or an interpolation. Only the
 // chosen one exists, so only that one is computed.
 import { h, text, uniqueId } from "../dom.js";
 import { makePainter } from "./decoder.js";
@@ -12,10 +12,20 @@ const TITLES = {
   none: "Hide",
 };
 const PLACES = Array.from({ length: 9 }, (_, i) => i / 8);
+const within = (value, low, high) => Math.min(high, Math.max(low, value));
+
+/** Where a value is among growing ones, from −½ to their number − ½, the middle of the first being 0. */
+function placeAmong(values, value) {
+  const last = values.length - 1;
+  let i = 0;
+  while (i < last - 1 && value > values[i + 1]) i += 1;
+  const t = (value - values[i]) / (values[i + 1] - values[i]);
+  return within(i + t, -0.5, last + 0.5);
+}
 
 /**
  * `state` tells what is so now: z(), axes(), ends() and hold(z), which leaves locked dimensions as
- * they are. `act` does what is asked: go(z, message), choose(mode), between(pair), wake().
+ * they are. `act` does what is asked: go(z, message), choose(mode), between(pair), which is false for a pair that cannot be, wake().
  */
 export function makeViews(spec, state, act) {
   const id = uniqueId("views");
@@ -39,7 +49,7 @@ export function makeViews(spec, state, act) {
   const element = h("div", { class: "vaelib-views", role: "group", "aria-label": "Views" }, list, panel);
   const gallery = (options) => makeGallery({ shape: spec.shape, wake: act.wake, ...options });
   const note = (...words) => h("p", { class: "vaelib-note" }, ...words);
-  const nothing = { next: () => null, put() {}, say() {}, update() {}, stop() {} };
+  const nothing = { next: () => null, put() {}, say() {}, update() {}, stop() {}, locate() {} };
   let shown = nothing;
 
   function traversal() {
@@ -57,9 +67,13 @@ export function makeViews(spec, state, act) {
       sides: rows.map(({ dim }) => symbol(dim)),
       choose: (r, c) => act.go(code(r, c), label(r, c)),
     });
+    made.locate = () => {
+      const z = state.z();
+      made.mark(rows.map(({ dim }, r) => [placeAmong(spec.values, z[dim]) + 0.46, r, 0.08, 1]));
+    };
     const rest = rows.length < spec.rows.length ? " Inactive dimensions are left out." : "";
     panel.replaceChildren(
-      note("One row a dimension: it goes from −3 to 3 while the others stay where z is.", rest),
+      note("One row per dimension: it goes from −3 to 3 while the others stay where z is.", rest),
       made.element,
     );
     return made;
@@ -87,6 +101,10 @@ export function makeViews(spec, state, act) {
       ),
       made.element,
     );
+    made.locate = () => {
+      const z = state.z();
+      made.mark([[placeAmong(at, z[across]) + 0.1, n - 1 - placeAmong(at, z[up]) + 0.1, 0.8, 0.8]]);
+    };
     made.update = () => {
       if (String([across, up]) !== String(state.axes())) show("manifold");
     };
@@ -116,7 +134,11 @@ export function makeViews(spec, state, act) {
       heads: PLACES.map((t) => String(Math.round(100 * t))),
       choose: (_, c) => go(PLACES[c]),
     });
-    const read = () => act.between(ends.map((end) => end.read()));
+    const read = () => {
+      asked = act.between(ends.map((end) => end.read()));
+      if (!asked) ends.forEach((end, i) => (end.input.value = state.ends().indices?.[i] ?? 0));
+    };
+    let asked = false;
     const ends = ["From", "To"].map((word) => makeIndex(`${word} ${spec.noun}`, spec.images, read));
     const canvases = ends.map(() => h("canvas", { role: "img" }));
     const painters = canvases.map((canvas) => makePainter(canvas, spec.shape));
@@ -148,6 +170,17 @@ export function makeViews(spec, state, act) {
         ends[i].input.value = indices[i];
       });
       made.say();
+      if (asked) go(Number(place.value)); // z and the picture follow the new ends
+      asked = false;
+    };
+    /** z, where it is on the line, or the nearest place of the line to it. */
+    made.locate = () => {
+      const { mu } = state.ends();
+      if (!mu) return;
+      const way = mu[1].map((value, d) => value - mu[0][d]);
+      const length = way.reduce((sum, value) => sum + value * value, 0) || 1;
+      const t = state.z().reduce((sum, value, d) => sum + (value - mu[0][d]) * way[d], 0) / length;
+      made.mark([[within(t, 0, 1) * 8 + 0.46, 0, 0.08, 1]]);
     };
     return made;
   }
@@ -163,18 +196,22 @@ export function makeViews(spec, state, act) {
     });
     panel.setAttribute("aria-labelledby", `${id}-${mode}`);
     panel.replaceChildren();
-    panel.hidden = !makers[mode];
+    panel.setAttribute("aria-hidden", String(!makers[mode]));
     shown = { ...nothing, ...makers[mode]?.() };
     shown.say();
     shown.update();
+    shown.locate();
   }
   return {
     element,
     show,
     next: () => shown.next(),
     put: () => shown.put(),
+    /** z has moved. */
+    locate: () => shown.locate(),
     update() {
       shown.update();
+      shown.locate();
       act.wake();
     },
     stop: () => shown.stop(),

@@ -1,4 +1,4 @@
-// The large picture and the frame loop. A frame in which z moved draws the large picture and no
+// The decoded picture and the frame loop. A frame in which z moved draws the large picture and no
 // more; texts and small pictures follow after it, less often while z goes on moving.
 import { makeDecoder, makePainter, readWeights } from "./decoder.js";
 import { kernelEngine, pageEngine } from "./engine.js";
@@ -27,12 +27,18 @@ function choose(model, spec, size, voice, put) {
   return { picture() {}, cells: () => false, stop() {} };
 }
 
-/** `z()` is where z is now, `views` draws the small pictures, `shown()` follows each picture. */
-export function makeStage({ model, spec, canvas, voice, sampler, z, views, shown }) {
+/**
+ * `z()` is where z is now, `small` the small pictures (`next()` is the next to draw, `put()` shows
+ * them), `shown()` follows each picture. The last mean is kept in `means`, its logits in `logits`.
+ */
+export function makePicture({ model, spec, canvas, voice, sampler, z, small, shown }) {
   const size = spec.shape.reduce((a, b) => a * b, 1);
   const pixels = spec.shape.slice(-2).reduce((a, b) => a * b, 1);
   const painter = makePainter(canvas, spec.shape);
-  const engine = choose(model, spec, size, voice, views.put);
+  const engine = choose(model, spec, size, voice, small.put);
+  const means = new Float32Array(size).fill(NaN);
+  const bernoulli = spec.likelihood?.kind === "bernoulli" && engine.decode?.logits;
+  const logits = bernoulli ? new Float32Array(size) : null;
   let stale = true;
   let untold = true;
   let timer = 0;
@@ -41,8 +47,11 @@ export function makeStage({ model, spec, canvas, voice, sampler, z, views, shown
   let told = -Infinity;
   let put = -Infinity;
 
-  function paint(means) {
-    const bad = painter.write(sampler.apply(means, model.get("picture")));
+  function paint(decoded) {
+    // The small pictures are decoded into the same place.
+    means.set(decoded);
+    if (logits) logits.set(engine.decode.logits);
+    const bad = painter.write(sampler.apply(decoded, model.get("picture")));
     painter.put();
     const many = `${bad} of ${pixels} pixels, drawn as stripes`;
     voice.problem("nan", bad ? `The decoder gives NaN or infinity at this z: ${many}.` : "");
@@ -72,17 +81,17 @@ export function makeStage({ model, spec, canvas, voice, sampler, z, views, shown
       told = now;
       shown();
     }
-    const small = !(moving && now - put < SHOW);
-    const more = small && engine.cells(views.next);
-    if (small && (!more || now - put > 2 * SHOW)) {
-      views.put();
+    const due = !(moving && now - put < SHOW);
+    const more = due && engine.cells(small.next);
+    if (due && (!more || now - put > 2 * SHOW)) {
+      small.put();
       put = performance.now();
     }
-    if (more || untold || !small) later(moving ? REST : 0);
+    if (more || untold || !due) later(moving ? REST : 0);
   }
 
   return {
-    decode: engine.decode,
+    ...{ decode: engine.decode, means, logits },
     shown,
     /** The picture is to be drawn again. */
     redraw() {
