@@ -126,7 +126,8 @@ class Formulas:
 
     def _shorten(self) -> None:
         """Give each style that comes often a class, the most frequent the shortest name."""
-        count = Counter(style for html in self.html for _, style in STYLED.findall(html))
+        styles = (style for html in self.html for _, style in STYLED.findall(html))
+        count = Counter(style for style in styles if "color" not in style)
         common = [style for style, times in count.most_common() if times >= OFTEN]
         names = {style: f"f{number:x}" for number, style in enumerate(common)}
 

@@ -173,25 +173,30 @@ function watchPlace() {
 
 /** What follows a question is out of focus, for readers of any kind, until it is answered. */
 function veil() {
-  const reveal = (behind) => {
+  const hidden = ":scope > .cell:not(:has(> details.veil))";
+  const focus = (behind) => {
     behind.classList.add("seen");
-    for (const cell of behind.querySelectorAll(":scope > .cell")) cell.inert = false;
+    for (const cell of behind.querySelectorAll(hidden)) cell.inert = false;
+  };
+  const reveal = (behind) => {
+    focus(behind);
     for (const result of behind.querySelectorAll(".veil")) result.open = true;
   };
   for (const behind of document.querySelectorAll(".behind")) {
-    for (const cell of behind.querySelectorAll(":scope > .cell")) cell.inert = true;
+    for (const cell of behind.querySelectorAll(hidden)) cell.inert = true;
     behind.querySelector("button").addEventListener("click", () => {
       reveal(behind);
-      behind.querySelector(".cell").setAttribute("tabindex", "-1");
-      behind.querySelector(".cell").focus({ preventScroll: true });
+      const first = behind.querySelector(".cell");
+      first.setAttribute("tabindex", "-1");
+      first.focus({ preventScroll: true });
     });
+    for (const result of behind.querySelectorAll(".veil")) {
+      result.addEventListener("toggle", () => result.open && focus(behind));
+    }
   }
   document.addEventListener("vaelib-commit", ({ target }) => {
     const next = target.closest(".cell")?.nextElementSibling;
     if (next?.matches(".behind")) reveal(next);
-  });
-  window.addEventListener("beforeprint", () => {
-    for (const behind of document.querySelectorAll(".behind")) reveal(behind);
   });
 }
 
