@@ -5,14 +5,14 @@ The metadata of a cell says it, in the lesson's source:
     deck="A title"      the cell begins a slide; deck="+" puts it on the slide that has begun
     lead="…"            a line above what the cell shows
     points=["…", "…"]   a list below it
-    lab="KLLab: mu = 1" a live lab next to it, as the lessons store one; an explorer likewise
-    lit=["p", "q p"]    for each line of the cell's proof, the marks of the lab that it is about
+    blocks=[0, 2]       which of its displayed formulas, lists and tables, if not all
+    lab="KLLab: mu = 1" a live lab next to it, as the lessons store one
+    lit=["p", "q p"]    for each line of the cell's proof, the marks of that lab that it is about
     code=true           the cell's code is the point, and is shown
-    notes="…"           what the lecturer may say, besides the cell's own paragraphs
 
-Of prose a slide shows displayed formulas, lists and tables; its paragraphs become the speaker's
-notes. Of code it shows what comes out. A proof comes line by line. A lesson in which no cell has
-`deck` is shown whole, cut where the slideshow metadata says.
+Of prose a slide shows displayed formulas, lists and tables. Its paragraphs, and those of the cells
+up to the next slide, are the speaker's notes. Of code it shows what comes out. A proof comes line
+by line. A lesson in which no cell has `deck` is shown whole, cut where the slideshow metadata says.
 """
 
 import html
@@ -28,7 +28,8 @@ from notebooks.conventions import coloured
 
 BLOCK = re.compile(r"\n[ \t]*\n")
 FORMULA = re.compile(r"\$\$.*?\$\$", re.DOTALL)
-DISPLAYED = re.compile(r"\$\$|[-*|>] ?|\d+\. |```")
+HELD = re.compile(r"\$\$(\d+)\$\$")
+DISPLAYED = re.compile(r"\$\$|[-*+] |[|>]|\d+\. |```")
 ALIGNED = re.compile(r"(\\begin\{align(?:ed|\*)?\})(.*?)(\\end\{align(?:ed|\*)?\})", re.DOTALL)
 # A link to a section, which may be on no slide, leads to the deck that it belongs to.
 SECTION = re.compile(r"\]\((\w+\.ipynb)#[^)]*\)")
@@ -38,13 +39,21 @@ PIECE = re.compile(r"\\begin\{\w+\*?\}|\\end\{\w+\*?\}|\\\\(?:\[[^\]]*\])?|\\.|[
 
 def chosen(lesson: Lesson) -> Any:
     """The notebook of a lesson's slides, or the lesson's own where none of its cells is marked."""
-    marked = [cell for cell in lesson.notebook.cells if "deck" in cell.metadata]
-    if not marked:
+    if not any("deck" in cell.metadata for cell in lesson.notebook.cells):
         return lesson.notebook
     made = deepcopy(lesson.notebook)
     made.cells = cover(lesson)
-    for cell in marked:
-        made.cells += on_slide(cell)
+    said: list[str] = []
+    for cell in lesson.notebook.cells:
+        deck = cell.metadata.get("deck", "")
+        if deck and deck != "+":
+            made.cells += notes(said)
+            made.cells.append(prose(f"## {deck}", "slide"))
+            said = []
+        if deck:
+            made.cells += on_slide(cell)
+        said += spoken(cell)
+    made.cells += notes(said)
     for cell in made.cells:
         if cell.cell_type == "markdown":
             cell.source = OWN.sub(r"\1", SECTION.sub(r"](\1)", coloured(cell.source)))
@@ -58,20 +67,16 @@ def cover(lesson: Lesson) -> list[Any]:
 
 
 def on_slide(cell: Any) -> list[Any]:
-    """The cells of the slides that one marked cell becomes."""
+    """What a marked cell shows on its slide, as cells."""
     about = cell.metadata
-    cells = [] if about["deck"] == "+" else [prose(f"## {about['deck']}", "slide")]
-    says = [about["notes"]] if "notes" in about else []
-    if "lead" in about:
-        cells.append(prose(about["lead"]))
+    cells = [prose(about["lead"])] if "lead" in about else []
     if cell.cell_type == "markdown":
-        shown, said = divided(cell.source)
-        says = said + says
+        blocks, _ = divided(cell.source)
+        shown = "\n\n".join(blocks[i] for i in about.get("blocks", range(len(blocks))))
         if shown and "lit" in about:
             lit = html.escape("|".join(about["lit"]))
-            cells.append(prose(f'<div class="proof" data-lit="{lit}">\n\n{shown}\n\n</div>'))
-        elif shown:
-            cells.append(prose(shown))
+            shown = f'<div class="proof" data-lit="{lit}">\n\n{shown}\n\n</div>'
+        cells += [prose(shown)] if shown else []
     else:
         output = deepcopy(cell)
         output.metadata.slideshow = {"slide_type": "-"}
@@ -81,9 +86,21 @@ def on_slide(cell: Any) -> list[Any]:
         cells.append(prose("\n".join(f"- {point}" for point in about["points"])))
     if "lab" in about:
         cells.append(live(about["lab"]))
-    if says:
-        cells.append(prose("\n\n".join(says), "notes"))
     return cells
+
+
+def spoken(cell: Any) -> list[str]:
+    """The paragraphs of a cell that a lecturer may say: not those of an exercise or an aside."""
+    about = cell.metadata
+    aside = "aside" in about.get("tags", [])
+    if cell.cell_type != "markdown" or aside or "exercise" in about:
+        return []
+    _, said = divided(cell.source)
+    return [text for text in said if not text.startswith("Solved or not")]
+
+
+def notes(said: list[str]) -> list[Any]:
+    return [prose("\n\n".join(said), "notes")] if said else []
 
 
 def prose(text: str, kind: str = "-") -> Any:
@@ -97,24 +114,24 @@ def live(text: str) -> Any:
     return new_code_cell("", outputs=[output], metadata=metadata)
 
 
-def divided(source: str) -> tuple[str, list[str]]:
-    """What a slide shows of a cell of prose, and the paragraphs that are left to be said."""
+def divided(source: str) -> tuple[list[str], list[str]]:
+    """What of a cell of prose is displayed, block by block, and the paragraphs between."""
     held: list[str] = []
 
     def hold(match: re.Match[str]) -> str:
         held.append(stepped(match[0]))
         return f"\n\n$${len(held) - 1}$$\n\n"
 
+    def put(match: re.Match[str]) -> str:
+        return held[int(match[1])]
+
     shown = []
     said = []
     for block in BLOCK.split(FORMULA.sub(hold, source)):
         text = block.strip()
-        if text.startswith("#") or not text:
-            continue
-        (shown if DISPLAYED.match(text) else said).append(text)
-    whole = re.compile(r"\$\$(\d+)\$\$")
-    parts = [whole.sub(lambda match: held[int(match[1])], text) for text in shown]
-    return "\n\n".join(parts), said
+        if text and not text.startswith("#"):
+            (shown if DISPLAYED.match(text) else said).append(HELD.sub(put, text))
+    return shown, said
 
 
 def stepped(formula: str) -> str:

@@ -58,7 +58,8 @@ class Outputs:
         if "image/svg+xml" in data:
             return self._img(data["image/svg+xml"].encode(), "svg", output)
         if is_widget:
-            return f'<p class="note">{html.escape(ELSEWHERE.format(name=widget))}</p>\n'
+            note = f'<p class="note">{html.escape(ELSEWHERE.format(name=widget))}</p>\n'
+            return self.live(text, note)
         if "text/html" in data:
             return f'<div class="wide rich" data-name="Output">{data["text/html"]}</div>\n'
         return text_block(text) if text else ""

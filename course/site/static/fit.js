@@ -1,5 +1,5 @@
 // Makes every slide fit 1280 × 720 before the deck begins, and cuts nothing off. Letters are as large
-// as the slide allows, up to 32 px. A slide that is up to an eighth too full at 25 px is set smaller
+// as the slide allows, up to 38 px. A slide that is up to an eighth too full at 25 px is set smaller
 // (code stays at 16 px). What is fuller goes on on another slide: between two blocks where that is
 // possible, else inside a list, a table or a piece of code. A picture or a widget takes the room that
 // is left, if that is enough to see it.
@@ -7,7 +7,7 @@
 
 const WIDTH = 1280;
 const HEIGHT = 720;
-const LETTERS = [32, 30, 28, 26.5, 25]; // px, the largest that a slide has room for
+const LETTERS = [38, 35, 32, 30, 28, 26.5, 25]; // px, the largest that a slide has room for
 const SMALLEST = 0.89; // of 18 px code: 16 px
 const ENOUGH = 0.8; // of a picture's size
 const HEADING = /^H[1-6]$/;
@@ -131,7 +131,7 @@ function continued(slide, moved) {
   return next;
 }
 
-/** A proof stands to the left of the lab that it is about. */
+/** A proof stands to the left of the lab that it is about, of which it shows the figures it lights. */
 function split(slide) {
   const proof = slide.querySelector(":scope > .proof");
   const lab = slide.querySelector(":scope > .live");
@@ -140,6 +140,11 @@ function split(slide) {
   const words = document.createElement("div");
   box.className = "split";
   proof.before(box);
+  const keys = proof.dataset.lit.split(/[| ]/);
+  for (const figure of lab.querySelectorAll("figure")) {
+    const marks = [...figure.querySelectorAll("[data-key]")];
+    figure.hidden = !marks.some((mark) => keys.includes(mark.dataset.key));
+  }
   words.append(...blocks(slide).filter((one) => one !== box && one !== lab && !HEADING.test(one.tagName)));
   box.append(words, lab);
 }
@@ -154,20 +159,28 @@ function fitLive(slide) {
   }
 }
 
-/** Pictures grow into the room that is left, up to twice their size. */
+/** Pictures grow into the room that is left, up to three times their size. */
 function grow(slide) {
   const images = [...slide.querySelectorAll("figure img")];
   for (const image of images) {
     const { width, height } = image.getBoundingClientRect();
     if (!image.naturalWidth || !height) continue;
     const last = blocks(slide).at(-1);
-    const room = (bottom(slide) - end(slide, last)) / images.length;
-    const wanted = Math.min(2 * image.naturalHeight, height + room);
+    const room = (bottom(slide) - end(slide, last) - 8) / images.length;
+    const wanted = Math.min(3 * image.naturalHeight, height + room);
     const widest = image.closest("figure").clientWidth;
     const larger = Math.min(wanted * (width / height), widest);
     if (larger > width + 2) image.style.width = `${Math.floor(larger)}px`;
     if (full(slide)) image.style.width = "";
   }
+}
+
+/** What does not fill its slide hangs a little lower, not all of it at the top. */
+function balance(slide) {
+  const body = blocks(slide).filter((one) => !HEADING.test(one.tagName));
+  if (!body.length || slide.querySelector("h1")) return;
+  const room = bottom(slide) - end(slide, body.at(-1));
+  if (room > 40) body[0].style.marginTop = `${Math.floor(room * 0.35)}px`;
 }
 
 /** Fits one slide, and returns the slide that goes on with what had no room on it, or null. */
@@ -179,6 +192,7 @@ function fit(slide) {
     fitLive(slide);
     if (!full(slide)) {
       grow(slide);
+      balance(slide);
       return null;
     }
   }

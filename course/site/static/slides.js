@@ -38,11 +38,8 @@ function wake() {
   }
 }
 
-async function begin() {
-  wake();
-  await Promise.all([...document.images].map((image) => image.decode().catch(() => {})));
-  // All of them, also those that no slide has asked for yet: a formula is as high as its font.
-  await Promise.all([...document.fonts].map((font) => font.load().catch(() => {})));
+/** Everything that shows a slide's size is there: fit the slides, and hand them to reveal.js. */
+function begin() {
   for (const stack of document.querySelectorAll(".slides > section")) {
     for (let slide of [...stack.querySelectorAll("section")]) {
       if (!blocks(slide).length) slide.remove();
@@ -56,15 +53,20 @@ async function begin() {
   const deck = window.Reveal;
   const plain = { center: false, transition: "none", backgroundTransition: "none" };
   const looks = { slideNumber: "c/t", controlsTutorial: false, ...plain };
-  await deck.initialize({ width: WIDTH, height: HEIGHT, margin: 0, maxScale: 4, hash: true, ...looks });
-  followAnchors(deck);
-  lightLabs(deck);
-  speakNotes(deck);
-  const target = start && !start.startsWith("/") && document.getElementById(start);
-  if (target) {
+  deck.on("ready", () => {
+    followAnchors(deck);
+    lightLabs(deck);
+    speakNotes(deck);
+    const target = start && !start.startsWith("/") && document.getElementById(start);
+    if (!target) return;
     const { h, v } = deck.getIndices(target.closest("section"));
     deck.slide(h, v);
-  }
+  });
+  deck.initialize({ width: WIDTH, height: HEIGHT, margin: 0, maxScale: 4, hash: true, ...looks });
 }
 
-begin();
+document.addEventListener("DOMContentLoaded", wake);
+// All fonts, also those that no slide has asked for yet: a formula is as high as its font. The page
+// counts as loaded when they and the pictures are there.
+for (const font of document.fonts) font.load().catch(() => {});
+window.addEventListener("load", begin);
