@@ -36,7 +36,7 @@ function shrink(slide, block) {
   const shown = image.getBoundingClientRect().height;
   const room = shown - (end(slide, block) - bottom(slide)) - 2;
   const alone = blocks(slide).filter((one) => !HEADING.test(one.tagName))[0] === block;
-  if (room < ENOUGH * shown && !alone) return false;
+  if (room >= shown || (room < ENOUGH * shown && !alone)) return false;
   image.style.maxHeight = `${Math.floor(room)}px`;
   return true;
 }
