@@ -34,7 +34,16 @@ from course.site.shared import (
     write_fonts,
 )
 
-SHARED = ("icon.svg", "colours.css", "slides.css", "fit.js", "steps.js", "notes.js", "slides.js")
+SHARED = (
+    "icon.svg",
+    "colours.css",
+    "slides.css",
+    "fit.js",
+    "models.js",
+    "steps.js",
+    "notes.js",
+    "slides.js",
+)
 SCRIPTS = "<!-- the widgets of this deck -->"  # in the template
 LIVE = re.compile(r'data-component="(\w+)" data-saved="([\w-]*)"')
 

@@ -1,14 +1,6 @@
 // Begins the deck: widgets are woken, slides are fitted, and reveal.js takes over.
 "use strict";
 
-// A widget's model is a script that brings it, as on the site.
-const models = {};
-window.vaelibSite = {
-  saved(name, state) {
-    models[name] = state;
-  },
-};
-
 /** A lesson's own links lead to other slides of the deck, wherever they have come to lie. */
 function followAnchors(deck) {
   document.addEventListener("click", (event) => {

@@ -1,13 +1,14 @@
 """The site in a browser, opened from disk: live, accessible, at every width, asking nobody."""
 
 import re
+import time
 from urllib.parse import unquote
 
 import numpy as np
 import pytest
 from axe import SMALL_PARTS, violations
 from playwright.sync_api import expect
-from site_pages import LESSONS, built, open_page
+from site_pages import LESSONS, built, open_page, until
 
 pytestmark = pytest.mark.browser
 PAGES = ["index", *LESSONS]
@@ -39,6 +40,9 @@ def test_it_asks_nobody_shuts_nobody_out_fits_the_window_and_is_set(page, site, 
         assert column >= {320: 320, 768: 700, 1280: 700, 3840: 1600}[width]
     page.emulate_media(color_scheme="dark")
     assert violations(page, without=SMALL_PARTS) == []
+    if name in LIGHT:
+        page.emulate_media(forced_colors="active")
+        assert violations(page, without=SMALL_PARTS) == []
     assert said == []
     prose = page.evaluate("""() => {
       for (const one of document.querySelectorAll("pre, code, script, .katex")) one.remove();
@@ -64,7 +68,7 @@ def test_nothing_moves_when_a_figure_arrives(page, site):
 def test_code_and_formulas_have_enough_contrast(page, site, scheme):
     page.emulate_media(color_scheme=scheme)
     open_page(page, site / "00_start_here.html")
-    css = (site / "static" / "parts.css").read_text(encoding="utf-8")
+    css = (site / "static" / "colours.css").read_text(encoding="utf-8")
     tokens = sorted(set(re.findall(r"(?m)^\.(\w{1,2}),?(?= \{|$)", css)))
     page.evaluate(
         """(names) => {
@@ -148,14 +152,25 @@ def test_the_start_page_opens_on_the_explorer(page, site):
 
 
 @pytest.mark.parametrize("width", [1280, 360])
-def test_nothing_in_sight_jumps_when_the_explorer_comes(page, site, width):
-    page.set_viewport_size({"width": width, "height": 800})
+def test_nothing_in_sight_jumps_when_things_come_late(page, site, width):
+    """Scripts, fonts and pictures half a second late; the places where nothing is at first."""
+    page.set_viewport_size({"width": width, "height": 740})
     page.add_init_script("""window.jumps = [];
       new PerformanceObserver((list) => jumps.push(...list.getEntries().map((one) => one.value)))
         .observe({ type: "layout-shift", buffered: true });""")
-    open_page(page, site / "index.html")
-    page.wait_for_timeout(300)
-    assert sum(page.evaluate("jumps")) < 0.01
+    late = {"script", "font", "image"}
+
+    def wait(route):
+        if route.request.resource_type in late:
+            time.sleep(0.5)
+        route.continue_()
+
+    page.route("**/*", wait)
+    for name in ("index", LESSONS[1], LESSONS[5]):
+        open_page(page, site / f"{name}.html")
+        page.evaluate("document.fonts.ready.then(() => true)")
+        page.wait_for_timeout(300)
+        assert sum(page.evaluate("jumps")) <= 0.02, name
 
 
 @pytest.mark.parametrize("number", LABS)
@@ -201,8 +216,78 @@ def test_what_is_wide_scrolls_in_itself_by_keyboard(page, site):
     assert wide.get_attribute("aria-label") == "Formula, wider than the page"
     wide.focus()
     page.keyboard.press("ArrowRight")
-    page.wait_for_function("document.activeElement.scrollLeft > 0")
+    until(page, "document.activeElement.scrollLeft > 0")
     page.set_viewport_size({"width": 1280, "height": 640})
     # What is folded is measured when it is opened.
     page.evaluate("document.querySelectorAll('details').forEach((aside) => (aside.open = true))")
-    page.wait_for_function("!document.querySelector('.wide.formula[tabindex]')")
+    until(page, "!document.querySelector('.wide.formula[tabindex]')")
+
+
+def test_what_follows_a_question_is_veiled_until_it_is_answered_or_asked_for(page, site):
+    open_page(page, site / "01_kl_divergence.html")
+    first, second = (page.locator(".behind").nth(i) for i in (0, 1))
+    blurred = "(cell) => getComputedStyle(cell).filter.includes('blur') && cell.inert"
+    plain = ":scope > .cell:not(:has(> details.veil))"
+    for behind in (first, second):
+        assert behind.locator(plain).count() >= 1
+        assert all(cell.evaluate(blurred) for cell in behind.locator(plain).all())
+    assert violations(page, without=SMALL_PARTS) == []
+    question = page.locator(".cell:has(+ .behind) .vaelib-predict").first
+    question.locator("input").first.check()
+    question.get_by_role("button", name="Commit").click()
+    assert not any(cell.evaluate(blurred) for cell in first.locator(plain).all())
+    assert first.locator("details.veil[open]").count() == first.locator("details.veil").count()
+    assert all(cell.evaluate(blurred) for cell in second.locator(plain).all())
+    second.get_by_role("button", name="Show without predicting").click()
+    assert not any(cell.evaluate(blurred) for cell in second.locator(plain).all())
+    assert page.evaluate("document.activeElement.closest('.behind') !== null")
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_the_place_in_the_lesson_and_what_was_read_are_shown(page, site, width):
+    page.set_viewport_size({"width": width, "height": 740})
+    open_page(page, site / "03_jensens_bound.html")
+    links = page.locator(".contents a")
+    assert page.locator(".contents details").get_attribute("open") == (None if width < 1080 else "")
+    for at in (2, links.count() - 2):
+        target = unquote(links.nth(at).get_attribute("href")[1:])
+        page.evaluate("(id) => document.getElementById(id).scrollIntoView()", target)
+        current = page.locator(".contents a[aria-current=location]")
+        expect(current).to_have_attribute("href", links.nth(at).get_attribute("href"))
+        if width < 1080:
+            expect(page.locator(".contents .here")).to_contain_text(f"{at + 1} of {links.count()}")
+    # What stands at the top of the window does not lie over the heading that was gone to.
+    top = page.locator(f"[id='{target}']").bounding_box()["y"]
+    bar = page.locator(".contents" if width < 1080 else ".top").bounding_box()
+    assert top >= bar["y"] + (bar["height"] if width >= 1080 else 44) - 1
+    page.evaluate("window.scrollTo(0, document.body.scrollHeight)")
+    own = page.locator(".top [aria-current=page]")
+    until(
+        page,
+        "document.querySelector('.top ol [aria-current]').style.getPropertyValue('--read') === '1'",
+    )
+    assert "100 % read" in own.get_attribute("title")
+    open_page(page, site / "index.html")
+    read = page.locator(".lessons li").evaluate_all(
+        "(all) => all.map((li) => li.style.getPropertyValue('--read'))"
+    )
+    assert read[3] == "1" and read[4] == ""
+
+
+def test_in_the_dark_a_figure_of_pictures_is_its_dark_twin(page, site):
+    page.emulate_media(color_scheme="dark")
+    open_page(page, site / "00_start_here.html")
+    image = page.locator(".picture:not(.chart) img").first
+    image.scroll_into_view_if_needed()
+    until(page, "document.querySelector('.picture:not(.chart) img').complete")
+    assert image.evaluate("(one) => one.currentSrc").endswith("-dark.png")
+    page.emulate_media(color_scheme="light")
+    until(page, "!document.querySelector('.picture:not(.chart) img').currentSrc.includes('-dark')")
+
+
+def test_a_browser_that_stores_nothing_shows_the_page_all_the_same(page, site):
+    page.add_init_script("""Object.defineProperty(window, "localStorage", {
+      get() { throw new DOMException("no storage", "SecurityError"); } });""")
+    open_page(page, site / "index.html")
+    open_page(page, site / "01_kl_divergence.html")
+    assert page.locator(".vaelib-says").first.is_visible()
