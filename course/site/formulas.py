@@ -35,6 +35,8 @@ NAMES = {text.lower(): name for name, (_, text, _) in SYMBOLS.items()}
 VARIABLE = re.compile(rf"(?<=color:)({'|'.join(NAMES)})(?=[;\"])", re.IGNORECASE)
 # The TeX source in the MathML: browsers do not show it and screen readers do not read it.
 SOURCES = re.compile(r"</?semantics>|<annotation .*?</annotation>", re.DOTALL)
+MATHML = re.compile(r"<math.*?</math>", re.DOTALL)
+MATHCOLOUR = re.compile(rf'mathcolor="({"|".join(NAMES)})"', re.IGNORECASE)
 STYLED = re.compile(r'<span(?: class="([^"]*)")? style="([^"]*)">')
 OFTEN = 5  # a style that comes this often becomes a class
 HELD = re.compile("\ue000([0-9]+)\ue001")  # two characters that no text has
@@ -42,6 +44,10 @@ HELD = re.compile("\ue000([0-9]+)\ue001")  # two characters that no text has
 
 def as_variable(match: re.Match[str]) -> str:
     return f"var(--{NAMES[match[1].lower()]})"
+
+
+def as_style(match: re.Match[str]) -> str:
+    return f'style="color:{as_variable(match)}"'
 
 
 SCRIPT = """
@@ -142,11 +148,17 @@ class Formulas:
             rule = style.rstrip(";").replace(";", " !important;")
             self.style += f".katex .{name}{{{rule} !important}}\n"
 
-    def fill(self, html: str) -> str:
-        """The page with its formulas; a displayed one that is too wide scrolls within itself."""
+    def fill(self, html: str, native: bool = False) -> str:
+        """The page with its formulas; a displayed one that is too wide scrolls within itself.
+
+        With `native` they are left to the browser, as MathML: the page needs no style sheet and no
+        fonts for them.
+        """
 
         def put(match: re.Match[str]) -> str:
             at = int(match[1])
+            if native:
+                return MATHCOLOUR.sub(as_style, MATHML.findall(self.html[at])[0])
             if not self.found[at][1]:
                 return self.html[at]
             return f'<span class="wide formula" data-name="Formula">{self.html[at]}</span>'

@@ -77,7 +77,9 @@ class Site:
         self.live.write(into / "live")
         (into / "explorer.html").write_text(explorer().to_html(), encoding="utf-8")
         for name, page in pages.items():
-            (into / name).write_text(self.formulas.fill(page), encoding="utf-8")
+            # The start page is to be live soon: it does without KaTeX's style sheet and fonts.
+            filled = self.formulas.fill(page, native=name == "index.html")
+            (into / name).write_text(filled, encoding="utf-8")
         for name, data in self.figures.items():
             (into / "figures").mkdir(exist_ok=True)
             (into / "figures" / name).write_bytes(data)
@@ -210,7 +212,7 @@ class Site:
             credit=CREDIT,
             lessons=self.menu,
             live='class="live"' in body,
-            formulas="\ue000" in body,
+            formulas="\ue000" in body and values["kind"] == "lesson",
             scripts=scripts,
             **values,
         )
