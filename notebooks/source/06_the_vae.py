@@ -199,7 +199,7 @@ check.vae_loss(vae_loss)
 # the ELBO; the end of this lesson changes it.
 
 
-# %% deck="Lines 4 to 8" code=true
+# %%
 def one_step(vae, optimiser, x_m, eps, beta=1.0):
     """Lines 4 to 8 for one batch: x_m (M, 32, 32), eps (M, D)."""
     q = vae.posterior(x_m)  # 4
@@ -218,7 +218,7 @@ def one_step(vae, optimiser, x_m, eps, beta=1.0):
 # line 8 we use Adam.
 
 
-# %%
+# %% deck="The loop in full" code=true
 def train(vae, x, epochs, batch_size, lr, seed):
     """Lines 2 and 3 around `one_step`, on the device of x."""
     generator = torch.Generator().manual_seed(seed)
