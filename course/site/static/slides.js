@@ -26,7 +26,10 @@ function wake() {
     const el = document.createElement("div");
     place.replaceChildren(el);
     show(state, el);
+    for (const details of el.querySelectorAll("details")) details.open = false; // for want of room
     place.dataset.live = "true";
+    // A key that the widget has used turns no slide.
+    el.addEventListener("keydown", (event) => event.defaultPrevented && event.stopPropagation());
   }
 }
 
@@ -44,7 +47,9 @@ function begin() {
   document.body.classList.remove("fitting");
   const deck = window.Reveal;
   const plain = { center: false, transition: "none", backgroundTransition: "none" };
-  const looks = { slideNumber: "c/t", controlsTutorial: false, ...plain };
+  // H, J, K and L turn no slides: L is a lab's lecture mode.
+  const keyboard = { 72: null, 74: null, 75: null, 76: null };
+  const looks = { slideNumber: "c/t", controlsTutorial: false, keyboard, ...plain };
   deck.on("ready", () => {
     followAnchors(deck);
     lightLabs(deck);
