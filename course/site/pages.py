@@ -169,7 +169,7 @@ class Site:
             lessons=lessons,
             map=self._map(),
         )
-        saved = sorted(name for name in self.live.files if name.startswith("faces"))
+        saved = re.findall(r'data-saved="([^"]+)"', shown)
         return self._page(
             body,
             kind="start",
@@ -181,7 +181,7 @@ class Site:
             after=None,
             notebook=None,
             # In the page's head, so that the model is on its way while the text is read.
-            scripts=["LatentExplorer.js", saved[-1]],
+            scripts=["LatentExplorer.js", f"{saved[0]}.js"],
         )
 
     def _stored_explorer(self) -> str:

@@ -45,7 +45,7 @@ SHARED = (
     "slides.js",
 )
 SCRIPTS = "<!-- the widgets of this deck -->"  # in the template
-LIVE = re.compile(r'data-component="(\w+)" data-saved="([\w-]*)"')
+LIVE = re.compile(r'data-component="(\w+)" data-saved="([\w-]*)"(?: data-later="([\w-]*)")?')
 
 
 def build(into: Path, lessons: list[Lesson], notebooks: Path) -> None:
@@ -109,7 +109,7 @@ def deck(
 
 def scripts(page: str) -> str:
     """The elements that load the widgets of a page and their models."""
-    found = sorted({name for pair in LIVE.findall(page) for name in pair if name})
+    found = sorted({name for names in LIVE.findall(page) for name in names if name})
     return "\n".join(f'<script defer src="live/{name}.js"></script>' for name in found)
 
 

@@ -32,7 +32,7 @@ window.vaelibSite = (() => {
 
   /** Put the live widget in the place of its picture. */
   async function wake(place) {
-    const { component } = place.dataset;
+    const { component, later } = place.dataset;
     const script = load(`${component}.js`, () => window.vaelibWidgets?.[component]);
     const [state] = await Promise.all([stateOf(place), script]);
     const el = document.createElement("div");
@@ -41,6 +41,13 @@ window.vaelibSite = (() => {
     window.vaelibWidgets[component](state, el);
     place.querySelector(".twin").remove();
     place.dataset.live = "true";
+    if (later) giveEncoder(later, el);
+  }
+
+  /** The encoder of a widget's model comes when the widget is there; without it x keeps its code. */
+  async function giveEncoder(later, el) {
+    await load(`${later}.js`, () => states[later]).catch(() => {});
+    if (states[later]) el.dispatchEvent(new CustomEvent("vaelib-encoder", { detail: states[later] }));
   }
 
   function failed(place, problem) {

@@ -18,7 +18,7 @@ function followAnchors(deck) {
 /** Widgets are live before the slides are measured; where one cannot be, its picture stays. */
 function wake() {
   for (const place of document.querySelectorAll(".live")) {
-    const { component, saved } = place.dataset;
+    const { component, saved, later } = place.dataset;
     const script = place.querySelector("script");
     const show = window.vaelibWidgets?.[component];
     const state = script ? JSON.parse(script.textContent) : structuredClone(models[saved]);
@@ -28,6 +28,7 @@ function wake() {
     show(state, el);
     for (const details of el.querySelectorAll("details")) details.open = false; // for want of room
     place.dataset.live = "true";
+    if (later) el.dispatchEvent(new CustomEvent("vaelib-encoder", { detail: models[later] }));
     // A key that the widget has used turns no slide.
     el.addEventListener("keydown", (event) => event.defaultPrevented && event.stopPropagation());
   }
