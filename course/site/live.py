@@ -113,6 +113,9 @@ class Live:
         for name, text in self.files.items():
             (folder / name).write_text(text, encoding="utf-8")
         (folder / "widgets.css").write_text(self.style(), encoding="utf-8")
+        # The start page waits for the style of one widget only.
+        explorers = self.styles.get("LatentExplorer", "")
+        (folder / "LatentExplorer.css").write_text(explorers, encoding="utf-8")
 
 
 def _element(
