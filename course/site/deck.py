@@ -31,15 +31,18 @@ FORMULA = re.compile(r"\$\$.*?\$\$", re.DOTALL)
 HELD = re.compile(r"\$\$(\d+)\$\$")
 DISPLAYED = re.compile(r"\$\$|[-*+] |[|>]|\d+\. |```")
 ALIGNED = re.compile(r"(\\begin\{align(?:ed|\*)?\})(.*?)(\\end\{align(?:ed|\*)?\})", re.DOTALL)
-# A link to a section, which may be on no slide, leads to the deck that it belongs to.
-SECTION = re.compile(r"\]\((\w+\.ipynb)#[^)]*\)")
+# A link to a section of the same lesson, which may be on no slide, is just its words.
 OWN = re.compile(r"\[([^\]]*)\]\(#[^)]*\)")
 PIECE = re.compile(r"\\begin\{\w+\*?\}|\\end\{\w+\*?\}|\\\\(?:\[[^\]]*\])?|\\.|[{}&]", re.DOTALL)
 
 
+def is_chosen(lesson: Lesson) -> bool:
+    return any("deck" in cell.metadata for cell in lesson.notebook.cells)
+
+
 def chosen(lesson: Lesson) -> Any:
     """The notebook of a lesson's slides, or the lesson's own where none of its cells is marked."""
-    if not any("deck" in cell.metadata for cell in lesson.notebook.cells):
+    if not is_chosen(lesson):
         return lesson.notebook
     made = deepcopy(lesson.notebook)
     made.cells = cover(lesson)
@@ -56,7 +59,7 @@ def chosen(lesson: Lesson) -> Any:
     made.cells += notes(said)
     for cell in made.cells:
         if cell.cell_type == "markdown":
-            cell.source = OWN.sub(r"\1", SECTION.sub(r"](\1)", coloured(cell.source)))
+            cell.source = OWN.sub(r"\1", coloured(cell.source))
     return made
 
 
@@ -125,8 +128,8 @@ def divided(source: str) -> tuple[list[str], list[str]]:
     def put(match: re.Match[str]) -> str:
         return held[int(match[1])]
 
-    shown = []
-    said = []
+    shown: list[str] = []
+    said: list[str] = []
     for block in BLOCK.split(FORMULA.sub(hold, source)):
         text = block.strip()
         if text and not text.startswith("#"):

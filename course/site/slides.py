@@ -5,13 +5,14 @@
 
 import re
 import shutil
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 from nbconvert.exporters import SlidesExporter
 
 from course.site import SOURCE, SiteError, links
-from course.site.deck import chosen
+from course.site.deck import chosen, is_chosen
 from course.site.formulas import Formulas
 from course.site.lessons import Lesson
 from course.site.live import Live
@@ -56,8 +57,15 @@ def build(into: Path, lessons: list[Lesson], notebooks: Path) -> None:
     figures: dict[str, bytes] = {}
     live = Live()
     decks = {}
+    # A section that a link leads to may be on no slide of a deck that is chosen: then to the deck.
+    parts = [re.escape(lesson.page) for lesson in lessons if is_chosen(lesson)]
+    section = re.compile(rf'href="({"|".join(parts) or "$."})#[^"]*"')
+    rewrite = partial(links.rewrite, notebooks=notebooks, lessons=names, files=files)
+
+    def link(html: str, where: str) -> str:
+        return section.sub(r'href="\1"', rewrite(html, where))
+
     for lesson in lessons:
-        link = partial(links.rewrite, notebooks=notebooks, lessons=names, files=files)
         decks[lesson.page], pictures = deck(lesson, formulas, live, link)
         figures |= pictures
     formulas.render()
@@ -83,7 +91,7 @@ def build(into: Path, lessons: list[Lesson], notebooks: Path) -> None:
 
 
 def deck(
-    lesson: Lesson, formulas: Formulas, live: Live, link: "partial[str]"
+    lesson: Lesson, formulas: Formulas, live: Live, link: Callable[[str, str], str]
 ) -> tuple[str, dict[str, bytes]]:
     """A lesson as one page of slides, its formulas held, and its pictures by name.
 

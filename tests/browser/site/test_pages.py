@@ -122,8 +122,9 @@ def test_the_way_through_the_lessons(page, site):
 def pixels(page):
     return np.array(
         page.evaluate("""() => {
-          const canvas = document.querySelector(".live canvas");
-          return [...canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data];
+          const all = [...document.querySelectorAll(".live canvas")].map((one) =>
+            [...one.getContext("2d").getImageData(0, 0, one.width, one.height).data]);
+          return all.flat();
         }"""),
         dtype=float,
     )

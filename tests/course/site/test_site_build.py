@@ -411,7 +411,7 @@ def test_a_deck_holds_what_the_sources_choose(tmp_path):
     assert "Said" not in shown and "Said first." in notes and "Said there." in notes
     assert "the_point" in second
     assert "unseen" not in page and "left_out" not in page and ">plot<" not in page
-    assert 'href="02_two.html"' in page and broken(into) == []
+    assert 'href="02_two.html#A-place"' in page and broken(into) == []
 
 
 def test_a_deck_shows_the_blocks_of_a_cell_that_are_named(tmp_path):
@@ -429,3 +429,15 @@ def test_a_proof_comes_in_steps_next_to_a_live_lab_that_it_lights(tmp_path):
     state = re.search(r'data-component="KLLab".*?<script[^>]*>(.*?)</script>', page)[1]
     assert json.loads(state)["mu"] == 2.0
     assert 'src="live/KLLab.js"' in page and (into / "live" / "KLLab.js").is_file()
+
+
+def test_a_link_to_a_section_that_is_on_no_slide_leads_to_its_deck(tmp_path):
+    """From a lesson of which nothing is chosen, to one of which something is."""
+    folder = make(tmp_path, "# 1 · One\n\n[x](02_two.ipynb#A-place)", cells=())
+    second = nbformat.read(folder / "02_two.ipynb", as_version=4)
+    second.cells.append(new_markdown_cell("$$x$$", metadata={"deck": "Chosen"}))
+    nbformat.write(second, folder / "02_two.ipynb")
+    flags = ["--slides", "--notebooks", str(folder), "--into", str(tmp_path / "slides")]
+    assert main(flags) == 0
+    page = (tmp_path / "slides" / "01_one.html").read_text(encoding="utf-8")
+    assert 'href="02_two.html"' in page
