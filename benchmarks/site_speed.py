@@ -40,9 +40,10 @@ def open_once(page: Page, address: str) -> dict[str, float]:
     page.evaluate("() => new Promise((done) => requestAnimationFrame(() => setTimeout(done)))")
     readable = time.perf_counter() - start
     page.wait_for_selector(".live canvas", state="visible", timeout=60_000)
-    sum_up = """() => { const canvas = document.querySelector(".live canvas");
-      const all = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
-      return all.reduce((a, b, i) => (a + b * (i % 97)) % 1000003, 0); }"""
+    sum_up = """() => [...document.querySelectorAll(".live canvas")].map((canvas) => {
+      const { width, height } = canvas;
+      const all = canvas.getContext("2d").getImageData(0, 0, width, height).data;
+      return all.reduce((a, b, i) => (a + b * (i % 97)) % 1000003, 0); }).join()"""
     before = page.evaluate(sum_up)
     page.locator(".live input[type=range]").first.focus()
     page.keyboard.press("End")

@@ -89,15 +89,17 @@ def test_no_two_symbols_look_the_same(vision, colours):
 
 
 @pytest.mark.parametrize(
-    ("file", "tables"),
-    [
-        ("vaelib/widgets/static/predict.css", [TEXT, DARK, TEXT, DARK]),
-        ("course/site/static/site.css", [TEXT, DARK]),
-        ("course/site/static/print.css", [TEXT]),
-        ("course/site/static/slides.css", [TEXT]),
-    ],
+    "file", ["vaelib/widgets/static/predict.css", "course/site/static/colours.css"]
 )
-def test_the_style_sheets_have_the_same_colours(file, tables):
+def test_the_style_sheets_have_the_same_colours(file):
     css = (HOME / file).read_text(encoding="utf-8")
-    found = re.findall(rf"--({'|'.join(SYMBOLS)}): (#[0-9a-f]{{6}});", css)
-    assert found == [(n, c.lower()) for table in tables for n, c in table.items()]
+    names = "|".join(SYMBOLS)
+    found = re.findall(rf"--({names}): light-dark\((#[0-9a-f]{{6}}), (#[0-9a-f]{{6}})\);", css)
+    assert found == [(name, TEXT[name].lower(), DARK[name].lower()) for name in SYMBOLS]
+
+
+def test_no_other_style_sheet_of_the_site_repeats_them():
+    for path in (HOME / "course/site/static").glob("*.css"):
+        if path.name != "colours.css":
+            css = path.read_text(encoding="utf-8").lower()
+            assert not [c for c in [*TEXT.values(), *DARK.values()] if c.lower() in css], path.name

@@ -1,7 +1,8 @@
 """Formulas: taken out of the Markdown before it is parsed, and typeset by KaTeX during the build.
 
 So a page needs no script for its mathematics and shows it at once. Each formula also carries
-MathML, for screen readers.
+MathML, for screen readers. KaTeX writes its measures into each element; here those that come often
+become classes, which the style sheet of a build explains once.
 """
 
 import json
@@ -9,6 +10,7 @@ import os
 import re
 import shutil
 import subprocess
+from collections import Counter
 from pathlib import Path
 
 from course.site import SOURCE, SiteError
@@ -31,6 +33,12 @@ FOUND = re.compile(
 # The colours of the symbols are variables of the page, which has lighter ones in the dark.
 NAMES = {text.lower(): name for name, (_, text, _) in SYMBOLS.items()}
 VARIABLE = re.compile(rf"(?<=color:)({'|'.join(NAMES)})(?=[;\"])", re.IGNORECASE)
+# The TeX source in the MathML: browsers do not show it and screen readers do not read it.
+SOURCES = re.compile(r"</?semantics>|<annotation .*?</annotation>", re.DOTALL)
+MATHML = re.compile(r"<math.*?</math>", re.DOTALL)
+MATHCOLOUR = re.compile(rf'mathcolor="({"|".join(NAMES)})"', re.IGNORECASE)
+STYLED = re.compile(r'<span(?: class="([^"]*)")? style="([^"]*)">')
+OFTEN = 5  # a style that comes this often becomes a class
 HELD = re.compile("\ue000([0-9]+)\ue001")  # two characters that no text has
 
 
@@ -38,12 +46,18 @@ def as_variable(match: re.Match[str]) -> str:
     return f"var(--{NAMES[match[1].lower()]})"
 
 
+def as_style(match: re.Match[str]) -> str:
+    return f'style="color:{as_variable(match)}"'
+
+
 SCRIPT = """
 const katex = require(process.argv[1]);
 const all = JSON.parse(require("fs").readFileSync(0, "utf8"));
+// What may be asked of KaTeX besides mathematics: to mark a part that is a step of a slide.
+const trust = ({ command }) => command === "\\\\htmlClass";
 const answer = all.map(([tex, displayMode]) => {
   try {
-    return { html: katex.renderToString(tex, { displayMode, strict: false }) };
+    return { html: katex.renderToString(tex, { displayMode, strict: false, trust }) };
   } catch (error) {
     return { error: String(error.message) };
   }
@@ -73,6 +87,7 @@ class Formulas:
         self.found: list[tuple[str, bool]] = []
         self.where: list[str] = []
         self.html: list[str] = []
+        self.style = ""  # the style sheet of the classes, once they are rendered
 
     def hold(self, markdown: str, where: str) -> str:
         """The text with a mark for each formula; `where` is what an error calls the place."""
@@ -111,13 +126,39 @@ class Formulas:
         ):
             if "error" in answer:
                 raise SiteError(f"{where}: a formula cannot be set: {answer['error']}, in {tex!r}")
-            self.html.append(VARIABLE.sub(as_variable, answer["html"]))
+            html = SOURCES.sub("", answer["html"])
+            self.html.append(VARIABLE.sub(as_variable, html))
+        self._shorten()
 
-    def fill(self, html: str) -> str:
-        """The page with its formulas; a displayed one that is too wide scrolls within itself."""
+    def _shorten(self) -> None:
+        """Give each style that comes often a class, the most frequent the shortest name."""
+        styles = (style for html in self.html for _, style in STYLED.findall(html))
+        count = Counter(style for style in styles if "color" not in style)
+        common = [style for style, times in count.most_common() if times >= OFTEN]
+        names = {style: f"f{number:x}" for number, style in enumerate(common)}
+
+        def put(match: re.Match[str]) -> str:
+            if match[2] not in names:
+                return match[0]
+            classes = " ".join(filter(None, (match[1], names[match[2]])))
+            return f'<span class="{classes}">'
+
+        self.html = [STYLED.sub(put, html) for html in self.html]
+        for style, name in names.items():
+            rule = style.rstrip(";").replace(";", " !important;")
+            self.style += f".katex .{name}{{{rule} !important}}\n"
+
+    def fill(self, html: str, native: bool = False) -> str:
+        """The page with its formulas; a displayed one that is too wide scrolls within itself.
+
+        With `native` they are left to the browser, as MathML: the page needs no style sheet and no
+        fonts for them.
+        """
 
         def put(match: re.Match[str]) -> str:
             at = int(match[1])
+            if native:
+                return MATHCOLOUR.sub(as_style, MATHML.findall(self.html[at])[0])
             if not self.found[at][1]:
                 return self.html[at]
             return f'<span class="wide formula" data-name="Formula">{self.html[at]}</span>'

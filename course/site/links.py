@@ -7,6 +7,7 @@ from urllib.parse import unquote, urlsplit
 
 from course.site import SiteError
 
+OURS = ("figures/", "notebooks/")  # what the build puts into the site itself
 ATTRIBUTE = re.compile(r'(?<=[ "])(href|src)="([^"]*)"')
 
 
@@ -23,7 +24,7 @@ def rewrite(
         attribute, url = match.groups()
         parts = urlsplit(url)
         path = unquote(parts.path)
-        if parts.scheme or parts.netloc or not path or path.startswith("figures/"):
+        if parts.scheme or parts.netloc or not path or path.startswith(OURS):
             return match[0]
         stem = PurePosixPath(path).stem
         fragment = f"#{parts.fragment}" if parts.fragment else ""

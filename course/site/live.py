@@ -88,9 +88,17 @@ class Live:
         self._add(export)
         # The state is half a megabyte, so the pages that show it share one file.
         saved = MODEL if index is None else f"{MODEL}-{index}"
-        state = f"vaelibSite.saved({json.dumps(saved)}, {export.state_json()});\n"
-        self.files[f"{saved}.js"] = state
-        return _element(export.name, picture, saved=saved)
+        # What draws comes first. The encoder, nearly half of a model, follows in a file of its own.
+        encoder = export.state.pop("encoder_weights", "")
+        self._save(saved, export.state_json())
+        if encoder:
+            self._save(f"{saved}-encoder", json.dumps(encoder))
+        later = f"{saved}-encoder" if encoder else ""
+        return _element(export.name, picture, saved=saved, later=later)
+
+    def _save(self, name: str, state: str) -> None:
+        """A script that hands over what JSON says, under a name."""
+        self.files[f"{name}.js"] = f"vaelibSite.saved({json.dumps(name)}, {state});\n"
 
     def _add(self, export: Export) -> None:
         self.files[f"{export.name}.js"] = export.script
@@ -105,13 +113,19 @@ class Live:
         for name, text in self.files.items():
             (folder / name).write_text(text, encoding="utf-8")
         (folder / "widgets.css").write_text(self.style(), encoding="utf-8")
+        # The start page waits for the style of one widget only.
+        explorers = self.styles.get("LatentExplorer", "")
+        (folder / "LatentExplorer.css").write_text(explorers, encoding="utf-8")
 
 
-def _element(name: str, picture: str, saved: str = "", state: str = "", note: str = LOADING) -> str:
+def _element(
+    name: str, picture: str, saved: str = "", state: str = "", note: str = LOADING, later: str = ""
+) -> str:
     """A picture in a page, which `static/site.js` replaces by the live widget."""
+    kept = f'data-saved="{saved}"' + (f' data-later="{later}"' if later else "")
     inline = f'<script type="application/json">{state}</script>' if state else ""
     return (
-        f'<div class="live" data-component="{html.escape(name)}" data-saved="{saved}">{inline}'
+        f'<div class="live" data-component="{html.escape(name)}" {kept}>{inline}'
         f'<div class="twin">{picture}<p class="note" role="status" hidden>{note}</p></div>'
         "</div>"
     )

@@ -13,6 +13,13 @@ from pygments.util import ClassNotFound
 
 from course.site.formulas import Formulas
 
+# The kinds of tokens that our pages colour; the others need no element of their own.
+COLOURED = {
+    *("k", "kc", "kn", "ow", "nb", "nc", "nf", "nd", "ne", "bp", "s", "s1", "s2", "sa", "sd"),
+    *("si", "se", "sr", "mi", "mf", "mh", "c", "c1", "cm"),
+}
+TOKEN = re.compile(r'<span class="(\w+)">(.*?)</span>', re.DOTALL)
+
 
 @dataclass(frozen=True)
 class Heading:
@@ -22,14 +29,15 @@ class Heading:
 
 
 def coloured(code: str, language: str = "ipython3") -> str:
-    """The code as HTML with a class on each token; no tag spans two lines."""
+    """The code as HTML with a class on each token that has a colour; no tag spans two lines."""
     for name in (language, "python3" if language == "ipython3" else "text"):
         try:
             lexer = get_lexer_by_name(name, stripnl=False)
             break
         except ClassNotFound:
             continue
-    return highlight(code.strip("\n"), lexer, HtmlFormatter(nowrap=True)).rstrip("\n")
+    found = highlight(code.strip("\n"), lexer, HtmlFormatter(nowrap=True)).rstrip("\n")
+    return TOKEN.sub(lambda match: match[0] if match[1] in COLOURED else match[2], found)
 
 
 class Renderer(IPythonRenderer):

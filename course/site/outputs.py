@@ -8,10 +8,12 @@ from collections.abc import Callable
 from typing import Any
 
 from course.site import SiteError
+from course.site.twins import dark_twin
 from notebooks.conventions import unveiled
 from vaelib import widgets
 
 ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+DARK = "screen and (prefers-color-scheme: dark)"
 ELSEWHERE = (
     "In the notebook a live widget ({name}) stands here. A page cannot run it; "
     "the figures below show what it showed."
@@ -36,6 +38,7 @@ class Outputs:
         self.live = live
         self.question = question
         self.files: dict[str, bytes] = {}
+        self.count = 1
 
     def html(self, output: Any) -> str:
         """One output as HTML. Raises SiteError for a picture without alternative text."""
@@ -55,7 +58,8 @@ class Outputs:
         if "image/svg+xml" in data:
             return self._img(data["image/svg+xml"].encode(), "svg", output)
         if is_widget:
-            return f'<p class="note">{html.escape(ELSEWHERE.format(name=widget))}</p>\n'
+            note = f'<p class="note">{html.escape(ELSEWHERE.format(name=widget))}</p>\n'
+            return self.live(text, note)
         if "text/html" in data:
             return f'<div class="wide rich" data-name="Output">{data["text/html"]}</div>\n'
         return text_block(text) if text else ""
@@ -77,13 +81,17 @@ class Outputs:
         chart = " chart" if about.get("kind") == "chart" else ""
         if not alt:
             raise SiteError(f"{self.name}: a picture has no alt text")
-        name = f"{self.name}-{len(self.files) + 1}.{ending}"
-        self.files[name] = data
-        alt = html.escape(alt)
-        return (
-            f'<figure class="picture{chart}"><img src="figures/{name}" alt="{alt}"{size} '
-            'loading="lazy" decoding="async"></figure>\n'
-        )
+        name = f"{self.name}-{self.count}"
+        self.count += 1
+        self.files[f"{name}.{ending}"] = data
+        alt = html.escape(re.sub(r"(?<=\w)_(?=\w)", " ", alt))  # as one would read it aloud
+        look = 'loading="lazy" decoding="async"'
+        img = f'<img src="figures/{name}.{ending}" alt="{alt}"{size} {look}>'
+        if ending == "png" and not chart:
+            self.files[f"{name}-dark.png"] = dark_twin(data)
+            dark = f'srcset="figures/{name}-dark.png" media="{DARK}"'
+            img = f"<picture><source {dark}>{img}</picture>"
+        return f'<figure class="picture{chart}">{img}</figure>\n'
 
 
 def text_block(text: str) -> str:

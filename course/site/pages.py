@@ -1,5 +1,6 @@
 """The site: a start page that opens on the explorer, and a page for each lesson."""
 
+import html
 import re
 import shutil
 from functools import partial
@@ -17,16 +18,28 @@ from course.site.live import Live, explorer
 from course.site.markdown import Renderer
 from course.site.outputs import Outputs
 from course.site.shared import (
+    CREDIT,
+    HEADINGS,
+    LETTERS,
     POLICY,
     TEMPLATES,
     code_block,
     copy_files,
     copy_katex,
+    imports_only,
     jinja,
     plain,
     prose,
     replacing,
     said,
+    write_fonts,
+)
+from course.site.veil import veiled
+from notebooks.conventions import coloured
+
+LEAD = (
+    "{count} lessons, each with figures that you move: from the definition of a divergence to a "
+    "trained model whose latent dimensions you slide through."
 )
 
 
@@ -56,13 +69,17 @@ class Site:
         pages = {lesson.page: self.lesson(at) for at, lesson in enumerate(self.lessons)}
         pages["index.html"] = self.start()
         self.formulas.render()
-        not_ours = shutil.ignore_patterns("slides*")
+        not_ours = shutil.ignore_patterns("slides*", "fonts.js")
         shutil.copytree(SOURCE / "static", into / "static", ignore=not_ours)
-        copy_katex(into / "static" / "katex")
+        copy_katex(into / "static" / "katex", self.formulas.style)
+        write_fonts(into / "static" / "headings.js", HEADINGS)
+        write_fonts(into / "static" / "formulas.js", LETTERS)
         self.live.write(into / "live")
         (into / "explorer.html").write_text(explorer().to_html(), encoding="utf-8")
         for name, page in pages.items():
-            (into / name).write_text(self.formulas.fill(page), encoding="utf-8")
+            # The start page is to be live soon: it does without KaTeX's style sheet and fonts.
+            filled = self.formulas.fill(page, native=name == "index.html")
+            (into / name).write_text(filled, encoding="utf-8")
         for name, data in self.figures.items():
             (into / "figures").mkdir(exist_ok=True)
             (into / "figures" / name).write_bytes(data)
@@ -99,10 +116,32 @@ class Site:
         exporter.register_filter("code", code_block)
         exporter.register_filter("output", outputs.html)
         exporter.register_filter("said", said)
-        body, _ = exporter.from_notebook_node(lesson.notebook)
+        exporter.register_filter("imports_only", imports_only)
+        exporter.register_filter("todo", partial(self._todo, lesson))
+        body, _ = exporter.from_notebook_node(veiled(lesson.notebook))
         self.figures |= outputs.files
         names = {other.name for other in self.lessons}
         return links.rewrite(body, lesson.name, self.notebooks, names, self.files), renderer
+
+    def _todo(self, lesson: Lesson, cell: Any) -> str:
+        """In the place of what a check says of an exercise that nobody has attempted."""
+        name = html.escape(cell.metadata.nbgrader.grade_id.removeprefix("check_"))
+        notebook = f"notebooks/{quote(lesson.name)}.ipynb"
+        how = self._anchor("How exercises answer")
+        explained = f' <a href="{how}">How exercises answer</a>' if how else ""
+        return (
+            f'<p class="todo"><strong>Your turn.</strong> Write <code>{name}</code> in '
+            f'<a href="{notebook}" download>this lesson’s notebook</a> and run the cell below it: '
+            f"it says whether you are right.{explained}</p>\n"
+        )
+
+    def _anchor(self, heading: str) -> str:
+        """The address of a heading, as a link of a lesson; "" if no lesson has it."""
+        for lesson in self.lessons:
+            for cell in lesson.notebook.cells:
+                if cell.cell_type == "markdown" and f"# {heading}\n" in f"{cell.source}\n":
+                    return f"{lesson.name}.ipynb#{quote(heading.replace(' ', '-'))}"
+        return ""
 
     def start(self) -> str:
         """The start page; what the explorer replaces is a picture that a lesson stores."""
@@ -114,15 +153,23 @@ class Site:
             # Without links: a card is one already, and a lesson's relative links do not hold here.
             return re.sub(r"</?[pa]\b[^>]*>", "", renderer.text_of(text, "the start page")).strip()
 
-        opening = first.notebook.cells[0].source.split("\n", 1)[-1].strip().split("\n\n")[0]
         lessons = [
-            {**entry, "title": inline(lesson.title), "question": inline(lesson.question)}
+            {
+                **entry,
+                "title": inline(lesson.title),
+                "question": inline(lesson.question),
+                "sign": inline(coloured(lesson.notebook.cells[0].metadata.get("sign", ""))),
+            }
             for entry, lesson in zip(self.menu, self.lessons, strict=True)
         ]
         body = self.templates.get_template("start.html.j2").render(
-            lead=inline(opening), explorer=shown, lessons=lessons, map=self._map()
+            lead=LEAD.format(count=len(lessons)),
+            question=inline(first.question),
+            explorer=shown,
+            lessons=lessons,
+            map=self._map(),
         )
-        saved = sorted(name for name in self.live.files if name.startswith("faces"))
+        saved = re.findall(r'data-saved="([^"]+)"', shown)
         return self._page(
             body,
             kind="start",
@@ -134,7 +181,7 @@ class Site:
             after=None,
             notebook=None,
             # In the page's head, so that the model is on its way while the text is read.
-            scripts=["LatentExplorer.js", saved[-1]],
+            scripts=["LatentExplorer.js", f"{saved[0]}.js"],
         )
 
     def _stored_explorer(self) -> str:
@@ -162,9 +209,10 @@ class Site:
         return self.templates.get_template("page.html.j2").render(
             body=body,
             policy=POLICY,
+            credit=CREDIT,
             lessons=self.menu,
             live='class="live"' in body,
-            formulas="\ue000" in body,
+            formulas="\ue000" in body and values["kind"] == "lesson",
             scripts=scripts,
             **values,
         )

@@ -1,4 +1,4 @@
-# %% [markdown]
+# %% [markdown] sign="$x \\;\\to\\; \\code{z} \\;\\to\\; \\dec{\\hat x}$"
 # # 0 · Start here
 #
 # A neural network has looked at 4,000 drawn faces. It was not told what a smile is, or that a head can turn.
@@ -15,17 +15,17 @@ import torch
 # To run a cell, click on it and press Shift + Enter. The next cell loads the trained network and shows its
 # **explorer**: one slider for each number. The sliders answer the mouse and the arrow keys.
 
-# %%
+# %% deck="Which slider smiles?"
 faces = data.load("faces")
 vae = load_vae(data.shipped("faces_vae.safetensors"))
 explorer = LatentExplorer(vae, faces)
 explorer.image_index = 0
 explorer
 
-# %%
+# %% deck="Commit, then see"
 Predict("which_slider")
 
-# %% [markdown]
+# %% [markdown] deck="What you have just moved" points=["The **encoder** looks at a picture $x$ and answers with a few numbers, the **code** $\\code{z}$.", "The **decoder** turns a code back into a picture, $\\dec{\\hat x}$.", "For each number the encoder gives a best guess $\\enc{\\mu}$ and an uncertainty $\\sig{\\sigma}$."]
 # One slider turns the head. Another goes from a frown to a smile. The two below them hardly change the
 # picture. Next to each slider stands a number of *nats*: how much this slider tells about a face, averaged
 # over many faces. In lesson 1 you learn what a nat is.
@@ -40,7 +40,7 @@ Predict("which_slider")
 # Here is one face on its way through. The encoder is careful: for each number it gives a best guess
 # $\enc{\mu}$ and an uncertainty $\sig{\sigma}$.
 
-# %%
+# %% deck="One face on its way through" lead="$\\enc{\\mu} \\pm \\sig{\\sigma}$ for each of the four numbers:" points=["Two numbers are known precisely. $0 \\pm 1$ means: this face tells almost nothing about it."]
 x = faces.test[:6]
 with torch.no_grad():
     q = vae.posterior(x)
@@ -52,15 +52,15 @@ for d, (mu, sigma) in enumerate(zip(q.mu[0], q.sigma[0], strict=True), start=1):
 # Two of the four numbers are known precisely. The other two stay close to $0 \pm 1$, which means "this face
 # tells me almost nothing about it". Six faces, and what comes back from their codes:
 
-# %% alt="Two rows of six faces. Above, six faces from the test set with different expressions and poses. Below, what the decoder makes of their codes: nearly the same faces, a little smoother."
+# %% alt="Two rows of six faces. Above, six faces from the test set with different expressions and poses. Below, what the decoder makes of their codes: nearly the same faces, a little smoother." deck="Six faces, and what comes back" points=["1,024 pixels each, and two numbers are enough to draw them again.", "How can a network find such numbers, when nobody tells it which?"]
 plots.image_grid(torch.stack([x, x_hat]), row_labels=("$x$", r"$\hat x$"))
 
-# %% [markdown]
+# %% [markdown] deck="How a lesson goes" points=["A question, and something to move.", "**Predict**: commit to an answer before you see the result.", "Derive it, and write it in code with the same letters.", "Check it: a line that begins with ✓ says what was checked."]
 # The pictures have 1,024 pixels each, and two numbers are enough to draw them again. How can a network find
 # such numbers, when nobody tells it which? That is what this course is about. It builds this VAE from first
 # principles: each formula is derived, computed and tried. Lesson 6 trains it. Lesson 7 takes its codes apart.
 
-# %% [markdown]
+# %% [markdown] deck="Symbols, and their colours"
 # ## How a lesson goes
 #
 # A lesson begins with a question and with something to move. Then it asks you to **predict**: commit to an
@@ -92,7 +92,7 @@ plots.image_grid(torch.stack([x, x_hat]), row_labels=("$x$", r"$\hat x$"))
 # the decoder), $D$ for the number of latent dimensions (their $d$), and $\mathrm{KL}(q\,\Vert\,p)$ for their
 # $\mathrm{KL}[q\,\Vert\,p]$. Quantities are per example and in nats.
 
-# %% [markdown]
+# %% [markdown] deck="The map" points=["[1 KL divergence](01_kl_divergence.ipynb): evidence, in nats", "[2 Maximum likelihood](02_maximum_likelihood.ipynb): an integral over codes", "[3 Jensen's bound](03_jensens_bound.ipynb): the logarithm of a mean", "[4 The ELBO](04_the_elbo.ipynb): a bound in two terms", "[5 Reparameterisation](05_reparameterisation.ipynb): a gradient through a draw", "[6 The VAE](06_the_vae.ipynb): all of it, trained", "[7 Latent traversals](07_latent_traversals.ipynb): what a code means"]
 # ## The map
 #
 # The lessons, and then the slides of the lecture: where a lesson treats each of them, which line of the
@@ -115,7 +115,7 @@ plots.image_grid(torch.stack([x, x_hat]), row_labels=("$x$", r"$\hat x$"))
 # KL annealing | 6 The VAE
 # Generating data from the VAE | 7 Latent traversals
 
-# %% [markdown]
+# %% [markdown] deck="How exercises answer" points=["Write a function of a few lines where the lesson needs it.", "The check says: *not attempted yet*, *right*, or what is wrong.", "★ about five minutes, ★★ ten or fifteen, ★★★ half an hour or more."] blocks=[]
 # ## How exercises answer
 #
 # An exercise asks you for a function of a few lines. It stands where the lesson needs it. Write your code

@@ -1,4 +1,4 @@
-# %% [markdown]
+# %% [markdown] sign="$\\gap{\\mathrm{KL}(q\\,\\|\\,p)} \\ge 0$"
 # # 1 · KL divergence
 #
 # **How many nats does this face tell us?** In lesson 0 a face went into a model, and a few numbers
@@ -24,7 +24,7 @@ answer = vae.posterior(face)
 for d, (mean, deviation) in enumerate(zip(answer.mu[0], answer.sigma[0], strict=True), start=1):
     print(f"z{d}: before 0 ± 1, now {mean:5.2f} ± {deviation:.3f}")
 
-# %% alt="Two rows of eight faces. Before: eight different faces, with different expressions and poses. After: eight times the same smiling face, looking to the same side."
+# %% alt="Two rows of eight faces. Before: eight different faces, with different expressions and poses. After: eight times the same smiling face, looking to the same side." deck="Before the face, and after" points=["Two of the four bells have become about twenty times narrower.", "*How much* does the face say?"]
 generator = torch.Generator().manual_seed(1)
 eps = torch.randn(2, 8, 4, generator=generator)
 codes = torch.stack([eps[0], answer.mu + answer.sigma * eps[1]])
@@ -49,7 +49,7 @@ plots.image_grid(pictures, row_labels=("before", "after"))
 # 2. Make it narrow, at $\enc{\mu} = 0$. Which of the two grows faster?
 # 3. Can you make one of them negative?
 
-# %%
+# %% deck="One look: two bells, two numbers"
 KLLab()
 
 # %% [markdown] slide="KL divergence" exercises=["1.2"]
@@ -59,7 +59,7 @@ KLLab()
 # face one time in ten. You begin without an opinion: your odds that it is loaded are 1 : 1. You may roll it
 # as often as you like. How many rolls until you can say "twenty to one, this die is loaded"?
 
-# %%
+# %% deck="How many rolls until you can prove it?"
 Predict("die")
 
 # %% [markdown]
@@ -78,7 +78,7 @@ per_roll = (loaded * gain).sum()
 print(f"the loaded die adds {per_roll:.3f} per roll, on average")
 print(f"ten rolls: log-odds {10 * per_roll:.2f}, odds {(10 * per_roll).exp():.0f} : 1")
 
-# %% [markdown]
+# %% [markdown] deck="Evidence per roll" points=["Ten rolls add 2.94 nats, and $e^{2.94} \\approx 19$: about twenty to one."]
 # A six adds 1.10, another face takes 0.51 away. If the die really is loaded, half of its rolls are sixes,
 # and a roll adds on average
 #
@@ -141,7 +141,7 @@ print(f"KL(loaded ‖ fair) = {per_roll:.3f} nats, KL(fair ‖ loaded) = {backwa
 # samples come from, *to* the one it is compared with. The figure shows three runs with each die, and the
 # averages $n\,\gap{\mathrm{KL}(p\,\|\,q)}$ and $-n\,\gap{\mathrm{KL}(q\,\|\,p)}$.
 
-# %% alt="Two panels over the number of rolls. Left, the loaded die: three ragged runs climb along a straight line. Right, the fair die: three ragged runs fall along a straight line that is a little less steep."
+# %% alt="Two panels over the number of rolls. Left, the loaded die: three ragged runs climb along a straight line. Right, the fair die: three ragged runs fall along a straight line that is a little less steep." deck="KL is not symmetric" lead="On average: 11 rolls convict a cheat, 13 clear an honest friend."
 n = torch.arange(1, 61)
 panels = {}
 for die, chance, slope in (("loaded", 0.5, per_roll), ("fair", 1 / 6, -backward)):
@@ -191,7 +191,7 @@ print(f"from the fair die to 'surely a six': {kl_discrete(fair, certain):.3f} na
 # our factor $p(x)/q(x)$, and KL is its average. We use nats, because the derivative of the natural logarithm
 # has no extra constant.
 
-# %% [markdown] slide="Divergence minimisation" exercises=["1.1"]
+# %% [markdown] slide="Divergence minimisation" exercises=["1.1"] deck="What a divergence must do" lead="A number $D(p, q)$ for each pair of distributions, such that" points=["Symmetry and the triangle inequality are not asked for."]
 # ## What a divergence must do
 #
 # A generative model is good if what it makes up looks like the data. The lecture writes
@@ -286,7 +286,7 @@ check.kl_bernoulli(kl_bernoulli)
 coins = torch.stack([b, 1 - b], -1)
 print("KL:", "passes" if holds(kl_discrete(coins[:, None], coins)) else "fails")
 
-# %% [markdown] slide="KL divergence"
+# %% [markdown] slide="KL divergence" deck="Why KL is never negative" blocks=[0, 1] lab="KLLab: mu = 1.0, sigma = 0.6, p = normal" lit=["above_pq below_pq", "above_pq"]
 # ## Why KL is never negative, line by line
 #
 # Single terms of the sum can be negative, and in the lab some area lay below the axis. Why does the positive part
@@ -356,7 +356,7 @@ for name, p in dice.items():
 # Line (2) as a picture: each face of the loaded die is a point on the curve, as large as its probability. The
 # gap at the mean is what Jensen loses.
 
-# %% alt="The convex curve of minus log r. Two points lie on it, at r = 1/3 and at r = 5/3. Their mean lies at r = 1, clearly above the curve, and the tangent at r = 1 lies below the curve."
+# %% alt="The convex curve of minus log r. Two points lie on it, at r = 1/3 and at r = 5/3. Their mean lies at r = 1, clearly above the curve, and the tangent at r = 1 lies below the curve." deck="Jensen's inequality, as a picture" lead="Each face of the loaded die is a point on $-\\log r$, as large as its probability."
 r, at = fair / loaded, torch.linspace(0.2, 2, 181)
 curve, tangent = -at.log(), 1 - at
 plots.jensen(
@@ -405,7 +405,7 @@ print("✓ the curve touches its tangent at r = 1 and is above it elsewhere; the
 torch.set_default_dtype(torch.float64)  # double precision: three results are to be compared
 q, p = Normal(1.0, 0.5), Normal(0.0, 1.0)
 
-# %% [markdown]
+# %% [markdown] deck="Two Gaussians: algebra" blocks=[1, 2, 3]
 # **First way: algebra.** Here KL is a difference of two expectations,
 #
 # $$\gap{\mathrm{KL}(q\,\|\,p)}=\mathbb{E}_q[\log q(z)]-\mathbb{E}_q[\log p(z)].$$
@@ -474,7 +474,7 @@ adaptive = divergences.kl_quadrature(q.log_prob, p.log_prob, -4.0, 6.0)
 torch.testing.assert_close(exact, adaptive, atol=1e-12, rtol=0)
 print("✓ the closed form, the strips and SciPy's adaptive rule agree to 1e-12")
 
-# %% [markdown]
+# %% [markdown] deck="Two Gaussians: samples"
 # **Third way: samples.** KL is an expectation, so we can estimate it by a mean. Draw $z_1, \dots, z_K$ from
 # $q$ and average the log-ratios:
 #
@@ -511,7 +511,7 @@ z = 1.0 + 0.5 * torch.randn(100_000, generator=generator)
 estimate, error = divergences.kl_monte_carlo(q.log_prob, p.log_prob, z[:1000])
 print(f"by Monte Carlo: {estimate:.2f} ± {error:.2f} nats")
 
-# %% alt="Estimates of the KL over the number of samples, from 10 to 100,000, with bars of two standard errors. The bars shrink towards the exact value as the number grows."
+# %% alt="Estimates of the KL over the number of samples, from 10 to 100,000, with bars of two standard errors. The bars shrink towards the exact value as the number grows." deck="+"
 K = torch.tensor([10, 30, 100, 300, 1000, 3000, 10_000, 30_000, 100_000])
 estimates = torch.tensor([divergences.kl_monte_carlo(q.log_prob, p.log_prob, z[:k]) for k in K])
 plots.against(
@@ -582,7 +582,7 @@ print(f"[0, 2] to [0, 1]: {divergences.kl_quadrature(wide.log_prob, narrow.log_p
 # tiny. But it may ignore a bump. If it matches a bump of weight $w$, and the other one is far away, then
 # $p\approx w\,q$ where $q$ lives, and the price is just $\mathbb E_q[\log q-\log(wq)]=-\log w$.
 
-# %%
+# %% deck="Two bumps and one bell"
 Predict("minima")
 
 # %% [markdown]
@@ -621,7 +621,7 @@ for name, points in found.items():
     for m, s, kl in points:
         print(f"{name:>8}: μ = {m:4.1f}, σ = {s:.2f}, KL = {kl:.2f} nats")
 
-# %% tags=["spoiler"] alt="Two panels. Left: p with two bumps and the forward fit, one wide flat bell whose top is in the valley between the bumps. Right: p and three backward fits, a narrow bell on the left bump, a narrow bell on the right bump, and a wide one over both."
+# %% tags=["spoiler"] alt="Two panels. Left: p with two bumps and the forward fit, one wide flat bell whose top is in the valley between the bumps. Right: p and three backward fits, a narrow bell on the left bump, a narrow bell on the right bump, and a wide one over both." deck="Forward covers, backward seeks: which minimum?"
 shown = z[350:651]
 p_shown = log_p.exp()[350:651]
 (covering,) = (Normal(m, s).log_prob(shown).exp() for m, s, _ in found["forward"])
@@ -672,7 +672,7 @@ plots.curves({"lowest backward KL (nats)": curves}, x=mu[inside], xlabel=r"$\mu$
 # %%
 KLLab(p="bumps", mu=-0.3, sigma=1.75)
 
-# %% [markdown] slide="Designing the q distribution" exercises=["1.5"]
+# %% [markdown] slide="Designing the q distribution" exercises=["1.5"] deck="The KL that a VAE computes"
 # ## The diagonal Gaussian against the standard normal
 #
 # Now the KL that our VAE computes for each face. The encoder's
@@ -778,7 +778,7 @@ print(f"together {total:.2f} nats: one of about {total.exp().round(decimals=-2):
 # Turn it around, and the next question appears. If you draw codes from the prior at random, how many will it
 # take until one of them looks like this face? Lesson 2 finds out.
 
-# %% [markdown]
+# %% [markdown] deck="What goes wrong in practice"
 # ## What goes wrong in practice
 #
 # - **Arguments swapped.** Both orders give numbers $\ge 0$, and for nearby distributions they almost agree.

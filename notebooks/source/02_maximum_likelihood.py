@@ -1,4 +1,4 @@
-# %% [markdown]
+# %% [markdown] sign="$p_\\theta(x) = \\int \\dec{p_\\theta(x \\mid z)}\\,\\prior{p(z)}\\,dz$"
 # # 2 · Maximum likelihood
 #
 # **How many random codes until one of them looks like this face?** Lesson 1 ended with this question. A
@@ -36,14 +36,14 @@ with torch.no_grad():
         distance[k] = (p_x.mean - face).square().mean((1, 2)).sqrt()
         log_px_z[k] = p_x.log_prob(face)
 
-# %%
+# %% deck="How many random codes until one looks like this face?"
 Predict("look_alikes")
 
 # %% tags=["spoiler"]
 hits = int((distance < 0.02).sum())
 print(f"{hits} of 100,000 images are that close: about one in {round(100_000 / hits, -2):.0f}")
 
-# %% tags=["spoiler"] alt="Six faces in a row. The first is the face itself, smiling and looking to one side. Then come the closest of 1, 10, 100, 1,000 and 100,000 random faces: the first frowns, and from 100 on they can hardly be told from the face."
+# %% tags=["spoiler"] alt="Six faces in a row. The first is the face itself, smiling and looking to one side. Then come the closest of 1, 10, 100, 1,000 and 100,000 random faces: the first frowns, and from 100 on they can hardly be told from the face." deck="The face, and the closest of 1 to 100,000"
 closest = [face]
 for k in (1, 10, 100, 1000, 100_000):
     with torch.no_grad():
@@ -72,10 +72,10 @@ plots.image_grid(torch.stack(closest, 1), col_labels=labels)
 # 2. Second panel: five estimates of $\log p_\theta(x)$, each from $K$ random codes. Raise the dimension $D$ of
 #    $\code{z}$ until all five end below the exact value. How many more codes does one more dimension cost?
 
-# %%
+# %% deck="One look"
 LikelihoodLab()
 
-# %% [markdown] slide="Maximum Likelihood Estimation (1)"
+# %% [markdown] slide="Maximum Likelihood Estimation (1)" deck="From a divergence to a likelihood" points=["The first line is an average *under the data*: examples estimate it.", "The second needs $\\log p_\\text{data}$ of an image that the model has invented."] blocks=[0]
 # ## From a divergence to a likelihood
 #
 # We want $p_\theta \approx p_\text{data}$, and lesson 1 gave us two numbers for it. Which one should we
@@ -138,7 +138,7 @@ def expectation(f, log_p, x):
     return torch.trapezoid(log_p.exp() * f, x)
 
 
-# %% alt="Two curves over theta, the cross-entropy above the KL. They have the same shape, with their lowest points at the same theta, a little left of zero."
+# %% alt="Two curves over theta, the cross-entropy above the KL. They have the same shape, with their lowest points at the same theta, a little left of zero." deck="Cross-entropy = entropy + KL" lead="One curve, twice; the entropy of the data lies between them."
 kl = expectation(log_data - log_model, log_data, x)
 cross_entropy = -expectation(log_model, log_data, x)
 curves = {"cross-entropy": cross_entropy, "KL": kl}
@@ -157,7 +157,7 @@ print(f"cross-entropy {cross_entropy[best]:.2f} nats, KL {kl[best]:.2f} nats")
 # - The cross-entropy by itself does not say how good a model is. Here the best bell leaves a KL well above
 #   zero, because one bell is not two bumps. From the upper curve alone you could not tell.
 
-# %% [markdown] slide="Maximum Likelihood Estimation (1)" exercises=["2.1", "2.2"]
+# %% [markdown] slide="Maximum Likelihood Estimation (1)" exercises=["2.1", "2.2"] deck="In practice: an average over N examples"
 # ## In practice: an average over N examples
 #
 # The expectation becomes an average over a data set $x_1, \dots, x_N$:
@@ -199,7 +199,7 @@ def examples(bumps, weights, generator, *shape):
     return torch.where(right, *bumps.flip(0)) + 0.6 * torch.randn(shape, generator=generator)
 
 
-# %% alt="Two panels over theta, with hills of the average log-likelihood: the expected one and four data sets. With 10 examples the four tops are scattered to the left and right of the expected one and at different heights; with 1,000 examples all lie on it."
+# %% alt="Two panels over theta, with hills of the average log-likelihood: the expected one and four data sets. With 10 examples the four tops are scattered to the left and right of the expected one and at different heights; with 1,000 examples all lie on it." deck="+"
 hills = {}
 for n in (10, 1000):
     x = examples(bumps, weights, generator, 4, n)
@@ -252,7 +252,7 @@ check.gaussian_mle(gaussian_mle)
 # that? Let each example have 20 dimensions, independent ones, each with the two bumps. The model has one bell
 # per dimension, with $\sigma = 2$, and 20 means to fit.
 
-# %%
+# %% deck="A likelihood flatters its own data"
 Predict("optimism")
 
 # %% [markdown]
@@ -289,7 +289,7 @@ for n, nats in zip(N.tolist(), gap, strict=True):
 # which holds for large $N$ if the model can describe the data: **a likelihood is too good by the number of
 # fitted parameters divided by $N$** (Akaike 1974).
 
-# %% tags=["spoiler"] alt="Two curves over the number of examples, which approach each other: the one of the fitted examples falls from above, the one of new examples rises from below. Measured points lie on both."
+# %% tags=["spoiler"] alt="Two curves over the number of examples, which approach each other: the one of the fitted examples falls from above, the one of new examples rises from below. Measured points lie on both." deck="Fitted examples against new ones"
 v = p_data.variance
 constant = 20 * Normal(0.0, 2.0).log_prob(torch.tensor(0.0))
 predicted = [constant - 20 * v / 8 * (1 + sign / N) for sign in (-1, 1)]
@@ -310,7 +310,7 @@ print("✓ the twelve points lie within four standard errors of their curves")
 # %% [markdown]
 # So a fit is judged on examples that it has not seen, a **test set**. Our faces come in two sets for this reason.
 
-# %% [markdown] slide="Maximum Likelihood Estimation (2)"
+# %% [markdown] slide="Maximum Likelihood Estimation (2)" deck="A model with a latent variable"
 # ## A model with a latent variable
 #
 # Bells will not do for faces. The lecture's model makes $x$ in two steps, as we have just drawn from the two
@@ -319,7 +319,7 @@ print("✓ the twelve points lie within four standard errors of their curves")
 # $$\prior{p(z) = \mathcal N(0, I)}, \qquad
 # \dec{p_\theta(x\mid z) = \mathcal N\big(G_\theta(z),\, \sigma_x^2 I\big)}.$$
 
-# %%
+# %% deck="+"
 plots.graphical_model()
 
 # %% [markdown]
@@ -346,7 +346,7 @@ assert ((x.mean(0) - expected).abs() < 4 * x.std(0) / 2000**0.5).all()
 assert abs((x - arc.G(z)).std() - 0.2) < 4 * 0.2 / 8000**0.5
 print("✓ the samples have the mean (0, 0.607) that they should have, and noise of 0.2")
 
-# %% [markdown] slide="Maximum Likelihood Estimation (2)" exercises=["2.4"]
+# %% [markdown] slide="Maximum Likelihood Estimation (2)" exercises=["2.4"] deck="Its likelihood is an integral" points=["The **evidence** adds up all codes that could have made $x$.", "The **posterior** says which codes are plausible now."]
 # ## Its likelihood is an integral
 #
 # To fit such a model we need $\log p_\theta(x)$ at each example. The model tells us how to get $x$ from
@@ -466,7 +466,7 @@ for seed in range(5):
     best.append(sigmas[likelihood.argmax()])
 print("most likely σ_x:", ", ".join(f"{s:.2f}" for s in best))
 
-# %% [markdown] slide="Maximum Likelihood Estimation (2)"
+# %% [markdown] slide="Maximum Likelihood Estimation (2)" deck="The same integral by Monte Carlo" points=["Unbiased. But how large should we expect the error to be?"]
 # ## The same integral by Monte Carlo
 #
 # A grid is fine in one dimension. With 100 values per dimension, ten dimensions need $100^{10}$ points. But the
@@ -489,7 +489,7 @@ errors = (relative - 1).square().mean(1).sqrt()
 for name, error in zip(names, errors, strict=True):
     print(f"{name:>15}: typical error with 1,000 codes {error:.1%} of p(x)")
 
-# %% [markdown]
+# %% [markdown] deck="What counts is nats" points=["$V$ is the variance of $w$ under the prior; the relative standard error is $\\sqrt{V/K}$."] blocks=[0, 2]
 # The centre has by far the smallest density of the three, and it is the easiest: one code would be enough. The
 # bottom is the hardest. What matters is not how small $p_\theta(x)$ is, but how much the terms
 # $\dec{p_\theta(x\mid z_k)}$ *differ*. Measure them in units of $p_\theta(x)$, and call the ratio $w$. By Bayes' rule
@@ -616,7 +616,7 @@ for d in range(1, 13):
 # See it happen. The lab now starts with these twelve dimensions. Follow one of the five runs: it sinks slowly, until
 # a lucky code lifts it with a jump.
 
-# %%
+# %% deck="An estimate cannot report what it has missed"
 LikelihoodLab(theta=1.0, dim=12)
 
 # %% [markdown] slide="Maximum Likelihood Estimation (2)" exercises=["2.3"]
@@ -680,7 +680,7 @@ print(f"relative error of p(x) with 100,000 codes: {error:.2f}")
 some = {"distance from the face": distance[:3000]}
 plots.scatter(codes[:3000, 1:3], some, axes=("$z_2$", "$z_3$"))
 
-# %% [markdown]
+# %% [markdown] deck="Back to the face" points=["A pool of 100,000 codes gives $\\log p_\\theta(x)$ to about a tenth of a nat: expensive, not intractable.", "A face that tells 25 nats instead of 7 would need some $e^{25} \\approx 7 \\cdot 10^{10}$ codes.", "Most codes were wasted: the prior does not look at $x$. **What if the encoder proposes them?**"]
 # Seven nats, as the encoder said in lesson 1, and this time without an encoder. The codes that count are in one
 # spot near the edge of the cloud, and about one prior code in a thousand falls into it.
 #

@@ -1,4 +1,4 @@
-# %% [markdown]
+# %% [markdown] sign="$\\log \\mathbb{E}_{\\enc{q}}[w] \\ge \\mathbb{E}_{\\enc{q}}[\\log w]$"
 # # 3 · Jensen's bound
 #
 # **Can fifty codes do the work of 100,000?** In lesson 2 a pool of 100,000 random codes told us $\log p(x)$ of
@@ -18,7 +18,7 @@ from vaelib.widgets import JensenLab, Predict
 import torch
 from torch.distributions import Binomial, Normal
 
-# %%
+# %% deck="Can fifty codes do the work of 100,000?" lead="$w(\\code{z}) = \\dec{p_\\theta(x\\mid z)}\\,\\prior{p(z)} \\,/\\, \\enc{q(z)}$, for fifty codes of $\\enc{q}$, twenty times:"
 torch.set_default_dtype(torch.float64)
 vae = load_vae(data.shipped("faces_vae.safetensors")).double()
 face = faces.render(0.5, 0.7).double()[None]
@@ -26,7 +26,7 @@ runs = [evaluation.log_marginal(vae, face, n_samples=50, seed=run) for run in ra
 runs = torch.cat(runs)
 print(f"log of the mean weight: {runs.mean():.2f}, give or take {runs.std():.2f} nats")
 
-# %%
+# %% deck="+" points=["Same draws, other order: the log of the mean, and the mean of the logs."]
 generator = torch.Generator().manual_seed(3)
 with torch.no_grad():
     one_by_one = bounds.elbo(vae, face, 1000, kl="monte_carlo", generator=generator).total
@@ -53,7 +53,7 @@ print(f"mean of the log weights: {one_by_one.item():.2f} nats")
 #    different ways: with the points, with the probability, with another curve.
 # 2. Return to the start and raise $K$. What happens to the gap? At which $K$ is it a tenth of what it was?
 
-# %%
+# %% deck="One look"
 JensenLab(x1=0.6, x2=3.0, weight=1 / 6)
 
 # %% [markdown] slide="Jensen's inequality"
@@ -61,7 +61,7 @@ JensenLab(x1=0.6, x2=3.0, weight=1 / 6)
 #
 # You have 1 euro, put all of it on one die, and do the same with what you get back, a hundred times.
 
-# %%
+# %% deck="A fair game that ruins you"
 Predict("fair_game")
 
 # %% [markdown]
@@ -73,7 +73,7 @@ money = torch.where(six, 3.0, 0.6).prod(1)
 print(f"the player in the middle has {money.median():.0e} euros")
 print(f"{(money > 1).double().mean():.2%} of the players have more than 1 euro")
 
-# %% [markdown]
+# %% [markdown] deck="Money multiplies, so take logarithms" points=["After a hundred rounds: $e^{-24.3} \\approx 3\\cdot 10^{-11}$. The mean of the money stays 1."]
 # Nearly all are ruined, in a fair game. Money *multiplies*, so take logarithms, as we did with the odds in
 # lesson 1. Each round adds $\log 3$ or $\log 0.6$ to the logarithm of your money, on average
 #
@@ -86,7 +86,7 @@ print(f"{(money > 1).double().mean():.2%} of the players have more than 1 euro")
 #
 # So the mean of a logarithm can lie below the logarithm of the mean. Can it also lie above?
 
-# %% [markdown] slide="Jensen's inequality"
+# %% [markdown] slide="Jensen's inequality" deck="Chords above"
 # ## Chords above, tangents below
 #
 # It cannot. The reason is the shape of the curve. A function $f$ on an interval is **convex** if its chords lie on
@@ -98,7 +98,7 @@ print(f"{(money > 1).double().mean():.2%} of the players have more than 1 euro")
 # chord. It is **strictly convex** if "$\le$" is "$<$" whenever $a\ne b$ and $0<\lambda<1$. And $f$ is *concave*
 # if $-f$ is convex.
 
-# %% alt="The convex curve of minus log t. A chord joins its points at 0.6 and at 3 and lies above the curve; a tangent touches the curve at t = 1 and lies below it. A vertical bar at t = 1 leads from the curve up to the chord."
+# %% alt="The convex curve of minus log t. A chord joins its points at 0.6 and at 3 and lies above the curve; a tangent touches the curve at t = 1 and lies below it. A vertical bar at t = 1 leads from the curve up to the chord." deck="+"
 t = torch.linspace(0.3, 3.4, 311)
 results, chances = torch.tensor([0.6, 3.0]), torch.tensor([5 / 6, 1 / 6])
 plots.jensen(
@@ -109,7 +109,7 @@ plots.jensen(
     labels=("$t$", r"$-\log t$"),
 )
 
-# %% [markdown]
+# %% [markdown] deck="Tangents below, proved from the chords" points=["Each slope to the left of $m$ is at most each slope to its right: $s$ fits between them."] blocks=[0, 1]
 # The picture shows a second fact: the curve lies above its tangent. We shall need a tangent, so we derive it
 # from the chords. Take $a<m<b$ in the interval. The chord from $a$ to $b$ lies on or above the curve at $m$. Put
 # $\lambda=(b-m)/(b-a)$ into the definition, and sort:
@@ -142,7 +142,7 @@ plots.jensen(
 # is $f'$ at some point left of $m$, and a slope on the right is $f'$ at some point right of it. So the slopes are in
 # order, and $f$ is convex. If $f''>0$, it is strictly convex. For $-\log t$ we have $f''=1/t^2>0$.
 
-# %% [markdown] slide="Jensen's inequality" exercises=["3.1"]
+# %% [markdown] slide="Jensen's inequality" exercises=["3.1"] deck="From two points to a distribution" blocks=[0, 1] lab="JensenLab: x1 = 0.6, x2 = 3.0, weight = 0.16666666666666666" lit=["curve chord", "gap mean"]
 # ## From two points to a distribution
 #
 # Two points with probabilities $\lambda$ and $1-\lambda$ are a random variable with two values. **Jensen's
@@ -214,7 +214,7 @@ for name, die in dice.items():
 # If $p>0$ wherever $q>0$, the last term is zero, and the KL *is* the gap. Otherwise it is more. The second
 # die has no gap at all: its $r$ is constant, but it misses the six. Keep this last term in mind.
 
-# %% [markdown] slide="Jensen's inequality"
+# %% [markdown] slide="Jensen's inequality" deck="The log of a mean is biased low" points=["The spread falls as $1/\\sqrt K$, the bias as $1/K$.", "Over a test set the spread averages out. The bias stays."]
 # ## The log of a mean is biased low
 #
 # Back to estimates. Let $\hat p$ be the mean of $K$ independent weights with the expectation $p$. It is unbiased,
@@ -258,7 +258,7 @@ for K in (1, 10, 100, 1000, 10_000):
 #
 # $V$ must be finite for this, and $K$ large compared with $V$. At $K=1$ the formula says 0.4 and the truth is 0.243.
 
-# %% [markdown] slide="Jensen's inequality" exercises=["3.2"]
+# %% [markdown] slide="Jensen's inequality" exercises=["3.2"] deck="A lower bound of log p(x)" blocks=[0, 1]
 # ## A lower bound of log p(x)
 #
 # A bias with a known sign is a tool. We cannot compute $\log p(x)$, but we can compute something that is below it. For a
@@ -348,7 +348,7 @@ for name, draws in w.items():
 # The means are the bounds, up to their standard errors. Now look at single draws, such as a VAE uses in training: one
 # code, one $\log w$.
 
-# %%
+# %% deck="Is a draw of a bound a bound?"
 Predict("single_draws")
 
 # %% tags=["spoiler"]
@@ -372,14 +372,14 @@ for name, draws in w.items():
 # less than once in 148 times. It may well be too low by hundreds. Grosse, Ghahramani and Adams (2015) call this a
 # *stochastic lower bound*.
 
-# %% alt="Four falling curves over c: Markov's bound, which begins at one, and below it the shares of draws that exceed log p(x) by c. The good q begins highest, above a half, and is at zero first; the prior begins lowest, at a quarter, and reaches furthest to the right."
+# %% alt="Four falling curves over c: Markov's bound, which begins at one, and below it the shares of draws that exceed log p(x) by c. The good q begins highest, above a half, and is at zero first; the prior begins lowest, at a quarter, and reaches furthest to the right." deck="A draw is seldom far above" lead="$P\\big(\\log w\\ge\\log p(x)+c\\big)\\;\\le\\;e^{-c}$: Markov's inequality, for each $\\enc{q}$"
 c = torch.linspace(0, 2, 81)
 lines = {"$e^{-c}$": (-c).exp()}
 for name, draws in w.items():
     lines[name] = (draws.log() > log_px + c[:, None]).double().mean(1)
 plots.curves({r"share of draws above $\log p(x) + c$": lines}, x=c, xlabel="$c$")
 
-# %% [markdown] slide="Jensen's inequality"
+# %% [markdown] slide="Jensen's inequality" deck="K draws, a tighter bound" points=["Above: the importance-weighted bound. Below: why it does not fall with $K$."] blocks=[0, 1]
 # ## K draws, a tighter bound
 #
 # A better $\enc{q}$ makes the bound tighter. The game suggests a second way: split the stake. Take the mean of $K$ weights *before* the
@@ -424,7 +424,7 @@ for name, (mu, sigma) in proposals.items():
     row = ", ".join(f"{gap[i].mean():.2g}" for i in (0, 3, 8))
     print(f"{name}: V = {V:.3g}, gap at K = 1, 8, 256: {row} nats")
 
-# %% alt="Gaps over K, both on logarithmic axes. The prior's gap is largest, then the poor q's, then the good q's, far below. All three fall, and end on straight lines, the predicted V/2K. The prior's begins far above its line."
+# %% alt="Gaps over K, both on logarithmic axes. The prior's gap is largest, then the poor q's, then the good q's, far below. All three fall, and end on straight lines, the predicted V/2K. The prior's begins far above its line." deck="A better q, or more samples"
 plots.against(K, predicted, measured, xlabel="$K$", ylabel=r"$\log p(x) - L_K$ (nats)", log="xy")
 
 # %% [markdown]
@@ -450,7 +450,7 @@ plots.against(K, predicted, measured, xlabel="$K$", ylabel=r"$\log p(x) - L_K$ (
 # is the bound for the first turn, and it differs from $\log p(x)$ by less than $10^{-6}$ nats. The next section shows what
 # happens when it is not so small.
 
-# %% [markdown] slide="Jensen's inequality" exercises=["3.3"]
+# %% [markdown] slide="Jensen's inequality" exercises=["3.3"] deck="What is a weighted sample worth?" points=["$K$ for equal weights, 1 if a single one counts.", "It is computed from the samples: what they have missed it does not see."]
 # ## How many samples is a weighted sample worth?
 #
 # If all weights are equal, $K$ samples of $\enc{q}$ are worth $K$ samples of the posterior. If one weight is much larger

@@ -1,4 +1,4 @@
-# %% [markdown]
+# %% [markdown] sign="$\\log p(x) = L + \\gap{\\mathrm{KL}(q\\,\\|\\,p(z \\mid x))}$"
 # # 4 · The ELBO
 #
 # **What does the ELBO of this face consist of, and how large is its gap?** In lesson 3 an average over draws
@@ -15,12 +15,12 @@ from vaelib.widgets import ElboLab, Predict
 import torch
 from torch.distributions import Normal, kl_divergence
 
-# %% alt="One grey face of 32 by 32 pixels: it smiles and looks to one side."
+# %% alt="One grey face of 32 by 32 pixels: it smiles and looks to one side." deck="What does the ELBO of this face consist of?"
 torch.set_default_dtype(torch.float64)
 face = faces.render(0.5, 0.7).double()[None]
 plots.image_grid(face[None])
 
-# %%
+# %% deck="+"
 vae = load_vae(data.shipped("faces_vae.safetensors")).double().requires_grad_(False)
 generator = torch.Generator().manual_seed(4)
 terms = bounds.elbo(vae, face, n_samples=1000, generator=generator)
@@ -53,7 +53,7 @@ print(f"ELBO = reconstruction − KL = {terms.total.item():.1f} nats")
 # 2. Make the gap as small as you can. Which curve does $\enc{q}$ then follow?
 # 3. Put $x$ at $(0, 0)$, in the middle of the arc. What is the best $\enc{q}$ there, and why?
 
-# %%
+# %% deck="One look"
 ElboLab()
 
 # %% [markdown]
@@ -62,7 +62,7 @@ ElboLab()
 # about $\code{z}$, the posterior is the prior, and the best $\enc{q}$ is $\mathcal N(0, 1)$. Now we prove
 # what the bar shows.
 
-# %% [markdown] slide="Variational Auto-Encoders (1)"
+# %% [markdown] slide="Variational Auto-Encoders (1)" deck="The bound, line by line" blocks=[0] lab="ElboLab: mu = 0.5, log_sigma = -1.0, x1 = 0.8, x2 = 0.6" lit=["log_px", "log_px", "elbo", "elbo reconstruction", "elbo reconstruction kl"]
 # ## The bound, line by line
 #
 # We want $\log p_\theta(x)$, the **evidence**, an integral over the codes. Take a density $\enc{q(z)}$ that
@@ -117,10 +117,10 @@ candidates = {
     "the posterior": log_px_z + log_pz - log_evidence,
 }
 
-# %%
+# %% deck="Which q loses nothing at (3)?"
 Predict("loses_nothing")
 
-# %% tags=["spoiler"]
+# %% tags=["spoiler"] deck="The lines as numbers"
 print(f"{'q':>13}  {'(1)':>8}  {'(2)':>8}  {'(3)':>8}  {'(4)':>8}")
 for name, log_qz in candidates.items():
     lines = bound_line_by_line(log_px_z, log_pz, log_qz, z)
@@ -142,7 +142,7 @@ for closed, log_qz in zip(closed_forms, candidates.values(), strict=False):
     torch.testing.assert_close(lines[3], closed, rtol=0, atol=1e-10)
 print("✓ the columns agree with vaelib's log p(x) and its closed form of L to 1e-10")
 
-# %% [markdown] slide="Variational Auto-Encoders (2)"
+# %% [markdown] slide="Variational Auto-Encoders (2)" deck="What the bound leaves out" blocks=[0, 1] lab="ElboLab: mu = 0.5, log_sigma = -1.0, x1 = 0.8, x2 = 0.6" lit=["gap", "gap", "gap elbo log_px"]
 # ## What the bound leaves out
 #
 # How much is lost at (3)? Jensen's inequality does not say. A second derivation does. It starts at the other
@@ -231,7 +231,7 @@ def ascend(arc, x, phi, steps=300, rate=0.005):
     return torch.stack(path)
 
 
-# %% alt="Three curves over the first 100 steps of gradient ascent. L rises from far below to just under a horizontal line, the gap falls to almost zero as its mirror image, and their sum is the horizontal line."
+# %% alt="Three curves over the first 100 steps of gradient ascent. L rises from far below to just under a horizontal line, the gap falls to almost zero as its mirror image, and their sum is the horizontal line." deck="Moving q towards the posterior" lead="The sum does not contain $\\enc{\\phi}$: what $L$ gains, the gap loses."
 path = ascend(arc, x, torch.tensor([-0.5, 0.0]))
 along = x.expand(len(path), 2), path[:, 0], path[:, 1]
 L, gap = arc.elbo(*along), kl_to_posterior(*along)
@@ -250,7 +250,7 @@ Predict("two_bumps")
 # %% [markdown]
 # Try it by hand first. Where is the smallest gap that you can find?
 
-# %%
+# %% deck="Two bumps: where is the smallest gap?"
 ElboLab(x1=0.05, x2=-0.6, mu=1.0, log_sigma=0.0)
 
 # %% tags=["spoiler"]
@@ -278,7 +278,7 @@ plots.curves(
 # and the gap is $-\log s$. The grid holds no better bell, so this gap is the price of the *shape* of
 # $\enc{q}$. A mixture of two bells could avoid it.
 
-# %% [markdown] slide="Variational Auto-Encoders (2)"
+# %% [markdown] slide="Variational Auto-Encoders (2)" deck="Three readings of one number"
 # ## Three readings of one number
 #
 # $$\begin{aligned}
@@ -337,7 +337,7 @@ frozen = {
     "q = prior": Normal(0.0, 1.0).log_prob(nodes).exp().expand(200, -1),
 }
 
-# %% tags=["spoiler"] alt="Two panels over sigma_x from 0.16 to 1, each with log p of x, whose top is near 0.2. Left, L with q at the posterior of 0.4 touches it from below at 0.4 and has its top left of that. Right, L with q at the prior lies far below for small sigma_x and has its top at about 0.8."
+# %% tags=["spoiler"] alt="Two panels over sigma_x from 0.16 to 1, each with log p of x, whose top is near 0.2. Left, L with q at the posterior of 0.4 touches it from below at 0.4 and has its top left of that. Right, L with q at the prior lies far below for small sigma_x and has its top at about 0.8." deck="Raising the bound with the decoder" lead="Raising $L$ in $\\dec{\\theta}$: a better model, or a posterior that bends to $\\enc{q}$?"
 noises = torch.linspace(0.16, 1.0, 43)
 joints = torch.stack([log_joint(arc_data, s, nodes) for s in noises])
 log_px = (joints.logsumexp(-1) + step.log()).mean(1)
@@ -371,7 +371,7 @@ print(", ".join(f"{top:.2f}" for top in tops))
 # restricted to a family, one network gives the $q$ of all $x$, and small gradient steps in $\theta$ and
 # $\phi$ are taken together. Each of the three can leave a gap open, and then the guarantee is gone.
 
-# %% [markdown] slide="Variational Auto-Encoders (3)" exercises=["4.1", "4.2"]
+# %% [markdown] slide="Variational Auto-Encoders (3)" exercises=["4.1", "4.2"] deck="The objective, with its constant" points=["Without $C$, models with different $\\sigma_x$ cannot be compared, and a learned $\\sigma_x$ grows without end.", "With $C$, the best $\\sigma_x$ is the size of the error in one pixel."]
 # ## The objective, with its constant
 #
 # With the lecture's decoder, $\dec{p_\theta(x \mid z)} = \mathcal N(\dec{G_\theta(z)}, \sigma_x^2 I)$, and $P$
@@ -473,7 +473,7 @@ def elbo(x, x_hat, mu, log_sigma, sigma_x):
 # %%
 check.elbo(elbo)
 
-# %% [markdown]
+# %% [markdown] deck="The objective of a VAE"
 # The lesson goes on with `bounds.elbo(vae, x)`, which also takes the draws. A VAE's objective is its mean
 # over the data, raised in both sets of parameters at once:
 #
@@ -489,10 +489,10 @@ check.elbo(elbo)
 # $\log\sig{\sigma_\phi(x)}$. The work is done once and shared: **amortised inference** (Gershman and
 # Goodman, 2014). In the drawing it is the dashed arrow.
 
-# %%
+# %% deck="One encoder for all x"
 plots.graphical_model(encoder=True)
 
-# %% [markdown]
+# %% [markdown] deck="+"
 # Sharing can cost something. Let $\enc{q^*}$ be the best bell for this $x$. Then
 #
 # $$\log p_\theta(x) - L(\enc{q_\phi}) =
@@ -562,7 +562,7 @@ def mean_and_error(runs, name):
     return values.mean(1), values.std(1) / 5**0.5
 
 
-# %% alt="The mean gap over the number of training points, on logarithmic axes, with error bars. On new points it falls from about 0.3 at 100 points to about 0.02 at a million. On the training points it rises from a few thousandths and meets the other one. The gap of the best bells is a horizontal line below."
+# %% alt="The mean gap over the number of training points, on logarithmic axes, with error bars. On new points it falls from about 0.3 at 100 points to about 0.02 at a million. On the training points it rises from a few thousandths and meets the other one. The gap of the best bells is a horizontal line below." deck="And a third gap, on new data"
 sizes = torch.tensor([100, 400, 2000, 1_000_000])
 plots.against(
     sizes,

@@ -1,4 +1,4 @@
-# %% [markdown]
+# %% [markdown] sign="$\\code{z} = \\enc{\\mu} + \\sig{\\sigma} \\odot \\eps{\\varepsilon}$"
 # # 5 · Reparameterisation
 #
 # **In which direction should the encoder move?** At the end of lesson 4, an optimiser improved the bell
@@ -46,7 +46,7 @@ def explains(vae, x):
     return lambda z: vae.likelihood(z).log_prob(x)
 
 
-# %%
+# %% deck="Two ways to ask a draw for the direction"
 generator = torch.Generator().manual_seed(5)
 eps = torch.randn(2000, 4, generator=generator)
 pose = 2  # the latent dimension that encodes the pose
@@ -78,7 +78,7 @@ print(f"one draw of the first way is worth {ratio / 1e6:.1f} million of the seco
 # 2. Lower $\log\sig{\sigma}$ to $-2$. What happens to the two histograms?
 # 3. Go back, and raise $K$. How many draws does the second way need to be as good as *one* draw of the first?
 
-# %%
+# %% deck="One look"
 ReparameterisationLab()
 
 # %% [markdown]
@@ -92,7 +92,7 @@ ReparameterisationLab()
 # - compute their variances, and improve the worse one with a baseline;
 # - say where each of them wins.
 
-# %% [markdown] slide="Designing the q distribution"
+# %% [markdown] slide="Designing the q distribution" deck="Two heads" points=["Why $\\log\\sig{\\sigma}$? A linear head may answer any number, and $\\sig{\\sigma}=e^{\\log\\sig{\\sigma}}$ stays positive."]
 # ## Two heads
 #
 # What exactly is it that moves? The encoder is a network with two linear **heads**:
@@ -118,7 +118,7 @@ for name, head in (("μ", vae.encoder.mu), ("log σ", vae.encoder.log_sigma)):
 # $\mathbb E_{\enc{q_\phi}}[\log\dec{p_\theta(x\mid z)}]$. With a network as decoder, this expectation has in
 # general no closed form.
 
-# %% [markdown] slide="Reparameterisation trick (1)"
+# %% [markdown] slide="Reparameterisation trick (1)" deck="For the decoder it is easy" points=["$\\enc{q_\\phi}$ does not contain $\\dec{\\theta}$: draw codes, differentiate, average."]
 # ## Where autograd stops
 #
 # For the decoder's $\dec{\theta}$ the gradient is easy. $\enc{q_\phi}$ does not contain $\dec{\theta}$, so
@@ -137,14 +137,14 @@ z = torch.normal(mu.expand(1000), sigma.expand(1000), generator=generator)
 average = (z**2).mean()
 print(f"mean of z² over 1,000 draws: {average:.2f}, exact 1.25")
 
-# %%
+# %% deck="And for the encoder?"
 Predict("dead_gradient")
 
 # %% tags=["spoiler"]
 in_mu, in_sigma = torch.autograd.grad(average, (mu, sigma))
 print(f"autograd: {in_mu.item()} and {in_sigma.item()}")
 
-# %% [markdown]
+# %% [markdown] deck="Where autograd stops" points=["Autograd holds $z$ fixed: zero, and no warning.", "The right side is no expectation. Here are two ways to make it one."]
 # **Zero**, twice, and no warning. A sample is a number, and it does not remember the $\enc{\mu}$ it was drawn
 # with. Autograd holds $z$ fixed and differentiates the rest. A training loop with this line runs, and its
 # decoder learns. But the encoder gets a gradient from the KL alone, which pulls $\enc{q}$ to the prior.
@@ -157,7 +157,7 @@ print(f"autograd: {in_mu.item()} and {in_sigma.item()}")
 #
 # The right side is not an expectation: $\nabla q$ is no density. Here are two ways to make it one.
 
-# %% [markdown] slide="Reparameterisation trick (1)" exercises=["5.2"]
+# %% [markdown] slide="Reparameterisation trick (1)" exercises=["5.2"] deck="The first way: reweight the draws" points=["Score function, or REINFORCE: no derivative of $f$ occurs."] blocks=[0, 1]
 # ## The first way: reweight the draws
 #
 # By the chain rule, $\nabla q=q\,\nabla\log q$ wherever $q>0$. So
@@ -195,7 +195,7 @@ def score_function_gradient(f_z, z, mu, sigma):
 # %%
 check.score_function_gradient(score_function_gradient)
 
-# %% [markdown] slide="Reparameterisation trick (2)" exercises=["5.1"]
+# %% [markdown] slide="Reparameterisation trick (2)" exercises=["5.1"] deck="The second way: move the draws"
 # ## The second way: move the draws
 #
 # Draw the noise first, $\eps{\varepsilon}\sim\mathcal N(0,I)$, and *make* $\code{z}$ from it:
@@ -272,7 +272,7 @@ print("✓ both estimators have the mean (2μ, 2σ²), the gradient with respect
 # Lipschitz with an integrable constant. A kink, as in a ReLU network, does no harm. A jump does: the derivative
 # on either side of it does not know how high it is.
 
-# %% [markdown] slide="Reparameterisation trick (2)" exercises=["5.3"]
+# %% [markdown] slide="Reparameterisation trick (2)" exercises=["5.3"] deck="Not only bells" lead="$\\code{z}=F^{-1}(u)$ with $u$ uniform on $(0,1)$. What PyTorch can do:"
 # ## Not only bells
 #
 # The trick needs noise without parameters, and a $T$ that is differentiable in $\enc{\phi}$. For a distribution
@@ -308,7 +308,7 @@ z = Exponential(rate).rsample((100_000,))
 (in_rate,) = torch.autograd.grad((z**2).mean(), rate)
 print(f"derivative of the mean of z²: {in_rate:.2f}, exact {-4 / rate**3:.2f}")
 
-# %%
+# %% deck="+"
 for family in (Normal, Exponential, Gamma, Bernoulli, Categorical):
     print(f"{family.__name__}: rsample {'yes' if family.has_rsample else 'no'}")
 
@@ -317,7 +317,7 @@ for family in (Normal, Exponential, Gamma, Bernoulli, Categorical):
 # $\partial z/\partial\phi=-(\partial F/\partial\phi)/p(z)$ (Figurnov, Mohamed and Mnih, 2018). For a discrete
 # $z$ the trick fails: as $\phi$ moves, $z$ stays where it is, and then jumps.
 
-# %% [markdown] slide="Reparameterisation trick (2)"
+# %% [markdown] slide="Reparameterisation trick (2)" deck="How noisy is one draw?" lead="For $f(z)=z^2$. *Pathwise*: variance $4\\sigma^2$. *Score function*: the mean square is" points=["So its variance is $\\mu^4/\\sigma^2+14\\mu^2+15\\sigma^2$."]
 # ## How noisy is one draw?
 #
 # Both ways are right on average. In training there is usually one draw per image and step, so what counts is the
@@ -355,7 +355,7 @@ for s in (0.5, 0.1, 0.02):
 # Go back to the lab. Here $\sigma$ is $e^{-1.5}$. Where is the ratio of the variances smallest? And with
 # respect to $\log\sigma$, is there any place where the score-function estimator has the smaller one?
 
-# %%
+# %% deck="Find the smallest ratio of the variances"
 ReparameterisationLab(log_sigma=-1.5)
 
 # %% [markdown]
@@ -396,7 +396,7 @@ for constant in (0, 1000):
         (in_mu, _), _ = gradient(way, f, mu.detach(), sigma.detach().log(), eps)
         print(f"f = z² + {constant:4}, {way:>14}: spread of one draw {in_mu.std():,.1f}")
 
-# %% [markdown]
+# %% [markdown] deck="A constant is free" points=["So subtract a **baseline** $b$, from *other* draws: the mean stays, the noise goes."]
 # The pathwise estimator sees $f'$, and the constant is gone. The score-function estimator sees $f$, and adds
 # $1000\,\varepsilon/\sigma$. This is what happened to our face. Its $\log p(x\mid z)$ is the constant $C$ of
 # lesson 4, 1,230 nats, minus an error term of about 10. The score has turned all that into noise.
@@ -567,7 +567,7 @@ mu, sigmas = torch.zeros(1), torch.logspace(-1.3, 0.6, 20)
 names = ("pathwise", "score function", "score function, $b^*$")
 predicted = dict(zip(names, variances, strict=True))
 
-# %% tags=["spoiler"] alt="The variances of one draw over sigma, on logarithmic axes, measured points on their lines. The pathwise one is lowest on the left and rises to a plateau. The score function with the best baseline is level on the left, falls from about 0.5 on, and crosses the pathwise line near 1; to the right it is below. The score function without baseline lies above the one with it throughout."
+# %% tags=["spoiler"] alt="The variances of one draw over sigma, on logarithmic axes, measured points on their lines. The pathwise one is lowest on the left and rises to a plateau. The score function with the best baseline is level on the left, falls from about 0.5 on, and crosses the pathwise line near 1; to the right it is below. The score function without baseline lies above the one with it throughout." deck="Where each wins"
 groups = torch.randn(20, 2000, generator=generator)
 baselines = (0 * b_star, 0 * b_star, b_star)
 measured = {}
@@ -660,7 +660,7 @@ nan, final = float("nan"), {}
 for way, races in study["gaps, by rate and seed"].items():
     final[way] = torch.tensor([[nan if gap is None else gap for gap in row] for row in races])
 
-# %% alt="The mean gap at the end over the step size, on logarithmic axes. At small steps the pathwise estimate and the score function with baseline lie together and fall; the score function without baseline lies above them and ends at the second point. With baseline it stays behind from 0.001 on and ends at about 2. The pathwise points fall to about 0.1, at 0.005, and then rise."
+# %% alt="The mean gap at the end over the step size, on logarithmic axes. At small steps the pathwise estimate and the score function with baseline lie together and fall; the score function without baseline lies above them and ends at the second point. With baseline it stays behind from 0.001 on and ends at about 2. The pathwise points fall to about 0.1, at 0.005, and then rise." deck="A race in twenty dimensions"
 sampled = ("pathwise", "score function", "score function, baseline")
 measured = {way: (final[way].mean(1), final[way].std(1) / 5**0.5) for way in sampled}
 plots.against(

@@ -1,4 +1,4 @@
-# %% [markdown]
+# %% [markdown] sign="$(\\dec{\\theta}, \\enc{\\phi}) \\leftarrow (\\dec{\\theta}, \\enc{\\phi}) + \\gamma\\,\\nabla L$"
 # # 6 · The VAE
 #
 # **You have all the pieces. Do they make a program that learns faces?** A divergence prices a code (lesson 1), a
@@ -28,7 +28,7 @@ plots.image_grid(faces.train[:20].reshape(2, 10, 32, 32))
 #
 # Which sliders can you move without changing the picture? How many nats stand next to them?
 
-# %%
+# %% deck="One look"
 trained = load_vae(data.shipped("faces_vae.safetensors"))
 explorer = LatentExplorer(trained, faces)
 explorer.image_index = 0
@@ -42,7 +42,7 @@ explorer
 # - say what the noise $\sigma_x$ decides, and why the pictures of a VAE are blurred;
 # - tell a collapse that the bound asks for from an accident, and say what KL annealing brings.
 
-# %% [markdown] slide="Combining all the ingredients" pseudo=["1 to 8"]
+# %% [markdown] slide="Combining all the ingredients" pseudo=["1 to 8"] deck="The VAE on one page"
 # ## The VAE on one page
 #
 # The lecture's algorithm, with the learning rate $\gamma$ and batches of $M$ pictures:
@@ -103,7 +103,7 @@ def draw_vae(x, x_hat, boxes, arrows):
     return figure
 
 
-# %% alt="The VAE as a drawing. A face x goes into the encoder, which gives mu and sigma. With noise epsilon they make the code z = mu + sigma times epsilon. The decoder turns z into a face that looks like x. Below, two boxes: the KL, fed by mu and sigma, and log p of x given z, fed by the decoder. Their difference is L. Boxes carry the number of their line of the pseudo-code."
+# %% alt="The VAE as a drawing. A face x goes into the encoder, which gives mu and sigma. With noise epsilon they make the code z = mu + sigma times epsilon. The decoder turns z into a face that looks like x. Below, two boxes: the KL, fed by mu and sigma, and log p of x given z, fed by the decoder. Their difference is L. Boxes carry the number of their line of the pseudo-code." deck="Each box, and its line of code"
 face = faces.test[3:4]
 with torch.no_grad():
     x_hat = trained.decoder.mean(trained.posterior(face).mu)
@@ -130,7 +130,7 @@ with torch.no_grad():
 # %% [markdown]
 # All weights of this model are zero, so its ELBO is known.
 
-# %%
+# %% deck="A number known before training"
 Predict("untrained_kl")
 
 # %% tags=["spoiler"]
@@ -211,7 +211,7 @@ check.train_step(train_step)
 # line 8 we use Adam.
 
 
-# %%
+# %% deck="The loop in full" code=true
 def train(vae, x, epochs, batch_size, lr, seed):
     """Lines 2 and 3 around a training step, on the device of x."""
     generator = torch.Generator().manual_seed(seed)
@@ -271,7 +271,7 @@ def lr(step):
 
 history = training.fit(face_vae, x, epochs=47, batch_size=64, lr=lr, seed=0, progress=curves)
 
-# %% tags=["spoiler"] alt="Two panels over the epochs. The reconstruction term rises steeply, and more slowly towards the end. The KL falls in the first epochs, then rises, ever more slowly."
+# %% tags=["spoiler"] alt="Two panels over the epochs. The reconstruction term rises steeply, and more slowly towards the end. The KL falls in the first epochs, then rises, ever more slowly." deck="Train on the faces"
 panels = {r"$\log p_\theta(x \mid z)$ (nats)": {"": history.reconstruction}}
 plots.curves({**panels, "KL (nats)": {"": history.kl}})
 
@@ -279,7 +279,7 @@ plots.curves({**panels, "KL (nats)": {"": history.kl}})
 # The KL falls first: the decoder cannot use the code yet. Then both terms rise, and at the end they still do.
 # Here are test faces, which the model has not seen, and what comes back.
 
-# %% alt="Two rows of ten faces. Above, test faces; below, the reconstructions, which can hardly be told from them."
+# %% alt="Two rows of ten faces. Above, test faces; below, the reconstructions, which can hardly be told from them." deck="Test faces, and what comes back"
 test = faces.test.to(device)
 with torch.no_grad():
     x_hat = face_vae.decoder.mean(face_vae.posterior(test).mu)
@@ -321,7 +321,7 @@ rungs = evaluation.ladder(face_vae, some.repeat(50, 1, 1), samples=(5, 50), prog
 heights = {name: rung.value - log_px for name, rung in rungs.items()}
 print(f"of {log_px / 1000:.1f} thousand nats, the ELBO misses {-heights['ELBO']:.0f}")
 
-# %% alt="A ladder of bounds in nats, measured from log p of x. The ELBO is lowest, a few nats below; IW-5 and IW-50 follow, each higher than the one before; log p of x is the top."
+# %% alt="A ladder of bounds in nats, measured from log p of x. The ELBO is lowest, a few nats below; IW-5 and IW-50 follow, each higher than the one before; log p of x is the top." deck="How good is it? The ladder"
 plots.ladder({**heights, r"$\log p(x)$": 0.0})
 
 # %% [markdown]
@@ -388,7 +388,7 @@ print(f"faces with noise 0.1: learned σ_x = {noisy[0]:.3f} ± {noisy[1]:.3f}")
 learned = mean_and_spread(study["runs"]["learned"], "sigma_x")[0]
 print(f"(0.12 / {learned:.4f})² = {(0.12 / learned) ** 2:.0f}")
 
-# %% [markdown]
+# %% [markdown] deck="What does the noise decide?" points=["For fixed $\\sigma_x$, networks and codes depend on $\\beta\\sigma_x^2$ alone: **a fixed $\\sigma_x$ is a $\\beta$ in disguise**."]
 # The noise is found. So learn $\sigma_x$, unless you want codes to be expensive. Multiply the objective by
 # $\sigma_x^2$, which moves no maximum:
 #
@@ -424,7 +424,7 @@ x_digits = data.binarise(digits.test, torch.Generator().manual_seed(0))
 names = {"2d": "2 dims", "10d": "10 dims", "conv": "10, conv"}
 shipped = {name: load_vae(data.shipped(f"mnist_{name}.safetensors")) for name in names}
 
-# %% alt="Four rows of ten digits: black and white test digits, and their reconstructions by three models. With two dimensions they are blurred and some turn into another digit; with ten dimensions they can all be read."
+# %% alt="Four rows of ten digits: black and white test digits, and their reconstructions by three models. With two dimensions they are blurred and some turn into another digit; with ten dimensions they can all be read." deck="Real digits"
 with torch.no_grad():
     rows = [vae.decoder.mean(vae.posterior(x_digits[:10]).mu) for vae in shipped.values()]
 plots.image_grid(torch.stack([x_digits[:10], *rows]), row_labels=["$x$", *names.values()])
@@ -487,7 +487,7 @@ def mean_picture(vae, x, grey, z):
     return torch.einsum("bn,nij->bij", weights, grey), weights
 
 
-# %% alt="Three rows of digits. In each row the picture that the decoder draws and the weighted mean look alike and are soft. To the right of them, six sharp digits with the largest weights, which differ in slant, in width, and in places even in the digit."
+# %% alt="Three rows of digits. In each row the picture that the decoder draws and the weighted mean look alike and are soft. To the right of them, six sharp digits with the largest weights, which differ in slant, in width, and in places even in the digit." deck="Why are the pictures blurred?" lead="A VAE's decoder draws the mean of what the code leaves open."
 two, grey = shipped["2d"], digits.test
 with torch.no_grad():
     z = two.posterior(x_digits).mu
@@ -554,7 +554,7 @@ if WHOLE_MNIST:
 # %%
 Predict("off_dimension")
 
-# %% [markdown]
+# %% [markdown] deck="Posterior collapse, where the bound asks for it" points=["$\\lambda < \\beta\\sigma_x^2$: collapse is a maximum of $L$. $\\lambda > \\beta\\sigma_x^2$: it is a saddle.", "A linear VAE keeps the directions whose variance exceeds $\\beta\\sigma_x^2$."]
 # Each term of the derivatives in $w$ and $v$ has $w$ or $v$ as a factor, so the gradient is zero there. The
 # second derivative decides:
 #
@@ -714,7 +714,7 @@ for name, runs in strong["runs"].items():
 # here: the model carries a large code, and its ELBO is lower. If you want a code that means something, do not let
 # the decoder see what the code should say (Chen et al., 2017).
 
-# %% [markdown] slide="KL annealing" exercises=["6.2"]
+# %% [markdown] slide="KL annealing" exercises=["6.2"] deck="KL annealing"
 # ## KL annealing
 #
 # The lecture begins with a small $\beta$. The threshold $\lambda > \beta\sigma_x^2$ says what this does: with
@@ -757,7 +757,7 @@ for title, key in (("gain in nats", "elbo"), ("dimensions saved", "active")):
     both = zip(pairs["β = 1"], pairs["annealed"], strict=True)
     print(f"{title}, seed by seed:", ", ".join(f"{b[key] - a[key]:.2g}" for a, b in both))
 
-# %% tags=["spoiler"] alt="Two panels over the epochs, each with a line for beta = 1 and one for annealing. KL: annealed, it starts high, comes down and rises again, and stays above the other. ELBO: the two run together at first; at the end the annealed one is a little above."
+# %% tags=["spoiler"] alt="Two panels over the epochs, each with a line for beta = 1 and one for annealing. KL: annealed, it starts high, comes down and rises again, and stays above the other. ELBO: the two run together at first; at the end the annealed one is a little above." deck="+"
 panels = {}
 for title, key in (("KL (nats)", "training kl"), ("ELBO (nats)", "training elbo")):
     lines = {name: mean_curve(runs, key) for name, runs in pairs.items()}
@@ -774,7 +774,7 @@ plots.curves(panels, x=torch.arange(2, 21))
 # decoder it did harm. It changes the *start*, not the optimum. It cannot keep a dimension that the ELBO does not
 # want.
 
-# %% [markdown] exercises=["6.4"]
+# %% [markdown] exercises=["6.4"] deck="What goes wrong in practice"
 # ## What goes wrong in practice
 #
 # | symptom | often the cause |

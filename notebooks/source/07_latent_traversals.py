@@ -1,4 +1,4 @@
-# %% [markdown]
+# %% [markdown] sign="$\\dec{G_\\theta}(\\code{z} + t\\,\\code{e_d})$"
 # # 7 · Latent traversals
 #
 # **Does it know what a smile is?** The network of lesson 0 has seen 4,000 faces, and nobody has told it about
@@ -23,7 +23,7 @@ import torch
 # 2. Find a slider that does almost nothing. What does its KL say?
 # 3. Press *Random* a few times. How often does a head turn as far as the sliders can turn it?
 
-# %%
+# %% deck="One look"
 known = data.load("faces")
 vae = load_vae(data.shipped("faces_vae.safetensors")).requires_grad_(False)
 explorer = LatentExplorer(vae, known)
@@ -52,7 +52,7 @@ codes = mu + sigma * torch.randn(mu.shape, generator=generator)
 error = (vae.decoder.mean(codes) - known.train).square().mean().sqrt()
 print(f"the model's noise {vae.decoder.sigma_x:.2f}, the size of its error {error:.3f}")
 
-# %% alt="Three rows of ten generated faces, no two alike. Above, the decoder's means, which are smooth. In the middle, the same faces under heavy grain. Below, under grain that can hardly be seen."
+# %% alt="Three rows of ten generated faces, no two alike. Above, the decoder's means, which are smooth. In the middle, the same faces under heavy grain. Below, under grain that can hardly be seen." deck="From noise to a face" lead="$\\code{z} \\sim \\prior{p(z)}$, then $x \\sim \\dec{p_\\theta(x \\mid z)}$. The encoder takes no part."
 z = torch.randn(10, 4, generator=generator)
 x_hat = vae.decoder.mean(z)
 noise = torch.randn(x_hat.shape, generator=generator)
@@ -69,7 +69,7 @@ plots.image_grid(rows.clamp(0, 1), row_labels=[r"$\hat x$", "noise 0.12", "noise
 #
 # Ten good-looking faces prove little. In the data, one face in five is turned by more than 0.8 of the way. And among the faces that the model generates?
 
-# %%
+# %% deck="Does the model match the data?"
 Predict("turned_heads")
 
 # %% [markdown]
@@ -102,7 +102,7 @@ print("beyond 0.8, to either side")
 say_far("the data", known.train_factors)
 say_far("drawn from the prior", generated)
 
-# %% tags=["spoiler"] alt="Two panels, shares of faces over expression and over pose. The data are flat, near a tenth in each bin. The generated faces make a hump in the middle and few are near the ends."
+# %% tags=["spoiler"] alt="Two panels, shares of faces over expression and over pose. The data are flat, near a tenth in each bin. The generated faces make a hump in the middle and few are near the ends." deck="Data and generated faces, measured"
 middle = torch.linspace(-0.9, 0.9, 10)
 panels = {}
 for f, name in enumerate(known.factor_names):
@@ -136,14 +136,14 @@ def clouds(panels, labels):
     return figure
 
 
-# %% alt="Two clouds of codes in the plane of the two active dimensions, with a circle of radius 2.45. The codes of faces fill a rectangle with straight edges that nearly touches the circle and has corners outside of it. The draws from the prior are dense in the middle and thin out."
+# %% alt="Two clouds of codes in the plane of the two active dimensions, with a circle of radius 2.45. The codes of faces fill a rectangle with straight edges that nearly touches the circle and has corners outside of it. The draws from the prior are dense in the middle and thin out." deck="Where the codes are, and where the prior draws"
 plane = [first, second]
 clouds(
     {"codes of faces": codes[:, plane], "draws from the prior": from_prior[:, plane]},
     (f"$z_{first + 1}$", f"$z_{second + 1}$"),
 )
 
-# %% [markdown]
+# %% [markdown] deck="The aggregated posterior"
 # On the left is the **aggregated posterior**. Choose a training face at random, and draw a code from its
 # $\enc{q}$:
 #
@@ -324,7 +324,7 @@ check.manifold_grid(manifold_grid)
 # %% [markdown]
 # The lesson goes on with quantiles of many draws.
 
-# %% alt="A square of eleven by eleven decoded digits that change gradually from one to the next: ones along the left edge, twos along the top, zeros in the top right corner, sevens, nines and fours along the bottom, threes, eights, fives and sixes between them."
+# %% alt="A square of eleven by eleven decoded digits that change gradually from one to the next: ones along the left edge, twos along the top, zeros in the top right corner, sevens, nines and fours along the bottom, threes, eights, fives and sixes between them." deck="The manifold of digits"
 digits = data.load("mnist_sample")
 flat = load_vae(data.shipped("mnist_2d.safetensors")).requires_grad_(False)
 quantiles = torch.randn(100_000, generator=generator).quantile((torch.arange(11) + 0.5) / 11)
@@ -426,7 +426,7 @@ check.traverse(traverse)
 # %% [markdown]
 # One row per coordinate, starting from the code 0, the one with the largest KL first.
 
-# %% alt="Four strips of the same face, one for each latent dimension. In the first the head turns from one side to the other. In the second the face goes between a frown and a smile. In the last two nothing changes."
+# %% alt="Four strips of the same face, one for each latent dimension. In the first the head turns from one side to the other. In the second the face goes between a frown and a smile. In the last two nothing changes." deck="One coordinate at a time"
 values = torch.linspace(-2.5, 2.5, 9)
 strips = values[:, None] * torch.eye(4)[order][:, None]  # (4, 9, 4)
 plots.image_grid(
@@ -472,7 +472,7 @@ check.spearman_table(spearman_table)
 # %% [markdown]
 # The lesson goes on with `evaluation.spearman_table`, on 5,000 new faces.
 
-# %% alt="A table of the rank correlation of four latent dimensions with expression and pose. One dimension is near 1 for the pose, another for the expression. The other two reach up to about a third."
+# %% alt="A table of the rank correlation of four latent dimensions with expression and pose. One dimension is near 1 for the pose, another for the expression. The other two reach up to about a third." deck="Which dimension is the smile?" lead="Rank correlation $|\\rho|$ of each dimension with each factor, on 5,000 new faces:"
 factors = torch.rand(5000, 2, generator=generator) * 2 - 1
 new = faces.render(*factors.T)
 mu_new, sigma_new = evaluation.encode(vae, new)
@@ -565,7 +565,7 @@ print(f"mutual information gap: expression {gaps[0]:.2f}, pose {gaps[1]:.2f}")
 # %%
 Predict("turn_axes")
 
-# %% [markdown]
+# %% [markdown] deck="What does the ELBO prefer?" lead="Rotate two axes by $\\alpha$. A *diagonal* $\\enc{q}$ cannot follow, and it costs" blocks=[1]
 # A rotation does not change $p_\theta(x)$, and it rotates the posterior. A $\enc{q}$ with a *full* covariance matrix
 # would rotate along: the same reconstructions, and the same KL, since $\mathcal N(0, I)$ is unchanged. Its ELBO would
 # stay what it was. But our $\enc{q}$ is **diagonal**. Let its precisions be $\lambda_1 = 1/\sig{\sigma_1^2}$ and
@@ -634,7 +634,7 @@ for degrees in range(9, 91, 9):
         print(f"{degrees}°: measured {lost.mean():z.3f} ± {measured[-1][1]:.3f} nats", end="")
         print(f", formula {predicted[-1]:z.3f}")
 
-# %% tags=["spoiler"] alt="The price of a rotation in nats over its angle. The formula is an arch that rises from zero to its top at 45 degrees and returns to zero at 90. The measured points lie on it, up to their error bars."
+# %% tags=["spoiler"] alt="The price of a rotation in nats over its angle. The formula is an arch that rises from zero to its top at 45 degrees and returns to zero at 90. The measured points lie on it, up to their error bars." deck="+"
 points = torch.tensor(measured).T
 plots.against(
     torch.arange(9, 91, 9),
@@ -645,7 +645,7 @@ plots.against(
     log="",
 )
 
-# %% [markdown]
+# %% [markdown] deck="What follows, and what does not"
 # The ELBO does prefer axes: those along which the posterior is uncorrelated. But the price is 0.18 nats at most, in
 # 1,209. What follows, and what does not?
 #
@@ -682,7 +682,7 @@ def summary(name, runs):
 for name in ("from above", "upwards", "from above, then 96 epochs", "upwards, 144 epochs"):
     summary(name, study[name])
 
-# %% [markdown]
+# %% [markdown] deck="Beta from above: a recipe" points=["$\\beta$ from 60 down to 3, then 1: ten of ten models are clean, with two dimensions in use.", "Annealed upwards: none of ten, also after three times the epochs.", "The price, after as many epochs at $\\beta = 1$: about one nat."]
 # From above, ten of ten are clean, with two dimensions in use. Upwards, none of ten is, and not for lack of training:
 # after three times the epochs they are still mixed. They spread two factors over three or four dimensions.
 #
@@ -732,7 +732,7 @@ for name in (*others, "rotated, then 48 epochs from 10", "upwards, two dimension
 # %%
 Predict("halfway")
 
-# %% tags=["spoiler"] alt="Two ways from a smiling face that looks to one side to the same face looking to the other. In pixels the two faces fade into each other, and halfway both are seen at once. In latent space one head turns, and the smile stays."
+# %% tags=["spoiler"] alt="Two ways from a smiling face that looks to one side to the same face looking to the other. In pixels the two faces fade into each other, and halfway both are seen at once. In latent space one head turns, and the smile stays." deck="Between two faces"
 ends = faces.render([0.6, 0.6], [-0.8, 0.8])
 t = torch.linspace(0, 1, 9)[:, None, None]
 in_pixels = (1 - t) * ends[0] + t * ends[1]
@@ -813,7 +813,7 @@ tour
 # an ELBO at least as good. It draws good faces, but not in the right proportions, until one repairs the prior. We could say all this because
 # we had a ruler.
 
-# %% [markdown]
+# %% [markdown] deck="Where to go from here"
 # ## Where to go from here
 #
 # - **Conditional VAEs** give encoder and decoder a label, so that you can ask for a seven (Sohn, Lee and Yan, 2015).

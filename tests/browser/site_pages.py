@@ -3,6 +3,8 @@
 import os
 from functools import cache
 
+from pages import eventually
+
 from course.site import ROOT
 from course.site.__main__ import main
 
@@ -23,7 +25,10 @@ def open_page(page, path, live=True):
     page.on("request", lambda request: asked.append(request.url))
     page.goto(path.as_uri())
     if live:
-        page.wait_for_function(
-            "[...document.querySelectorAll('.live')].every((one) => one.dataset.live)"
-        )
+        until(page, "[...document.querySelectorAll('.live')].every((one) => one.dataset.live)")
     return asked
+
+
+def until(page, expression):
+    """Wait until it is true: from outside, since the pages' own policy forbids to evaluate text."""
+    eventually(page, lambda: page.evaluate(expression), expression)

@@ -9,7 +9,7 @@ import pytest
 from axe import SMALL_PARTS, violations
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from playwright.sync_api import expect
-from site_pages import open_page
+from site_pages import open_page, until
 
 from course.site.__main__ import main
 from notebooks import build
@@ -209,7 +209,7 @@ def test_a_slide_asks_and_then_shows_the_result(page, lesson, tmp_path):
     flags = ["--slides", "--notebooks", str(lesson), "--into", str(tmp_path / "slides")]
     assert main(flags) == 0
     open_page(page, tmp_path / "slides" / "01_lesson.html", live=False)
-    page.wait_for_function("window.Reveal?.isReady()")
+    until(page, "window.Reveal?.isReady()")
     page.evaluate(
         "Reveal.slide(...Object.values(Reveal.getIndices("
         "document.querySelector('.vaelib-predict').closest('section'))).slice(0, 2))"

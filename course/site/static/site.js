@@ -32,7 +32,7 @@ window.vaelibSite = (() => {
 
   /** Put the live widget in the place of its picture. */
   async function wake(place) {
-    const { component } = place.dataset;
+    const { component, later } = place.dataset;
     const script = load(`${component}.js`, () => window.vaelibWidgets?.[component]);
     const [state] = await Promise.all([stateOf(place), script]);
     const el = document.createElement("div");
@@ -41,6 +41,13 @@ window.vaelibSite = (() => {
     window.vaelibWidgets[component](state, el);
     place.querySelector(".twin").remove();
     place.dataset.live = "true";
+    if (later) giveEncoder(later, el);
+  }
+
+  /** The encoder of a widget's model comes when the widget is there; without it x keeps its code. */
+  async function giveEncoder(later, el) {
+    await load(`${later}.js`, () => states[later]).catch(() => {});
+    if (states[later]) el.dispatchEvent(new CustomEvent("vaelib-encoder", { detail: states[later] }));
   }
 
   function failed(place, problem) {
@@ -88,29 +95,121 @@ function watchWide() {
 
 /** Beside the text the contents stay open; above it they would push it away. */
 function foldContents() {
-  const details = document.querySelector(".contents details");
-  if (!details) return;
+  const contents = document.querySelector(".contents");
+  if (!contents) return;
+  const details = contents.querySelector("details");
   const beside = window.matchMedia("(min-width: 1080px)");
   const fit = () => {
     details.open = beside.matches;
   };
   beside.addEventListener("change", fit);
   fit();
+  contents.classList.add("ready");
+  contents.addEventListener("click", ({ target }) => {
+    if (target.closest("a")) fit();
+  });
 }
 
-/** A question that was answered opens the results that it had veiled, up to the next question. */
-function unveil() {
-  document.addEventListener("vaelib-commit", ({ target }) => {
-    const asked = [...document.querySelectorAll(".live[data-component=Predict], .veil")];
-    const here = asked.findIndex((one) => one.contains(target));
-    for (const one of asked.slice(here + 1)) {
-      if (!one.matches(".veil")) break;
-      one.open = true;
+/** How much of each lesson was read: a fraction for each page, kept in this browser. */
+const progress = {
+  all() {
+    try {
+      return JSON.parse(window.localStorage.getItem("vaelib-read")) ?? {};
+    } catch {
+      return {}; // no storage, or someone else's: nothing is shown as read
     }
+  },
+  reached(page, fraction) {
+    const all = this.all();
+    if (!(fraction > (all[page] ?? 0))) return;
+    all[page] = Math.round(fraction * 100) / 100;
+    try {
+      window.localStorage.setItem("vaelib-read", JSON.stringify(all));
+    } catch {
+      // a browser that stores nothing: the bar of this page still moves
+    }
+  },
+  show() {
+    for (const [page, fraction] of Object.entries(this.all())) {
+      const places = document.querySelectorAll(`.top li a[href="${page}"], .lessons [data-page="${page}"]`);
+      for (const place of places) {
+        place.style.setProperty("--read", fraction);
+        const says = `${Math.round(fraction * 100)} % read`;
+        if (place.matches("a")) place.title = `${place.title.split(" (")[0]} (${says})`;
+      }
+    }
+  },
+};
+
+/** The place in the lesson: the section that is read, and how far down the page the window is. */
+function watchPlace() {
+  const links = [...document.querySelectorAll(".contents a")];
+  if (!links.length) return;
+  const heading = (link) => document.getElementById(decodeURIComponent(link.hash.slice(1)));
+  const sections = links.map((link) => [link, heading(link)]);
+  const bar = document.querySelector(".reading");
+  const here = document.querySelector(".contents .here");
+  const page = decodeURIComponent(window.location.pathname.split("/").at(-1));
+  let current = null;
+  let asked = false;
+
+  function update() {
+    asked = false;
+    const room = document.documentElement.scrollHeight - window.innerHeight;
+    const fraction = room > 0 ? Math.min(1, window.scrollY / room) : 1;
+    bar.style.transform = `scaleX(${fraction})`;
+    progress.reached(page, fraction);
+    progress.show();
+    const passed = sections.findLast(([, at]) => at.getBoundingClientRect().top < window.innerHeight / 3);
+    if (passed?.[0] === current) return;
+    current?.removeAttribute("aria-current");
+    current = passed?.[0];
+    current?.setAttribute("aria-current", "location");
+    here.textContent = current ? `${links.indexOf(current) + 1} of ${links.length} · ` : "";
+    for (const node of current?.childNodes ?? []) here.append(node.cloneNode(true));
+  }
+
+  const ask = () => {
+    if (!asked) window.requestAnimationFrame(update);
+    asked = true;
+  };
+  document.addEventListener("scroll", ask, { passive: true });
+  window.addEventListener("resize", ask);
+  update();
+}
+
+/** What follows a question is out of focus, for readers of any kind, until it is answered. */
+function veil() {
+  const hidden = ":scope > .cell:not(:has(> details.veil))";
+  const focus = (behind) => {
+    behind.classList.add("seen");
+    for (const cell of behind.querySelectorAll(hidden)) cell.inert = false;
+  };
+  const reveal = (behind) => {
+    focus(behind);
+    for (const result of behind.querySelectorAll(".veil")) result.open = true;
+  };
+  for (const behind of document.querySelectorAll(".behind")) {
+    for (const cell of behind.querySelectorAll(hidden)) cell.inert = true;
+    behind.querySelector("button").addEventListener("click", () => {
+      reveal(behind);
+      const first = behind.querySelector(".cell");
+      first.setAttribute("tabindex", "-1");
+      first.focus({ preventScroll: true });
+    });
+    for (const result of behind.querySelectorAll(".veil")) {
+      result.addEventListener("toggle", () => result.open && focus(behind));
+    }
+  }
+  document.addEventListener("vaelib-commit", ({ target }) => {
+    const next = target.closest(".cell")?.nextElementSibling;
+    if (next?.matches(".behind")) reveal(next);
   });
 }
 
 foldContents();
-unveil();
+progress.show();
+veil();
 watchWide();
+watchPlace();
 window.vaelibSite.wakeAll();

@@ -1,13 +1,14 @@
 """The site in a browser, opened from disk: live, accessible, at every width, asking nobody."""
 
 import re
+import time
 from urllib.parse import unquote
 
 import numpy as np
 import pytest
 from axe import SMALL_PARTS, violations
 from playwright.sync_api import expect
-from site_pages import LESSONS, built, open_page
+from site_pages import LESSONS, built, open_page, until
 
 pytestmark = pytest.mark.browser
 PAGES = ["index", *LESSONS]
@@ -39,6 +40,9 @@ def test_it_asks_nobody_shuts_nobody_out_fits_the_window_and_is_set(page, site, 
         assert column >= {320: 320, 768: 700, 1280: 700, 3840: 1600}[width]
     page.emulate_media(color_scheme="dark")
     assert violations(page, without=SMALL_PARTS) == []
+    if name in LIGHT:
+        page.emulate_media(forced_colors="active")
+        assert violations(page, without=SMALL_PARTS) == []
     assert said == []
     prose = page.evaluate("""() => {
       for (const one of document.querySelectorAll("pre, code, script, .katex")) one.remove();
@@ -64,7 +68,7 @@ def test_nothing_moves_when_a_figure_arrives(page, site):
 def test_code_and_formulas_have_enough_contrast(page, site, scheme):
     page.emulate_media(color_scheme=scheme)
     open_page(page, site / "00_start_here.html")
-    css = (site / "static" / "parts.css").read_text(encoding="utf-8")
+    css = (site / "static" / "colours.css").read_text(encoding="utf-8")
     tokens = sorted(set(re.findall(r"(?m)^\.(\w{1,2}),?(?= \{|$)", css)))
     page.evaluate(
         """(names) => {
@@ -118,8 +122,9 @@ def test_the_way_through_the_lessons(page, site):
 def pixels(page):
     return np.array(
         page.evaluate("""() => {
-          const canvas = document.querySelector(".live canvas");
-          return [...canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data];
+          const all = [...document.querySelectorAll(".live canvas")].map((one) =>
+            [...one.getContext("2d").getImageData(0, 0, one.width, one.height).data]);
+          return all.flat();
         }"""),
         dtype=float,
     )
@@ -148,14 +153,25 @@ def test_the_start_page_opens_on_the_explorer(page, site):
 
 
 @pytest.mark.parametrize("width", [1280, 360])
-def test_nothing_in_sight_jumps_when_the_explorer_comes(page, site, width):
-    page.set_viewport_size({"width": width, "height": 800})
+def test_nothing_in_sight_jumps_when_things_come_late(page, site, width):
+    """Scripts, fonts and pictures half a second late; the places where nothing is at first."""
+    page.set_viewport_size({"width": width, "height": 740})
     page.add_init_script("""window.jumps = [];
       new PerformanceObserver((list) => jumps.push(...list.getEntries().map((one) => one.value)))
         .observe({ type: "layout-shift", buffered: true });""")
-    open_page(page, site / "index.html")
-    page.wait_for_timeout(300)
-    assert sum(page.evaluate("jumps")) < 0.01
+    late = {"script", "font", "image"}
+
+    def wait(route):
+        if route.request.resource_type in late:
+            time.sleep(0.5)
+        route.continue_()
+
+    page.route("**/*", wait)
+    for name in ("index", LESSONS[1], LESSONS[5]):
+        open_page(page, site / f"{name}.html")
+        page.evaluate("document.fonts.ready.then(() => true)")
+        page.wait_for_timeout(300)
+        assert sum(page.evaluate("jumps")) <= 0.02, name
 
 
 @pytest.mark.parametrize("number", LABS)
@@ -201,8 +217,81 @@ def test_what_is_wide_scrolls_in_itself_by_keyboard(page, site):
     assert wide.get_attribute("aria-label") == "Formula, wider than the page"
     wide.focus()
     page.keyboard.press("ArrowRight")
-    page.wait_for_function("document.activeElement.scrollLeft > 0")
+    until(page, "document.activeElement.scrollLeft > 0")
     page.set_viewport_size({"width": 1280, "height": 640})
     # What is folded is measured when it is opened.
     page.evaluate("document.querySelectorAll('details').forEach((aside) => (aside.open = true))")
-    page.wait_for_function("!document.querySelector('.wide.formula[tabindex]')")
+    until(page, "!document.querySelector('.wide.formula[tabindex]')")
+
+
+def test_what_follows_a_question_is_veiled_until_it_is_answered_or_asked_for(page, site):
+    open_page(page, site / "01_kl_divergence.html")
+    veiled = """() => [...document.querySelectorAll(".behind")].slice(0, 2).map((behind) => {
+      const cells = [...behind.querySelectorAll(":scope > .cell")];
+      const open = cells.filter((cell) => !cell.querySelector(":scope > details.veil"));
+      return open.map((cell) => [cell.inert, getComputedStyle(cell).filter.includes("blur")]);
+    })"""
+    first, second = page.evaluate(veiled)
+    assert len(first) > 2 and len(second) > 2
+    assert all(inert and blurred for inert, blurred in first + second)
+    assert violations(page, without=SMALL_PARTS) == []
+    question = page.locator(".cell:has(+ .behind) .vaelib-predict").first
+    question.locator("input").first.check()
+    question.get_by_role("button", name="Commit").click()
+    first, still = page.evaluate(veiled)
+    assert not any(inert or blurred for inert, blurred in first) and still == second
+    results = page.locator(".behind").first.locator("details.veil")
+    assert all(result.get_attribute("open") is not None for result in results.all())
+    page.get_by_role("button", name="Show without predicting").first.click()  # of the second
+    assert not any(inert or blurred for inert, blurred in page.evaluate(veiled)[1])
+    assert page.evaluate("document.activeElement.closest('.behind') !== null")
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_the_place_in_the_lesson_and_what_was_read_are_shown(page, site, width):
+    page.set_viewport_size({"width": width, "height": 740})
+    open_page(page, site / "03_jensens_bound.html")
+    links = page.locator(".contents a")
+    assert page.locator(".contents details").get_attribute("open") == (None if width < 1080 else "")
+    for at in (2, links.count() - 2):
+        target = unquote(links.nth(at).get_attribute("href")[1:])
+        page.evaluate("(id) => document.getElementById(id).scrollIntoView()", target)
+        current = page.locator(".contents a[aria-current=location]")
+        expect(current).to_have_attribute("href", links.nth(at).get_attribute("href"))
+        if width < 1080:
+            expect(page.locator(".contents .here")).to_contain_text(f"{at + 1} of {links.count()}")
+    # What stands at the top of the window does not lie over the heading that was gone to.
+    top = page.locator(f"[id='{target}']").bounding_box()["y"]
+    bar = page.locator(".contents" if width < 1080 else ".top").bounding_box()
+    assert top >= bar["y"] + (bar["height"] if width >= 1080 else 44) - 1
+    page.evaluate("window.scrollTo(0, document.body.scrollHeight)")
+    own = page.locator(".top [aria-current=page]")
+    until(
+        page,
+        "document.querySelector('.top ol [aria-current]').style.getPropertyValue('--read') === '1'",
+    )
+    assert "100 % read" in own.get_attribute("title")
+    open_page(page, site / "index.html")
+    read = page.locator(".lessons li").evaluate_all(
+        "(all) => all.map((li) => li.style.getPropertyValue('--read'))"
+    )
+    assert read[3] == "1" and read[4] == ""
+
+
+def test_in_the_dark_a_figure_of_pictures_is_its_dark_twin(page, site):
+    page.emulate_media(color_scheme="dark")
+    open_page(page, site / "00_start_here.html")
+    image = page.locator(".picture:not(.chart) img").first
+    image.scroll_into_view_if_needed()
+    until(page, "document.querySelector('.picture:not(.chart) img').complete")
+    assert image.evaluate("(one) => one.currentSrc").endswith("-dark.png")
+    page.emulate_media(color_scheme="light")
+    until(page, "!document.querySelector('.picture:not(.chart) img').currentSrc.includes('-dark')")
+
+
+def test_a_browser_that_stores_nothing_shows_the_page_all_the_same(page, site):
+    page.add_init_script("""Object.defineProperty(window, "localStorage", {
+      get() { throw new DOMException("no storage", "SecurityError"); } });""")
+    open_page(page, site / "index.html")
+    open_page(page, site / "01_kl_divergence.html")
+    assert page.locator(".vaelib-says").first.is_visible()

@@ -1,17 +1,23 @@
 """The site on lessons made here: links, anchors, formulas, outputs, and what stops a build."""
 
 import base64
+import io
 import json
 import re
 
 import nbformat
+import numpy as np
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from PIL import Image, ImageDraw
 
 from course.site.__main__ import main
+from course.site.deck import lines
 from course.site.formulas import Formulas
 from course.site.links import broken
 from course.site.markdown import Renderer
+from course.site.twins import dark_twin
+from course.site.veil import veiled
 from vaelib.plots import SYMBOLS
 
 PIXEL = base64.b64encode(
@@ -277,3 +283,161 @@ def test_the_colours_of_the_symbols_are_variables_of_the_page():
     for name, (_, text, _) in SYMBOLS.items():
         html = prose(rf"$\textcolor{{{text}}}{{x}}$ and $\textcolor{{#123456}}{{y}}$")
         assert f"color:var(--{name})" in html and "color:#123456" in html
+
+
+def test_each_page_names_the_lecturer_and_the_course(tmp_path):
+    page, into = built(tmp_path, "# 1 · One")
+    for text in (page, (into / "index.html").read_text(encoding="utf-8")):
+        assert "Generative Models: VAE basics" in text and "Yingzhen Li" in text
+
+
+def test_pages_run_no_script_that_is_written_in_them_and_no_eval(tmp_path):
+    page, into = built(tmp_path, "# 1 · One")
+    policy = re.search(r'Content-Security-Policy" content="([^"]*)"', page)[1]
+    rules = dict(rule.strip().split(" ", 1) for rule in policy.split(";"))
+    assert rules["script-src"] == "'self' file:" and "http" not in policy
+    for path in into.rglob("*.html"):
+        if path.name != "explorer.html":  # one file for itself, with a policy of its own
+            inline = re.findall(r"<script(?![^>]*(?:src=|application/json))", path.read_text())
+            assert inline == []
+
+
+def test_a_formula_carries_no_source_and_its_common_measures_are_classes():
+    formulas = Formulas()
+    html = Renderer(formulas).text_of("$x_i$ and " * 6, "here")
+    formulas.render()
+    html = formulas.fill(html)
+    assert "annotation" not in html and "style=" not in html.split("</math>")[1]
+    used = set(re.findall(r"\bf[0-9a-f]+\b", " ".join(re.findall('class="([^"]*)"', html))))
+    assert used and all(f".katex .{name}{{" in formulas.style for name in used)
+    assert "height" in formulas.style
+
+
+def test_code_has_no_element_around_what_has_no_colour():
+    html = prose("```python\nx = f(y)  # why\n```")
+    assert "x = f(y)" in html and '<span class="c1"># why</span>' in html
+
+
+CHECK = {"grade": True, "grade_id": "check_kl", "locked": True, "solution": False}
+
+
+def test_an_exercise_says_where_it_can_be_done(tmp_path):
+    output = new_output("execute_result", {"text/html": "<b>kl: not attempted yet</b>"})
+    cell = new_code_cell("check.kl(kl)", outputs=[output], metadata={"nbgrader": CHECK})
+    second = "# 2 · Two\n\n## How exercises answer\n\nAt once."
+    page, _ = built(tmp_path, "# 1 · One", second, cells=(EXPLORER_CELL, cell))
+    said = re.search(r'<p class="todo">.*?</p>', page)[0]
+    assert "<code>kl</code>" in said and 'href="notebooks/01_one.ipynb" download' in said
+    assert 'href="02_two.html#How-exercises-answer"' in said
+    assert "not attempted yet" not in page
+
+
+def test_a_cell_of_imports_is_folded_and_one_that_does_more_is_not(tmp_path):
+    cells = [new_code_cell("import json\nfrom x import y"), new_code_cell("import json\nz = 1")]
+    page, _ = built(tmp_path, "# 1 · One", cells=(EXPLORER_CELL, *cells))
+    folded = re.findall(r'<details class="imports">.*?</details>', page, re.DOTALL)
+    assert len(folded) == 1 and "json" in folded[0] and "z = 1" not in folded[0]
+
+
+def test_a_question_veils_what_follows_up_to_the_next_heading(tmp_path):
+    asked = new_code_cell("Predict(…)", outputs=[predict(QUESTION)])
+    cells = [asked, "It is one.", new_code_cell("shown"), "So.\n\n## Next\n\nMore.", "Free."]
+    page, _ = built(tmp_path, "# 1 · One", cells=(EXPLORER_CELL, *cells))
+    behind = re.search(r'<div class="behind">(.*?)<h2', page, re.DOTALL)[1]
+    assert "It is one." in behind and "shown" in behind and "So." in behind
+    assert behind.count("<button") == 1 and behind.count("<div") - behind.count("</div") == 0
+    assert page.count('class="behind"') == 1 and "Free." in page.split("<h2")[1]
+
+
+def test_the_veil_knows_a_heading_from_a_comment_in_code():
+    asked = new_code_cell("Predict(…)", outputs=[predict(QUESTION)])
+    text = "Run\n\n```\n# a comment\n```\n\nand see."
+    made = veiled(new_notebook(cells=[asked, new_markdown_cell(text)]))
+    assert [cell.source for cell in made.cells][1:] == [text]
+    assert made.cells[1].metadata.veil_begins and made.cells[1].metadata.veil_ends
+
+
+def test_a_symbol_in_a_checks_line_has_its_subscript(tmp_path):
+    cell = tagged("check", "assert True", printed("✓ σ_x = 0.1, at least e^KL\n"))
+    page, _ = built(tmp_path, "# 1 · One", cells=(EXPLORER_CELL, cell))
+    assert "✓ σ<sub>x</sub> = 0.1, at least e<sup>KL</sup>" in page
+
+
+def test_the_dark_twin_turns_the_paper_and_keeps_the_pictures():
+    given = Image.new("RGB", (200, 120), "white")
+    draw = ImageDraw.Draw(given)
+    draw.rectangle((20, 30, 89, 99), fill="#808080")
+    draw.rectangle((40, 50, 60, 70), fill="white")  # light inside a picture
+    draw.text((20, 10), "letters", fill="black")
+    draw.line((120, 60, 180, 60), fill="#bf3a2a", width=3)
+    out = io.BytesIO()
+    given.save(out, "png")
+    before = np.asarray(given, dtype=int)
+    after = np.asarray(Image.open(io.BytesIO(dark_twin(out.getvalue()))), dtype=int)
+    assert (after[30:100, 20:90] == before[30:100, 20:90]).all()
+    assert after[5, 150].max() < 40 and before[5, 150].min() == 255
+    assert after[8:22, 20:70].max() > 200  # letters
+    red, green, blue = after[60, 150]
+    assert red > green and red > blue and red > before[60, 150][0] - 60
+
+
+def test_a_proof_of_a_slide_is_cut_into_its_lines():
+    body = r" a &= \begin{cases} 1 & x \\ 2 & y \end{cases} \\[4pt] & \ge \frac{b \\& c}{d}"
+    cut = lines(body)
+    assert cut.count("htmlClass") == 1 and cut.startswith(body.split(r"\\[4pt]")[0])
+    assert r"\htmlClass{step step1}{{} \ge \frac{b \\& c}{d}}" in cut
+
+
+def on_slides(tmp_path, *cells):
+    page, into = built(tmp_path, "# 1 · One\n\n**Why?**", cells=cells, slides=True)
+    return page, slides_of(page), into
+
+
+def test_a_deck_holds_what_the_sources_choose(tmp_path):
+    text = "Said first.\n\n$$x = 1$$\n\n- a point\n\nSaid [there](02_two.ipynb#A-place)."
+    cells = [
+        new_markdown_cell("## Left out\n\nBut said."),
+        new_markdown_cell(text, metadata={"deck": "Chosen", "points": ["In short, $y$."]}),
+        new_code_cell("plot", outputs=[printed("printed")], metadata={"deck": "+"}),
+        new_code_cell("left_out", outputs=[printed("unseen")]),
+        new_code_cell("the_point", metadata={"deck": "Code", "code": True}),
+    ]
+    page, stacks, into = on_slides(tmp_path, *cells)
+    (cover,), (first,), (second,) = stacks
+    assert "1 · One" in cover and "Why?" in cover and "Yingzhen Li" in cover
+    assert '<aside class="notes"> Why? But said. </aside>' in cover
+    shown, notes = first.split("<aside")
+    assert "Chosen" in shown and "a point" in shown and "In short" in shown and "printed" in shown
+    assert "Said" not in shown and "Said first." in notes and "Said there." in notes
+    assert "the_point" in second
+    assert "unseen" not in page and "left_out" not in page and ">plot<" not in page
+    assert 'href="02_two.html#A-place"' in page and broken(into) == []
+
+
+def test_a_deck_shows_the_blocks_of_a_cell_that_are_named(tmp_path):
+    text = "$$x = 1$$\n\nand\n\n$$y = 2$$\n\n| a |\n|---|\n| b |"
+    cell = new_markdown_cell(text, metadata={"deck": "Two", "blocks": [1]})
+    page, stacks, _ = on_slides(tmp_path, cell)
+    assert page.count("<math") == 1 and "<mi>y</mi>" in page and "<table" not in page
+
+
+def test_a_proof_comes_in_steps_next_to_a_live_lab_that_it_lights(tmp_path):
+    proof = "$$\\begin{aligned} a &= b \\\\ &= c \\end{aligned}$$"
+    about = {"deck": "Proof", "lab": "KLLab: mu = 2.0", "lit": ["q", "p q"]}
+    page, _, into = on_slides(tmp_path, new_markdown_cell(proof, metadata=about))
+    assert 'class="proof" data-lit="q|p q"' in page and "step step1" in page
+    state = re.search(r'data-component="KLLab".*?<script[^>]*>(.*?)</script>', page)[1]
+    assert json.loads(state)["mu"] == 2.0
+    assert 'src="live/KLLab.js"' in page and (into / "live" / "KLLab.js").is_file()
+
+
+def test_a_link_to_a_section_that_is_on_no_slide_leads_to_its_deck(tmp_path):
+    """From a lesson of which nothing is chosen, to one of which something is."""
+    folder = make(tmp_path, "# 1 · One\n\n[x](02_two.ipynb#A-place)", cells=())
+    second = nbformat.read(folder / "02_two.ipynb", as_version=4)
+    second.cells.append(new_markdown_cell("$$x$$", metadata={"deck": "Chosen"}))
+    nbformat.write(second, folder / "02_two.ipynb")
+    flags = ["--slides", "--notebooks", str(folder), "--into", str(tmp_path / "slides")]
+    assert main(flags) == 0
+    page = (tmp_path / "slides" / "01_one.html").read_text(encoding="utf-8")
+    assert 'href="02_two.html"' in page
