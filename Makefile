@@ -72,9 +72,9 @@ nbgrader: setup ## build the instructor's set for nbgrader into build/nbgrader
 handout: setup ## build the students' zip into build/handout
 	@$(PY) -m course.handout
 
-grade: setup ## mark a folder of submissions (SUBMISSIONS=, SEED=, OUT=)
+grade: setup ## mark a folder or zip of submissions (SUBMISSIONS=, SEED=, OUT=, OPTIONS=)
 	@$(if $(SUBMISSIONS),,echo "✗ Which folder? make grade SUBMISSIONS=folder SEED=7" >&2; exit 1)
-	@$(PY) -m course.marking "$(SUBMISSIONS)" $(if $(SEED),--seed "$(SEED)") --out "$(or $(OUT),build/marks)"
+	@$(PY) -m course.marking "$(SUBMISSIONS)" $(if $(SEED),--seed "$(SEED)") --out "$(or $(OUT),build/marks)" $(OPTIONS)
 
 lock: setup ## renew requirements.lock (TORCH= for another torch)
 	@sh tools/lock.sh

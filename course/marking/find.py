@@ -53,10 +53,12 @@ class Code:
         }
         self.lessons = lessons_of(set(cells), unchanged)
         known = {cell for lesson in self.lessons for cell in unchanged[lesson]}
+        numbered = list(zip(notebook.cells, cells, strict=True))
+        self.released = {number for (number, _, _), cell in numbered if cell in known}
         self.statements = [
             statement
-            for (number, source, tree), cell in zip(notebook.cells, cells, strict=True)
-            for statement in statements(source, tree, number, cell in known)
+            for number, source, tree in notebook.cells
+            for statement in statements(source, tree, number, number in self.released)
         ]
         own_sources = [source for lesson in self.lessons for source in handed_out[lesson]]
         self.supplied = [
@@ -78,9 +80,6 @@ class Code:
             return Answer(stub=bool(found))
         last = own[-1]
         answer = Answer(cell=last.cell, text=ast.get_source_segment(last.source, last.node) or "")
-        definitions = [s for s in own if isinstance(s.node, DEFINITIONS)]
-        if len(definitions) > 1:
-            answer.remarks.append(f"defined {len(definitions)} times, the last one counts")
         chosen, lacking = self._closure(name, own)
         answer.statements = [s for s in (*self.supplied, *self.statements) if id(s) in chosen]
         if lacking:

@@ -86,7 +86,7 @@ def unpack_outcome(frame: bytes, number: int) -> Outcome:
         raise ValueError("not an outcome")
     if not 0 <= n_values <= len(arrays) or len(arrays) - n_values != sum(has_gradient):
         raise ValueError("not as many arrays as announced")
-    content |= {name: text(content[name]) for name in ("type", "error")}
+    content |= {name: short(content[name]) for name in ("type", "error")}
     remaining = iter(arrays[n_values:])
     gradients = tuple(next(remaining) if has else None for has in has_gradient)
     return Outcome(
@@ -94,7 +94,12 @@ def unpack_outcome(frame: bytes, number: int) -> Outcome:
     )
 
 
-def text(value: Any, longest: int = 2000) -> str:
-    """A text from a submission: short, and without characters that could steer a terminal."""
+def short(value: Any) -> str:
+    """A text for one line or a few."""
+    return text(value, 2000)
+
+
+def text(value: Any, longest: int = 60_000) -> str:
+    """A text from a submission, cut, and without characters that could steer a terminal."""
     short = str(value)[:longest]
     return "".join(c if c.isprintable() or c in "\n\t" else "�" for c in short)

@@ -18,7 +18,7 @@ from made_submissions import (
     wrong,
 )
 
-from course.marking.report import remarks
+from course.marking.tables import remarks
 from vaelib.check import EXERCISES
 
 
@@ -206,12 +206,12 @@ def generate(count: int, seed: int, out: Path, port: int = 9, bad: int = 0) -> l
     return made + [plain(number, rng) for number in range(count - len(made))]
 
 
-def differences(made: list[Made], marked: list[Any]) -> list[str]:
+def differences(made: list[Made], grades: list[Any]) -> list[str]:
     """Where marks are not those known by construction, or a remark does not say what it must."""
     found = []
-    by_name = {one.name: one for one in marked}
-    if len(marked) != len(made):
-        found.append(f"{len(made)} submissions, {len(marked)} rows")
+    by_name = {one.name: one for one in grades}
+    if len(grades) != len(made):
+        found.append(f"{len(made)} submissions, {len(grades)} rows")
     for one in made:
         if one.name not in by_name:
             found.append(f"{one.name} is lost")

@@ -17,36 +17,19 @@ from vaelib.check import EXERCISES
 
 ROOT = Path(__file__).resolve().parents[3]
 
-# A wrong body for each exercise, and a word that the remarks must contain (or "").
+# Wrong bodies that do something an answer could do; any other exercise's is WRONG_OF_ANY.
 WRONG = {
-    "kl_bernoulli": ("return q * (q / p).log() + (1 - q) * ((1 - q) / (1 - p)).log()", "swapped"),
-    "kl_gaussian": ("return (mu_q - mu_p) ** 2 / sigma_p**2 + sigma_q - sigma_p", ""),
-    "kl_to_standard_normal": (
-        "return (mu**2 + (2 * log_sigma).exp() - 1 - 2 * log_sigma).sum(-1)",
-        "no ½",
-    ),
-    "kl_monte_carlo": ("r = log_q(z) - log_p(z)\n    return r.mean(), r.std()", "√K"),
-    "average_log_likelihood": ("return -(((x - mu) / sigma) ** 2).mean()", ""),
-    "gaussian_mle": ("return x.mean(), x.std()", "N−1"),
-    "log_marginal": ("return log_px_z.mean(0)", "mean of logs"),
-    "jensen_gap": ("return f((weights * x).sum()) - (weights * f(x)).sum()", "sign"),
-    "lower_bound": ("return (log_px_z + log_pz + log_qz).mean(0)", "+ log q"),
-    "importance_weighted_bound": ("return log_w.logsumexp(0)", "no log K"),
-    "gaussian_log_likelihood": ("return -((x - x_hat) ** 2).flatten(1).sum(1)", ""),
-    "elbo": ("return ((x - x_hat) ** 2).flatten(1).sum(1)", ""),
-    "linear_gaussian_posterior": ("return x @ W, W.T @ W", ""),
-    "reparameterise": ("return mu + log_sigma * eps", "log σ as σ"),
-    "score_function_gradient": ("return (f_z * (z - mu) / sigma).mean()", "σ for σ²"),
-    "pathwise_gradient": ("return df_dz.mean(), df_dz.mean()", "missing ε"),
-    "optimal_baseline": ("return f_z.mean()", "mean of f"),
-    "vae_loss": ("return ((x - x_hat) ** 2).mean()", ""),
-    "linear_annealing": ("return step / warmup", ""),
-    "generate": ("import torch\n    return decoder(torch.randn(n, latent_dim))", "generator"),
-    "diagnose": ("return None", ""),
-    "traverse": ("return z.repeat(len(values), 1)", ""),
-    "manifold_grid": ("import torch\n    return torch.zeros(n * n, 2)", ""),
-    "spearman_table": ("import torch\n    return torch.zeros(mu.shape[1], factors.shape[1])", ""),
+    "kl_bernoulli": "return q * (q / p).log() + (1 - q) * ((1 - q) / (1 - p)).log()",
+    "kl_gaussian": "return (mu_q - mu_p) ** 2 / sigma_p**2 + sigma_q - sigma_p",
+    "kl_monte_carlo": "r = log_q(z) - log_p(z)\n    return r.mean(), r.std()",
+    "gaussian_mle": "return x.mean(), x.std()",
+    "log_marginal": "return log_px_z.mean(0)",
+    "elbo": "return ((x - x_hat) ** 2).flatten(1).sum(1)",
+    "reparameterise": "return mu + log_sigma * eps",
+    "optimal_baseline": "return f_z.mean()",
+    "linear_annealing": "return step / warmup",
 }
+WRONG_OF_ANY = "return None"
 # Bodies that try to do harm; `{out!r}` and `{port}` are filled in.
 HOSTILE = {
     "loops": "while True:\n        try:\n            1 / 0\n        except:\n            pass",
@@ -129,8 +112,7 @@ def handed_out(lesson: int) -> str:
 
 def wrong(name: str, code: str) -> str:
     """The solution `code` of an exercise with a wrong body."""
-    body, _ = WRONG[name]
-    return with_body(code, body)
+    return with_body(code, WRONG.get(name, WRONG_OF_ANY))
 
 
 def with_body(code: str, body: str) -> str:
@@ -153,7 +135,7 @@ def answered(lesson: int, rng: random.Random, chances: str = "rrrws") -> tuple[d
             made.points[name] = EXERCISES[name].points
         elif state == "w":
             cell["source"] = wrong(name, code)
-            made.says += filter(None, [WRONG[name][1]])
+            made.says.append(f"{EXERCISES[name].number}: ")
     return notebook, made
 
 
@@ -202,5 +184,5 @@ def simple(name: str, *cells: str) -> Made:
 
 def rows(out: Path) -> list[dict[str, str]]:
     """The table of marks, as the command has written it."""
-    with (out / "marks.csv").open(encoding="utf-8", newline="") as file:
+    with (out / "marks.csv").open(encoding="utf-8-sig", newline="") as file:
         return list(csv.DictReader(file))
