@@ -180,8 +180,9 @@ def explore(a: Namespace) -> int:
     from vaelib.widgets import LatentExplorer  # which needs the packages of the lab
 
     vae, images, page = _open(a)
-    path = a.html or page
-    LatentExplorer(vae, images).save(path)
+    explorer = LatentExplorer(vae, images)
+    explorer.image_index = 0
+    path = explorer.save(a.html or page)
     print(f"wrote {path} ({path.stat().st_size / 2**20:.2f} MiB): open it in any browser")
     if not a.no_browser:
         webbrowser.open(path.resolve().as_uri())

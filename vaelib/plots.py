@@ -195,10 +195,8 @@ def curves(
         ax.set_title(quantity)
     once = len({tuple(lines) for lines in panels.values()}) == 1  # the same names in all panels
     for ax in axes[-1:] if once else axes:
-        if 1 < len(ax.lines) <= 5:
+        if len(ax.lines) > 1:
             label_lines(ax)
-        elif len(ax.lines) > 5:
-            ax.legend()
     return figure
 
 
