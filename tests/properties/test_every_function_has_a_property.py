@@ -27,6 +27,7 @@ ELSEWHERE = {
     "run.process_group": "several processes: tests/test_distributed.py",
     "training.face_vae": "no arguments to vary: tests/test_training.py",
     "training.fit_faces": "calls fit, and takes a minute: tests/test_faces_vae.py",
+    "widgets.order": "a shell and its errors: tests/widgets/test_order.py",
     "widgets.mathml": "formulas as a page writes them: tests/widgets/test_mathml.py",
     "widgets.predict": "questions and answers: tests/widgets/test_predict.py",
     "widgets.installation": "looks at an installation: tests/test_doctor.py",

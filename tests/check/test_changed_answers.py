@@ -3,7 +3,7 @@
 import inspect
 
 import pytest
-from mutants import mutants
+from changed_answers import mutants
 from right_answers import ANSWERS
 
 from vaelib import check

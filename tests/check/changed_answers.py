@@ -1,6 +1,6 @@
 """Small changes to right answers: an attack on the checks, as mistakes of typing and thinking are.
 
-    python tests/check/mutants.py [EXERCISE ...]
+    python tests/check/changed_answers.py [EXERCISE ...]
 
 prints the changed answers that pass. Most of these are right (an axis counted from the other end, a
 dtype that is the default). One that passes for some seeds only, or is wrong, is a hole in a check.
