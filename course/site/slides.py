@@ -46,7 +46,7 @@ SHARED = (
     "slides.js",
 )
 SCRIPTS = "<!-- the widgets of this deck -->"  # in the template
-LIVE = re.compile(r'data-component="(\w+)" data-saved="([\w-]*)"(?: data-later="([\w-]*)")?')
+LIVE = re.compile(r'data-(?:component|saved|later)="([\w-]+)"')  # in any order
 
 
 def build(into: Path, lessons: list[Lesson], notebooks: Path) -> None:
@@ -117,7 +117,7 @@ def deck(
 
 def scripts(page: str) -> str:
     """The elements that load the widgets of a page and their models."""
-    found = sorted({name for names in LIVE.findall(page) for name in names if name})
+    found = sorted(set(LIVE.findall(page)))
     return "\n".join(f'<script defer src="live/{name}.js"></script>' for name in found)
 
 

@@ -94,7 +94,7 @@ export function makeGrip(grip, panel, { state, move, nudge }) {
       const { clientWidth: width, clientHeight: height } = panel.frame;
       // Next to the top of a narrow bell, not on it: a finger must find both.
       const least = grip.beside ? panel.toPage([grip.beside(scene), 0])[0] + 0.65 * element.offsetWidth : x;
-      const left = grip.strip ? width / 2 : inside(Math.max(x, least), width || x);
+      const left = grip.strip ? 0 : inside(Math.max(x, least), width || x);
       element.style.transform = `translate(${left}px, ${inside(y, height || y)}px)`;
     },
   };
