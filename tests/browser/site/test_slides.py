@@ -22,6 +22,7 @@ LOOK = """() => {
     if (slide.scrollHeight > 720 || slide.scrollWidth > 1280) say("it scrolls");
     for (const part of slide.querySelectorAll("*")) {
       if (part.closest(".katex-mathml, svg, .notes, .vaelib-aloud")) continue;  // these are clipped
+      if (part.closest("details:not([open])") && !part.closest("summary")) continue;  // folded
       // In a formula the boxes that hold it; within them are struts that are higher than they look.
       if (part.closest(".katex-html") && !part.matches(".katex-base")) continue;
       const { left, top, right, bottom, width } = part.getBoundingClientRect();
