@@ -45,8 +45,8 @@ print(f"ELBO = reconstruction − KL = {terms.total.item():.1f} nats")
 # The arc of lesson 2: $\code{z} \sim \mathcal N(0, 1)$ and
 # $x = (\sin\code{z}, \cos\code{z}) + \sigma_x\eps{\varepsilon}$ with $\sigma_x = 0.2$. You choose a data
 # point $x$ and a bell $\enc{q} = \mathcal N(\enc{\mu}, \sig{\sigma}^2)$ over its codes: grab $x$ in the plane,
-# the bell by its top or its shoulder. The bar has three parts. The reconstruction ends somewhere; from
-# there the $\gap{\mathrm{KL}}$ leads down to the ELBO, and from there the $\gap{\text{gap}}$ leads up to
+# the bell by its top or its shoulder. The bar has three parts. The first is the reconstruction. From its
+# end the $\gap{\mathrm{KL}}$ leads down to the ELBO, and from there the $\gap{\text{gap}}$ leads up to
 # $\log p(x)$.
 #
 # 1. Move $\enc{\mu}$ and $\log\sig{\sigma}$. What moves in the bar, and what does not?
