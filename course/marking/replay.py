@@ -151,7 +151,7 @@ class Replay:
         return Result()
 
     def run(self, number: int, source: str, students: bool) -> tuple[str, list[str]]:
-        """Run a cell; returns its error, or "", and the exercises that it has defined anew."""
+        """Run a cell; returns its error, or "", and the exercises that it has defined."""
         self.compiler.cell = number
         self.compiler.part = 0
         before = {name: self.shell.user_ns.get(name) for name in self.exercises}

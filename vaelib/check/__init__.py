@@ -110,7 +110,7 @@ class Check:
         return replace(result, progress=self._progress(result.passed))
 
     def _progress(self, passed: bool) -> str:
-        """How many exercises of this lesson are right, this one counted anew."""
+        """How many exercises of this lesson are right, this result included."""
         (_done.add if passed else _done.discard)(self.exercise.name)
         lesson = self.exercise.number.partition(".")[0]
         names = [n for n, e in EXERCISES.items() if e.number.partition(".")[0] == lesson]

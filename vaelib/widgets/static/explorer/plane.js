@@ -68,7 +68,7 @@ export function makePlane({ spec, data, box, resample, now, act }) {
   const view = { viewBox: `0 0 ${SIZE} ${SIZE}`, "aria-hidden": "true", focusable: "false" };
   const drawing = svg("svg", view, prior, cloud);
   const above = svg("svg", { ...view, class: "vaelib-above-dots" }, ellipse);
-  // Boxes as large as the plane that are only shifted and turned, so that moving z paints no dot anew.
+  // Boxes as large as the plane that are only shifted and turned, so that moving z does not draw the dots again.
   const eps = h("div", { class: "vaelib-cursor vaelib-eps" });
   const ring = h("div", { class: "vaelib-cursor ring" }, h("div", { class: "vaelib-ring" }));
   const pad = h("div", { class: "vaelib-pad", role: "slider", tabindex: 0, "aria-label": "Plane", ...KEYS });
