@@ -15,7 +15,7 @@ export OMP_WAIT_POLICY ?= passive
 export GOMP_SPINCOUNT ?= 10000
 
 .NOTPARALLEL:
-.PHONY: help setup lab test lint unit nbval solutions mutants torture browser notebooks nbgrader handout grade lock test-lowest readme bench bench-quality bench-explorer bench-scaling
+.PHONY: help setup lab test lint unit nbval solutions long mutants torture browser notebooks nbgrader handout grade lock test-lowest readme bench bench-quality bench-explorer bench-scaling
 .PHONY: site slides
 
 help: ## list the targets
@@ -47,8 +47,11 @@ nbval: setup ## run every notebook and compare what it prints with what is store
 solutions: setup ## build the solution notebooks into build/solutions and run them
 	@echo $(LESSONS) | xargs -n 4 -P 2 $(PY) -m notebooks.build --solutions
 
+long: setup ## the unit tests that train a study's seed again, or that take long for other reasons
+	$(PYTEST) -n 2 --dist worksteal -m long --ignore=tests/browser tests
+
 torture: setup ## what `make test` leaves out: an hour of trouble, told in build/torture.md
-	VAELIB_TORTURE=1 $(PYTEST) -q tests/torture
+	VAELIB_TORTURE=1 $(PYTEST) -q -m "" tests/torture
 
 mutants: setup ## make each lesson wrong in many ways: somebody must notice (ONLY=)
 	$(PY) tests/lessons/mutants.py $(ONLY)

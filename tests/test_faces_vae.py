@@ -46,6 +46,7 @@ def test_the_readme_names_this_very_file():
     assert hashlib.sha256(path.read_bytes()).hexdigest() in readme
 
 
+@pytest.mark.long
 @pytest.mark.refuses  # without the shape checks: it trains for as long as a user's run
 def test_its_recipe_makes_one_as_good(shipped, faces, tmp_path, capsys):
     spec = importlib.util.spec_from_file_location("recipe", RECIPE)

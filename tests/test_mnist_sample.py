@@ -69,6 +69,7 @@ def test_it_has_nothing_to_train_on(sample):
     assert sample.train.shape == (0, 28, 28) and sample.train_labels.shape == (0,)
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not GENUINE.is_dir(), reason="the genuine MNIST files are not beside the clone")
 def test_its_recipe_makes_the_same_from_the_genuine_files(sample, monkeypatch, tmp_path, capsys):
     monkeypatch.setenv("VAELIB_DATA", str(GENUINE))

@@ -479,11 +479,9 @@ print(json.dumps(result))
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
-@pytest.mark.parametrize(
-    ("kind", "gigabytes", "most"), [("torch", 2, 0.6), ("numpy", 1, 0.6)], ids=["torch", "numpy"]
-)
-def test_data_larger_than_what_is_taken_of_memory(tmp_path, kind, gigabytes, most):
-    path, size = tmp_path / "x", gigabytes * 2**30
+@pytest.mark.parametrize("kind", ["torch", "numpy"])
+def test_data_larger_than_what_is_taken_of_memory(tmp_path, kind):
+    path, size = tmp_path / "x", 2**29
     with path.open("wb") as file:  # all holes but the last image: no room is taken on the disk
         file.truncate(size)
         file.seek(size - 4 * 64 * 64)
@@ -496,7 +494,7 @@ def test_data_larger_than_what_is_taken_of_memory(tmp_path, kind, gigabytes, mos
     assert done.returncode == 0, done.stderr[-3000:]
     result = json.loads(done.stdout.splitlines()[-1])
     assert result["steps"] == 20 and result["last"] == 0.75
-    assert result["added"] < most, f"{result['added']:.2f} GiB were added"
+    assert result["added"] < 0.2, f"{result['added']:.2f} GiB were added"
 
 
 def test_chunks_and_digest_are_those_of_the_data(monkeypatch):

@@ -300,6 +300,7 @@ def one_encoder():
         return [arc_log_px(x) - arc_elbo(x, *q(x)) for x in (x, new)]
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("double")
 def test_the_gaps_of_one_encoder(printed):
     on_training, on_new = one_encoder()

@@ -190,6 +190,7 @@ def train(net, x, epochs, steps, stop=None):
     return history
 
 
+@pytest.mark.long
 def test_one_seed_of_the_noise_again():
     net = Net(2, (128, 128), math.log(0.12), learn=True)
     train(net, faces(), 46, 3000)
@@ -323,6 +324,7 @@ def test_annealing_on_mnist(printed):
     assert min(more) >= 0
 
 
+@pytest.mark.long
 def test_one_seed_on_mnist_again(monkeypatch):
     """Two epochs of the study of annealing, in a loop of their own."""
     genuine = HOME.parent / "shared" / "data" / "mnist"
@@ -422,6 +424,7 @@ def test_the_strong_decoder(printed):
         assert said == pytest.approx(expected, abs=6e-3)
 
 
+@pytest.mark.long
 def test_one_seed_of_the_strong_decoder_again():
     """The network for each pixel, without z, as 64 columns of one masked layer."""
     torch.manual_seed(3)

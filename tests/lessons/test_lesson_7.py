@@ -430,6 +430,7 @@ def test_the_shipped_model_is_seed_0_of_the_study():
     assert 100 * np.array(run["beyond 0.8"]) == pytest.approx(shares, abs=2)
 
 
+@pytest.mark.long
 def test_one_seed_of_the_study_again():
     vae = training.face_vae(4)
     training.fit_faces(vae, faces().train, seed=4, device="cpu", progress=False)

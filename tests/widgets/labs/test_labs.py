@@ -272,14 +272,15 @@ def kernel():
     running.stop()
 
 
-def walk(positions):
-    """Both ends and 20 places between them, as far as there are so many."""
-    places = np.linspace(0, len(positions) - 1, 22).round().astype(int)
+def walk(positions, between):
+    """Both ends and so many places between them, as far as there are so many."""
+    places = np.linspace(0, len(positions) - 1, between + 2).round().astype(int)
     return [positions[-1], *(positions[place] for place in dict.fromkeys(places))]
 
 
+@pytest.mark.parametrize("between", [4, pytest.param(20, marks=pytest.mark.long)])
 @each_lab
-def test_every_slider_walks_in_a_real_kernel(kernel, kind):
+def test_every_slider_walks_in_a_real_kernel(kernel, kind, between):
     kernel.heard.clear()
     kernel.run(f"lab = vaelib.widgets.{kind.__name__}()\ndisplay(lab)")
     model = kernel.value("lab.model_id")
@@ -287,7 +288,7 @@ def test_every_slider_walks_in_a_real_kernel(kernel, kind):
     assert shown[0]["content"]["data"][WIDGET]["model_id"] == model
     for name, control in kind.controls().items():
         start = getattr(kind(), name)
-        for i, value in enumerate([*walk(control.positions()), start]):
+        for i, value in enumerate([*walk(control.positions(), between), start]):
             kernel.move(model, {name: value})
             # A figure takes far longer than a move.
             kernel.run(f"check(lab, {name!r}, {value!r}, draw={i % 3 == 0})")
