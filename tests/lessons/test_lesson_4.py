@@ -314,6 +314,7 @@ def test_the_gaps_of_one_encoder(printed):
     assert share == pytest.approx(100 * on_new.sort().values[-50:].sum() / on_new.sum(), abs=3)
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("double")
 def test_the_evidence_on_amortisation():
     """One seed of the stored study, again."""
