@@ -1,12 +1,14 @@
 """Right answers to the exercises of lesson 5, reparameterisation."""
 
 import math
+from functools import partial
+from statistics import fmean
 
 import numpy as np
 import torch
-from torch.distributions import Normal
+from torch.distributions import Exponential, Normal
 
-from right_answers.bank import answer
+from right_answers.bank import answer, answers
 
 
 @answer("reparameterise")
@@ -80,3 +82,107 @@ def least_squares(f_z, score):
 def a_parabolas_lowest_point(f_z, score):
     at = [(((f_z - b) * score) ** 2).mean().item() for b in (-1, 0, 1)]
     return (at[0] - at[2]) / (2 * (at[0] - 2 * at[1] + at[2]))
+
+
+answers(
+    "reparameterise",
+    lambda m, ls, e: torch.addcmul(m, ls.exp(), e),
+    lambda m, ls, e: e * torch.exp(ls) + m,
+    lambda m, ls, e: torch.stack([m, torch.exp(ls) * e]).sum(0),
+    lambda m, ls, e: m + (2 * ls).exp().sqrt() * e,
+    lambda m, ls, e: m + e / torch.exp(-ls),
+    lambda m, ls, e: torch.vmap(lambda a, b, c: a + b.exp() * c)(m, ls, e),
+    lambda m, ls, e: torch.distributions.AffineTransform(m, ls.exp())(e),
+)
+
+
+@answer("score_function_gradient")
+def by_torch_func(f_z, z, mu, sigma):
+    def log_q(at, z_k):
+        return -((z_k - at) ** 2) / (2 * sigma**2)
+
+    score = torch.vmap(torch.func.grad(log_q), (None, 0))(torch.tensor(mu, dtype=z.dtype), z)
+    return (f_z * score).mean()
+
+
+answers(
+    "score_function_gradient",
+    lambda f, z, m, s: torch.dot(f, z - m) / (len(z) * s**2),
+    lambda f, z, m, s: np.mean(f.numpy() * (z.numpy() - m)) / s**2,
+    lambda f, z, m, s: torch.einsum("k,k->", f, (z - m) / s**2) / z.numel(),
+    lambda f, z, m, s: torch.vmap(lambda a, b: a * (b - m) / s**2)(f, z).mean(),
+    lambda f, z, m, s: fmean(
+        a * (b - m) / s**2 for a, b in zip(f.tolist(), z.tolist(), strict=True)
+    ),
+    lambda f, z, m, s: ((z - m) / s * f).mean() / s,
+    partial(lambda mean, f, z, m, s: mean(f * (z - m)) / s / s, torch.mean),
+)
+answers(
+    "optimal_baseline",
+    lambda f, s: (f * s * s).sum() / (s * s).sum(),
+    lambda f, s: torch.dot(f, s**2) / torch.dot(s, s),
+    lambda f, s: np.dot(f, s**2) / np.dot(s, s),
+    lambda f, s: torch.einsum("k,k,k->", f, s, s) / torch.einsum("k,k->", s, s),
+    lambda f, s: (
+        sum(a * b**2 for a, b in zip(f.tolist(), s.tolist(), strict=True))
+        / sum(b**2 for b in s.tolist())
+    ),
+    lambda f, s: (f * (s**2 / (s**2).sum())).sum(),
+)
+
+
+@answer("reparameterise_exponential")
+def log1p(rate, u):
+    return -torch.log1p(-u) / rate
+
+
+@answer("reparameterise_exponential")
+def plain_log(rate, u):
+    return -torch.log(1 - u) / rate
+
+
+@answer("reparameterise_exponential")
+def icdf(rate, u):
+    return Exponential(rate).icdf(u)
+
+
+@answer("reparameterise_exponential")
+def root_of_one_over(rate, u):
+    return (1 / (1 - u)).log() * rate.reciprocal()
+
+
+@answer("reparameterise_exponential")
+def log_of_a_power(rate, u):
+    return -torch.log((1 - u) ** (1 / rate))
+
+
+@answer("reparameterise_exponential")
+def scaled_standard_one(rate, u):
+    standard = -(1 - u).log()
+    return standard * (1.0 / rate)
+
+
+@answer("reparameterise_exponential")
+def log_sigmoid_of_a_logit(rate, u):
+    return -torch.nn.functional.logsigmoid(-torch.logit(u)) / rate
+
+
+@answer("reparameterise_exponential")
+def noise_in_numpy(rate, u):
+    """Only the noise may leave PyTorch: nothing has to be learned through it."""
+    standard = torch.as_tensor(-np.log1p(-np.asarray(u)), dtype=torch.float64)
+    return (standard / rate).to(torch.as_tensor(rate).dtype)
+
+
+@answer("reparameterise_exponential")
+def with_exp_of_log(rate, u):
+    return torch.exp(torch.log(-torch.log1p(-u)) - torch.log(rate))
+
+
+@answer("reparameterise_exponential")
+def as_tensors(rate, u):
+    rate, u = torch.as_tensor(rate), torch.as_tensor(u)
+    return torch.neg(torch.log1p(u.neg())).div(rate)
+
+
+answer("reparameterise_exponential")(lambda rate, u: -(1 - u).log() / rate)

@@ -3,6 +3,8 @@
 import numpy as np
 import torch
 import torch.nn.functional as F
+from scipy import stats
+from torch.distributions import Exponential
 
 LISTED = {
     "reparameterise": [
@@ -73,3 +75,55 @@ UNLISTED = {
         (lambda f, s: np.cov(f * s, s)[0, 1] / np.var(s.numpy(), ddof=1), None),
     ],
 }
+
+
+EXPONENTIAL = [
+    ("falls with u", lambda r, u: -torch.log(u) / r),
+    ("sign", lambda r, u: torch.log1p(-u) / r),
+    ("sign", lambda r, u: torch.log(1 - u) / r),
+    ("log u", lambda r, u: torch.log(u) / r),
+    ("mean for rate", lambda r, u: -torch.log1p(-u) * r),
+    ("rate forgotten", lambda r, u: -torch.log1p(-u)),
+    (None, lambda r, u: -torch.log1p(-u) + 0 * r),
+    ("log(1 + u)", lambda r, u: torch.log1p(u) / r),
+    ("no logarithm", lambda r, u: u / r),
+    ("1 − u, no logarithm", lambda r, u: (1 - u) / r),
+    ("F for its inverse", lambda r, u: 1 - torch.exp(-r * u)),
+    ("the density", lambda r, u: r * torch.exp(r * torch.log1p(-u))),
+    ("graph cut", lambda r, u: -torch.log1p(-u) / r.detach()),
+    ("graph cut", lambda r, u: (-torch.log1p(-u) / r).detach()),
+    ("graph cut", lambda r, u: -np.log1p(-u.numpy()) / r.numpy()),
+    ("graph cut", lambda r, u: -torch.log1p(-u) / torch.tensor(r.tolist(), dtype=u.dtype)),
+    ("graph cut", lambda r, u: stats.expon.ppf(u, scale=1 / r.detach().numpy())),
+    ("rate squared", lambda r, u: -torch.log1p(-u) / r**2),
+    ("root of the rate", lambda r, u: -torch.log1p(-u) / r.sqrt()),
+    ("exp for log", lambda r, u: torch.exp(u) / r),
+    ("logistic for exponential", lambda r, u: torch.logit(u) / r),
+    ("normal for exponential", lambda r, u: torch.special.ndtri(u) / r),
+    ("mean over u", lambda r, u: (-torch.log1p(-u) / r).mean()),
+    ("sum over u", lambda r, u: (-torch.log1p(-u) / r).sum()),
+    ("moved, not scaled", lambda r, u: 1 / r - torch.log1p(-u)),
+    ("moved by the mean", lambda r, u: 1 / r - torch.log1p(-u) / r),
+    ("log2", lambda r, u: -torch.log2(1 - u) / r),
+    ("no logarithm: u/(1 − u)", lambda r, u: u / (1 - u) / r),
+    ("log of the rate", lambda r, u: torch.log(1 / (r * (1 - u)))),
+    (None, lambda r, u: Exponential(r).rsample()),
+    (None, lambda r, u: Exponential(r).sample()),
+    (None, lambda r, u: -torch.log1p(-torch.rand_like(u)) / r),
+    (None, lambda r, u: 1 / r + u / r),
+    (None, lambda r, u: r + u),
+    (None, lambda r, u: -torch.log1p(-u * r) / r),
+    (None, lambda r, u: -torch.log1p(-(u**r)) / r),
+    (None, lambda r, u: (-torch.log1p(-u) / r).clamp(max=2)),
+    (None, lambda r, u: -torch.log(1 - u + 1e-3) / r),
+    (None, lambda r, u: -torch.log10(1 - u) / r),
+    (None, lambda r, u: -torch.log1p(-u[..., :1]) / r if u.ndim else -torch.log1p(-u) / r + 1),
+    (None, lambda r, u: torch.sqrt(-torch.log1p(-u)) / r),
+    (None, lambda r, u: -torch.log1p(-u.mean()) / r),
+    (None, lambda r, u: (-torch.log1p(-u) / r).float().half().double()),
+    (None, lambda r, u: -(u + u**2 / 2 + u**3 / 3 + u**4 / 4) / -r),
+    (None, lambda r, u: torch.where(u < 0.5, u, -torch.log1p(-u)) / r),
+]
+
+
+BANK = {"reparameterise_exponential": EXPONENTIAL}

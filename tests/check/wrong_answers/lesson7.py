@@ -91,3 +91,81 @@ UNLISTED = {
         (lambda m, f: correlations(ranked(m), ranked(f)).max(), None),
     ],
 }
+
+
+def moments(mu, sigma, between=None, within=None, mean=None):
+    centred = mu - mu.mean(0)
+    between = centred.T @ centred / len(mu) if between is None else between
+    within = torch.diag((sigma**2).mean(0)) if within is None else within
+    return mu.mean(0) if mean is None else mean, between + within
+
+
+def unbiased(mu):
+    return torch.cov(mu.T)
+
+
+def eye(mu):
+    return torch.eye(mu.shape[1], dtype=mu.dtype)
+
+
+MOMENTS = [
+    ("spread of each q forgotten", lambda m, s: moments(m, s, within=0)),
+    ("spread of the means forgotten", lambda m, s: moments(m, s, between=0)),
+    ("N−1 for N", lambda m, s: moments(m, s, between=unbiased(m))),
+    ("σ for σ²", lambda m, s: moments(m, s, within=s.mean(0).diag())),
+    ("square of the mean σ", lambda m, s: moments(m, s, within=s.mean(0).square().diag())),
+    ("not centred", lambda m, s: moments(m, s, between=m.T @ m / len(m))),
+    ("sum of σ² for the mean", lambda m, s: moments(m, s, within=(s**2).sum(0).diag())),
+    ("σ² divided by N twice", lambda m, s: moments(m, s, within=(s**2).mean(0).diag() / len(m))),
+    ("σ² in every entry", lambda m, s: moments(m, s, within=(s**2).mean(0))),
+    ("one σ² for all dimensions", lambda m, s: moments(m, s, within=(s**2).mean() * eye(m))),
+    ("variances only", lambda m, s: (m.mean(0), m.var(0, correction=0) + (s**2).mean(0))),
+    ("no covariances", lambda m, s: (m.mean(0), (m.var(0, correction=0) + (s**2).mean(0)).diag())),
+    ("order swapped", lambda m, s: moments(m, s)[::-1]),
+    ("sum for mean", lambda m, s: moments(m, s, mean=m.sum(0))),
+    (
+        "mean weighted by precision",
+        lambda m, s: moments(m, s, mean=(m / s**2).sum(0) / (s**-2).sum(0)),
+    ),
+    ("median for mean", lambda m, s: moments(m, s, mean=m.median(0).values)),
+    ("mean set to 0", lambda m, s: moments(m, s, mean=0 * m[0])),
+    ("not divided by N", lambda m, s: moments(m, s, between=(m - m.mean(0)).T @ (m - m.mean(0)))),
+    ("σ multiplied across dimensions", lambda m, s: moments(m, s, within=s.T @ s / len(s))),
+    ("precision for covariance", lambda m, s: (m.mean(0), moments(m, s)[1].inverse())),
+    ("root of σ²", lambda m, s: moments(m, s, within=(s**2).mean(0).sqrt().diag())),
+    ("divided by N once more", lambda m, s: (m.mean(0), moments(m, s)[1] / len(m))),
+    (None, lambda m, s: (m.mean(), moments(m, s)[1])),
+    (None, lambda m, s: (m.mean(1), moments(m, s)[1])),
+    (None, lambda m, s: (m.mean(0), (m - m.mean(0)) @ (m - m.mean(0)).T / m.shape[1])),
+    (None, lambda m, s: (m.mean(0), torch.cov(m))),
+    (None, lambda m, s: (0 * m[0], eye(m))),
+    (None, lambda m, s: moments(m, s)[0]),
+    (None, lambda m, s: moments(m, s)[1]),
+    (None, lambda m, s: moments(m, s, within=torch.diag(s.log().mean(0).exp() ** 2))),
+    (None, lambda m, s: moments(m, s, within=torch.diag((2 * s).exp().mean(0)))),
+    (None, lambda m, s: moments(m, s, within=torch.diag((s**-2).mean(0) ** -1))),
+    (None, lambda m, s: moments(m, s, within=torch.diag(s[0] ** 2))),
+    (None, lambda m, s: moments(m, s, within=torch.diag((s**2).amax(0)))),
+    (None, lambda m, s: moments(m, s, within=1e-3 * eye(m) + torch.diag((s**2).mean(0)))),
+    (None, lambda m, s: moments(m, s, within=torch.diag(s.var(0, correction=0) + s.mean(0)))),
+    (None, lambda m, s: (m.mean(0), -moments(m, s)[1])),
+    (None, lambda m, s: (m.mean(0), moments(m, s)[1].tril())),
+    (None, lambda m, s: (m.mean(0), moments(m, s)[1].abs())),
+    (None, lambda m, s: (m.mean(0), moments(m, s)[1].sqrt())),
+    (None, lambda m, s: (m.mean(0), torch.linalg.cholesky(moments(m, s)[1]))),
+    (None, lambda m, s: (m.mean(0) + 1e-2, moments(m, s)[1])),
+    (None, lambda m, s: drawn(m, s)),
+    (None, lambda m, s: moments(m, s, between=torch.diag((m - m.mean(0)).square().amax(0)))),
+    (None, lambda m, s: (m.mean(0, keepdim=True), moments(m, s)[1])),
+]
+
+
+def drawn(mu, sigma):
+    """From draws, which is near but not exact."""
+    generator = torch.Generator().manual_seed(0)
+    z = mu + sigma * torch.randn((10_000, *mu.shape), generator=generator, dtype=mu.dtype)
+    z = z.reshape(-1, mu.shape[1])
+    return z.mean(0), (z - z.mean(0)).T @ (z - z.mean(0)) / len(z)
+
+
+BANK = {"aggregate_moments": MOMENTS}
