@@ -37,7 +37,7 @@ def train_step(
     *,
     draw: Callable[[Any, Tensor], Tensor] = lambda q, eps: q.mu + q.sigma * eps,
     explain: Callable[[Any, Tensor], Tensor] = lambda p_x, x: p_x.log_prob(x),
-    kl: tuple[float, int, int] = (0.5, 2, 1),
+    kl: Any = (0.5, 2, 1),
     over_d: Function = lambda each: each.sum(-1),
     weigh: Callable[[Tensor, Tensor, Any], Tensor] = lambda log_px_z, kl, beta: (
         log_px_z - beta * kl

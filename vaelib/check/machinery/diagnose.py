@@ -119,12 +119,15 @@ class Wrong:
         return self._gradients(probe, got, want)
 
     def _shape(self, probe: Probe, got: Outcome, want: Outcome) -> CheckResult:
-        for a, b in zip(got.value, want.value, strict=True):
+        for j, (a, b) in enumerate(zip(got.value, want.value, strict=True)):
             if a.shape == b.shape:
                 continue
             returned, expected = (
                 f"shape {v.shape}" if v.ndim else "a single number" for v in (a, b)
             )
+            which = ""
+            if len(want.value) > 1:
+                which = f" for {wording.result_name(self.exercise, j)}"
             hints = [
                 f"its {name} over axis {axis} would be right: is that still to be done?"
                 for axis in range(a.ndim)
@@ -140,7 +143,7 @@ class Wrong:
             elif a.shape == b.T.shape and np.allclose(a.T, b, rtol=1e-4):
                 hints.insert(0, "it is transposed: which axis comes first?")
             given = f"for {wording.arguments(self.exercise, probe)}"
-            text = f"it returns {returned}; expected {expected}"
+            text = f"it returns {returned}{which}; expected {expected}"
             return wording.wrong(self.exercise, "wrong shape", text, *hints[:1], given)
         raise AssertionError("the shapes are the same")
 
@@ -175,7 +178,9 @@ class Wrong:
         ]  # fmt: skip
         if not off:  # a gradient where none is asked for
             return None
-        text = f"the numbers are right, but the gradient in {' and '.join(off)} is not"
+        text = (
+            f"the numbers are right, but the gradient with respect to {' and '.join(off)} is not"
+        )
         return wording.wrong(self.exercise, "wrong gradient", text, "is a part of it detached?")
 
     def _cases(self, j: int) -> list[Case] | None:
@@ -230,7 +235,8 @@ class Wrong:
             text = f"{self._subject()} is {found[1]}" if found else ""
         if found is None:
             ordinary = [self.probes[i] for i in self._ordinary()]
-            found = simpler(self.exercise, self.reference, self.run, ordinary)
+            all_wrong = not any(self._same(i) for i in self._ordinary())
+            found = simpler(self.exercise, self.reference, self.run, ordinary, all_wrong)
             text = found[1] if found else f"it differs from the expected result{self._right_at()}"
         property_ = failing_property(self.exercise, self.run, self.seed)
         name = found[0] if found else None
@@ -314,11 +320,11 @@ def _is_float(value: Any) -> bool:
 
 
 def simpler(
-    exercise: Exercise, reference: Reference, run: Run, probes: list[Probe]
+    exercise: Exercise, reference: Reference, run: Run, probes: list[Probe], all_wrong: bool
 ) -> tuple[str, str] | None:
     """The argument that explains it: one that is not used, or the answer is right at 0 or 1.
 
-    Either has to hold for all of the probes.
+    Either has to hold for all of the probes, and the second only if all of them are wrong.
     """
     probes = [replace(probe, gradients=()) for probe in probes]
     names = [
@@ -330,6 +336,8 @@ def simpler(
         if all(_not_used(i, reference, run, probe) for probe in probes):
             text = f"your result does not change when {name} does: where does {name} enter?"
             return f"{name} not used", text
+    if not all_wrong:
+        return None
     good: dict[str, str] = {}
     for value in (0.0, 1.0):
         for i, name in names:
@@ -338,7 +346,7 @@ def simpler(
     if len(good) != 1:
         return None
     ((name, where),) = good.items()
-    return f"in {name}", f"right where {where}, wrong elsewhere: how does {name} enter?"
+    return f"in {name}", f"right where {where}, wrong on ordinary inputs: how does {name} enter?"
 
 
 def _not_used(i: int, reference: Reference, run: Run, probe: Probe) -> bool:

@@ -244,6 +244,9 @@ def _where(exercise: Exercise, cases: list[Case]) -> tuple[str, str] | None:
     ordinary = [close(c.got, c.want, c.tol).sum() for c in cases if not c.probe.limit]
     if good.all() or sum(ordinary) < 2:
         return None
+    inside = [close(c.got, c.want, c.tol) for c in cases if c.want.size > 1]
+    if inside and not any(g.any() and not g.all() for g in inside):
+        return None  # whole inputs are right or wrong: a bound that separates them is chance
     values = {"the expected result": [c.want for c in cases]}
     for i, name in enumerate(exercise.arguments):
         args = [c.probe.args[i] for c in cases]
