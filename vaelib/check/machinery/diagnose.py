@@ -99,7 +99,7 @@ class Wrong:
         if not got.value or got.several != want.several or len(got.value) != len(want.value):
             return wording.of_type(exercise, got, want)
         if not same_shapes(got, want):
-            return self._shape(probe, got, want)
+            return self._shape(*self._telling_shape(probe, got, want))
         if finite(want) and not finite(got):
             return self._not_finite(probe, got, where)
         if got.used_global_random and not same_value(got, want):
@@ -117,6 +117,18 @@ class Wrong:
                 )
             return None
         return self._gradients(probe, got, want)
+
+    def _telling_shape(self, *first: Any) -> tuple[Probe, Outcome, Outcome]:
+        """An ordinary input of wrong shape, one that is not a single number where there is one."""
+        cases = [first, *zip(self.probes, self.got, self.want, strict=True)]
+        wrong = [
+            (probe, got, want)
+            for probe, got, want in cases
+            if len(got.value) == len(want.value)
+            and not same_shapes(got, want)
+            and probe.limit == first[0].limit
+        ]
+        return max(wrong, key=lambda case: min(2, max(v.size for v in case[2].value)))
 
     def _shape(self, probe: Probe, got: Outcome, want: Outcome) -> CheckResult:
         for j, (a, b) in enumerate(zip(got.value, want.value, strict=True)):
@@ -142,6 +154,8 @@ class Wrong:
                 hints.insert(0, "it is the mean of what is expected: is there a mean too many?")
             elif a.shape == b.T.shape and np.allclose(a.T, b, rtol=1e-4):
                 hints.insert(0, "it is transposed: which axis comes first?")
+            elif a.ndim == 0 and self.exercise.elementwise:
+                hints.append("one result for each element is asked for")
             given = f"for {wording.arguments(self.exercise, probe)}"
             text = f"it returns {returned}{which}; expected {expected}"
             return wording.wrong(self.exercise, "wrong shape", text, *hints[:1], given)
@@ -178,9 +192,7 @@ class Wrong:
         ]  # fmt: skip
         if not off:  # a gradient where none is asked for
             return None
-        text = (
-            f"the numbers are right, but the gradient with respect to {' and '.join(off)} is not"
-        )
+        text = f"the numbers are right, but the gradient with respect to {' and '.join(off)} is not"
         return wording.wrong(self.exercise, "wrong gradient", text, "is a part of it detached?")
 
     def _cases(self, j: int) -> list[Case] | None:
@@ -258,24 +270,27 @@ class Wrong:
         return "; ".join(said)
 
     def _near_miss(self) -> tuple[str, str] | None:
-        """For numbers that are right to three digits on every input."""
+        """For numbers that are right to three digits on every ordinary input."""
+        every = [i for i in range(len(self.probes)) if same_shapes(self.got[i], self.want[i])]
+        near = [i for i in every if same_value(self.got[i], self.want[i], NEAR)]
+        if not near or not set(self._ordinary()) <= set(near):
+            return None
         pairs = [
             (got, want)
-            for i in range(len(self.probes))
-            if same_shapes(self.got[i], self.want[i])
+            for i in near
             for got, want in zip(self.got[i].value, self.want[i].value, strict=True)
         ]
-        if not pairs or not all(close(got, want, NEAR).all() for got, want in pairs):
-            return None
         largest = 0.0
         for got, want in pairs:
             finite_here = np.isfinite(got) & np.isfinite(want) & (np.abs(want) > 1e-6)
             off = np.abs(got - want)[finite_here] / np.abs(want)[finite_here]
             largest = max(largest, float(off.max(initial=0)))
         question = "is a constant rounded, or a small number added?"
+        off = [self.probes[i].label for i in every if i not in near]
+        further = f", further off for “{off[0]}”" if off else ""
         return (
             "a near miss",
-            f"a near miss, right up to a relative error of {largest:.1g}: {question}",
+            f"a near miss, right up to a relative error of {largest:.1g}{further}: {question}",
         )
 
     def _right_at(self) -> str:
