@@ -285,7 +285,7 @@ class Wrong:
             finite_here = np.isfinite(got) & np.isfinite(want) & (np.abs(want) > 1e-6)
             off = np.abs(got - want)[finite_here] / np.abs(want)[finite_here]
             largest = max(largest, float(off.max(initial=0)))
-        question = "is a constant rounded, or a small number added?"
+        question = "is a constant rounded, a small number added, or something approximated?"
         off = [self.probes[i].label for i in every if i not in near]
         further = f", further off for “{off[0]}”" if off else ""
         return (
@@ -366,11 +366,15 @@ def simpler(
 
 def _not_used(i: int, reference: Reference, run: Run, probe: Probe) -> bool:
     """Whether the answer stays what it is when argument i changes, and the right one does not."""
-    nearby = _changed(probe, i, lambda a: 0.9 * a)
-    want = reference(nearby)
+    here = run(probe)
     want_here = reference(probe)
-    moved = same_shapes(want, want_here) and not same_value(want, want_here)
-    return moved and finite(want) and same_value(run(nearby), run(probe), DOUBLE)
+    for by in (0.9, 0.4):
+        nearby = _changed(probe, i, lambda a, by=by: by * a)
+        want = reference(nearby)
+        moved = same_shapes(want, want_here) and not same_value(want, want_here)
+        if not (moved and finite(want) and same_value(run(nearby), here, DOUBLE)):
+            return False
+    return True
 
 
 def _right_where(i: int, value: float, reference: Reference, run: Run, probe: Probe) -> bool:

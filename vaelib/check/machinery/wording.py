@@ -138,6 +138,9 @@ def of_type(exercise: Exercise, got: Outcome, want: Outcome) -> CheckResult:
             hint = f"{maker} makes one tensor of a list"
             return wrong(exercise, "a list for a tensor", text, hint)
         return wrong(exercise, "several results", text, "which of them is asked for?")
+    if got.several and want.several and got.value:
+        text = f"it returns a {got.type}; expected {wanted}"
+        return wrong(exercise, "wrong number of results", text)
     if got.several and any(kind in got.type for kind in NOT_CALLED):
         text = f"it returns a {got.type}: are the brackets () after one of them missing?"
         return wrong(exercise, "returns a function", text)
