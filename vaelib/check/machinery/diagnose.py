@@ -178,9 +178,7 @@ class Wrong:
         ]  # fmt: skip
         if not off:  # a gradient where none is asked for
             return None
-        text = (
-            f"the numbers are right, but the gradient with respect to {' and '.join(off)} is not"
-        )
+        text = f"the numbers are right, but the gradient with respect to {' and '.join(off)} is not"
         return wording.wrong(self.exercise, "wrong gradient", text, "is a part of it detached?")
 
     def _cases(self, j: int) -> list[Case] | None:

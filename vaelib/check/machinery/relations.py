@@ -247,6 +247,8 @@ def _where(exercise: Exercise, cases: list[Case]) -> tuple[str, str] | None:
     inside = [close(c.got, c.want, c.tol) for c in cases if c.want.size > 1]
     if inside and not any(g.any() and not g.all() for g in inside):
         return None  # whole inputs are right or wrong: a bound that separates them is chance
+    if not inside and min(good.sum(), (~good).sum()) < 4:
+        return None  # the same
     values = {"the expected result": [c.want for c in cases]}
     for i, name in enumerate(exercise.arguments):
         args = [c.probe.args[i] for c in cases]
