@@ -49,6 +49,7 @@ CURVES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "the expected one without its sign": np.abs,
     "the expected one, rounded to whole numbers": np.round,
     "the expected one, cut to whole numbers": np.floor,
+    "the expected one, rounded to two decimals": lambda v: np.round(v, 2),
     "the expected one, but 0 where that is negative": lambda v: np.maximum(v, 0),
 }
 TERMS: dict[str, Callable[[np.ndarray], np.ndarray]] = {

@@ -131,7 +131,7 @@ def of_type(exercise: Exercise, got: Outcome, want: Outcome) -> CheckResult:
         if got.type.startswith("tuple of 1 "):
             text = "it returns a tuple of one: is there a comma at the end of its return?"
             return wrong(exercise, "a tuple of one", text)
-        if got.type.startswith("list of 1 "):
+        if got.type.startswith("list of 1 ") and not want.value[0].ndim:
             text = "it returns a list of one: is it the number inside that is asked for?"
             return wrong(exercise, "a list of one", text)
         text = f"it returns a {got.type}; expected {wanted}"
