@@ -474,7 +474,7 @@ MLE = [
     (None, lambda x: (x.mean(), x[1:].std(correction=0))),
     ("one example left out", lambda x: (x[:-1].mean(), x[:-1].std(correction=0))),
     (
-        "it, rounded to 2 digits after the point",
+        "it, rounded to two decimals",
         lambda x: (round(x.mean().item(), 2), round(x.std(correction=0).item(), 2)),
     ),
     ("whole numbers", lambda x: (int(x.mean()), x.std(correction=0))),

@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -24,6 +25,29 @@ from vaelib.check.machinery.exercise import Exercise, Mistake, Reference, Run
 from vaelib.check.machinery.probe import Outcome, Probe, Seeded
 from vaelib.check.machinery.relations import Case, factor, relation
 from vaelib.check.machinery.result import CheckResult
+
+# What is right about a result of the wrong shape.
+SHAPES: dict[str, Callable[[np.ndarray, np.ndarray], Any]] = {
+    "the numbers are right, the shape is not": lambda a, b: (a.ravel(), b.ravel()),
+    "it is the sum of what is expected: is there a sum too many?": lambda a, b: (a, b.sum()),
+    "it is the mean of what is expected: is there a mean too many?": lambda a, b: (a, b.mean()),
+    "it is transposed: which axis comes first?": lambda a, b: (a.T, b),
+}
+SHAPES |= {
+    f"its {name} over axis {axis} would be right: is that still to be done?": (
+        lambda a, b, total=total, axis=axis: (total(a, axis), b)
+    )
+    for axis in range(3)
+    for name, total in (("sum", np.sum), ("mean", np.mean))
+}
+
+
+def _becomes(change: Callable[[np.ndarray, np.ndarray], Any], a: np.ndarray, b: np.ndarray) -> bool:
+    try:
+        left, right = change(a, b)
+    except np.exceptions.AxisError:
+        return False
+    return bool(np.shape(left) == np.shape(right) and np.allclose(left, right, rtol=1e-4))
 
 
 @dataclass(frozen=True)
@@ -131,35 +155,35 @@ class Wrong:
         return max(wrong, key=lambda case: min(2, max(v.size for v in case[2].value)))
 
     def _shape(self, probe: Probe, got: Outcome, want: Outcome) -> CheckResult:
-        for j, (a, b) in enumerate(zip(got.value, want.value, strict=True)):
-            if a.shape == b.shape:
-                continue
-            returned, expected = (
-                f"shape {v.shape}" if v.ndim else "a single number" for v in (a, b)
-            )
-            which = ""
-            if len(want.value) > 1:
-                which = f" for {wording.result_name(self.exercise, j)}"
-            hints = [
-                f"its {name} over axis {axis} would be right: is that still to be done?"
-                for axis in range(a.ndim)
-                for name, total in (("sum", a.sum(axis)), ("mean", a.mean(axis)))
-                if total.shape == b.shape and np.allclose(total, b, rtol=1e-4)
-            ]
-            if a.size == b.size and np.allclose(a.ravel(), b.ravel(), rtol=1e-4):
-                hints.insert(0, "the numbers are right, the shape is not")
-            elif a.ndim == 0 and np.isclose(a, b.sum(), rtol=1e-4):
-                hints.insert(0, "it is the sum of what is expected: is there a sum too many?")
-            elif a.ndim == 0 and np.isclose(a, b.mean(), rtol=1e-4):
-                hints.insert(0, "it is the mean of what is expected: is there a mean too many?")
-            elif a.shape == b.T.shape and np.allclose(a.T, b, rtol=1e-4):
-                hints.insert(0, "it is transposed: which axis comes first?")
-            elif a.ndim == 0 and self.exercise.elementwise:
-                hints.append("one result for each element is asked for")
-            given = f"for {wording.arguments(self.exercise, probe)}"
-            text = f"it returns {returned}{which}; expected {expected}"
-            return wording.wrong(self.exercise, "wrong shape", text, *hints[:1], given)
-        raise AssertionError("the shapes are the same")
+        j = next(
+            j for j, both in enumerate(self._both(got, want)) if both[0].shape != both[1].shape
+        )
+        returned, expected = (
+            f"shape {v.shape}" if v.ndim else "a single number" for v in self._both(got, want)[j]
+        )
+        which = f" for {wording.result_name(self.exercise, j)}" if len(want.value) > 1 else ""
+        given = f"for {wording.arguments(self.exercise, probe)}"
+        text = f"it returns {returned}{which}; expected {expected}"
+        hint = self._reshaped(j)
+        if self.exercise.elementwise and got.value[j].ndim == 0:
+            hint = hint or "one result for each element is asked for"
+        return wording.wrong(self.exercise, "wrong shape", text, hint, given)
+
+    def _both(self, got: Outcome, want: Outcome) -> list[tuple[np.ndarray, np.ndarray]]:
+        return list(zip(got.value, want.value, strict=True))
+
+    def _reshaped(self, j: int) -> str:
+        """What would make result j right wherever its shape is wrong; else nothing."""
+        pairs = [
+            self._both(got, want)[j]
+            for got, want in zip(self.got, self.want, strict=True)
+            if len(got.value) == len(want.value)
+        ]
+        pairs = [(a, b) for a, b in pairs if a.shape != b.shape]
+        for hint, change in SHAPES.items():
+            if all(_becomes(change, a, b) for a, b in pairs):
+                return hint
+        return ""
 
     def _not_finite(self, probe: Probe, got: Outcome, where: str) -> CheckResult:
         bad = next(v for v in got.value if not np.isfinite(v).all())
@@ -366,15 +390,15 @@ def simpler(
 
 def _not_used(i: int, reference: Reference, run: Run, probe: Probe) -> bool:
     """Whether the answer stays what it is when argument i changes, and the right one does not."""
-    here = run(probe)
+    nearby = _changed(probe, i, lambda a: 0.9 * a)
+    want = reference(nearby)
     want_here = reference(probe)
-    for by in (0.9, 0.4):
-        nearby = _changed(probe, i, lambda a, by=by: by * a)
-        want = reference(nearby)
-        moved = same_shapes(want, want_here) and not same_value(want, want_here)
-        if not (moved and finite(want) and same_value(run(nearby), here, DOUBLE)):
-            return False
-    return True
+    moved = same_shapes(want, want_here) and not same_value(want, want_here)
+    if not (moved and finite(want)):
+        return False
+    here = run(probe)
+    others = (nearby, _changed(probe, i, _unevenly), _changed(probe, i, lambda a: 0.4 * a))
+    return all(same_value(run(other), here, DOUBLE) for other in others)
 
 
 def _right_where(i: int, value: float, reference: Reference, run: Run, probe: Probe) -> bool:
@@ -383,6 +407,14 @@ def _right_where(i: int, value: float, reference: Reference, run: Run, probe: Pr
     want = reference(special)
     trivial = not want.value or not any(np.abs(v).max(initial=0) > 1e-9 for v in want.value)
     return finite(want) and not trivial and same_value(run(special), want)
+
+
+def _unevenly(value: Any) -> Any:
+    """The value, each element of it a little smaller, and not all by the same factor."""
+    if not isinstance(value, Tensor):
+        return 0.85 * value
+    factors = 0.9 + 0.05 * torch.arange(value.numel(), dtype=value.dtype).cos()
+    return value * factors.reshape(value.shape)
 
 
 def _filled(value: Any, constant: float) -> Any:

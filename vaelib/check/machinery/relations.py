@@ -53,8 +53,8 @@ CURVES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "the expected one, but 0 where that is negative": lambda v: np.maximum(v, 0),
 }
 CURVES |= {
-    f"the expected one, rounded to {n} digits after the point": partial(np.round, decimals=n)
-    for n in range(1, 7)
+    f"the expected one, rounded to {word} decimals": partial(np.round, decimals=n)
+    for n, word in enumerate(("one", "two", "three", "four", "five", "six"), start=1)
 }
 TERMS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "{}": lambda a: a,
@@ -255,6 +255,8 @@ def _where(exercise: Exercise, cases: list[Case]) -> tuple[str, str] | None:
     inside = [close(c.got, c.want, c.tol) for c in cases if c.want.size > 1]
     if inside and not any(g.any() and not g.all() for g in inside):
         return None  # whole inputs are right or wrong: a bound that separates them is chance
+    if not inside and min(good.sum(), (~good).sum()) < 4:
+        return None  # the same
     values = {"the expected result": [c.want for c in cases]}
     for i, name in enumerate(exercise.arguments):
         args = [c.probe.args[i] for c in cases]

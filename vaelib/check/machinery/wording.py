@@ -129,15 +129,21 @@ def of_type(exercise: Exercise, got: Outcome, want: Outcome) -> CheckResult:
             "return them as a tuple: return a, b",
         )
     if got.several and not want.several:
-        if got.type.startswith("tuple of 1"):
+        if got.type.startswith("tuple of 1 "):
             text = "it returns a tuple of one: is there a comma at the end of its return?"
             return wrong(exercise, "a tuple of one", text)
+        if got.type.startswith("list of 1 ") and not want.value[0].ndim:
+            text = "it returns a list of one: is it the number inside that is asked for?"
+            return wrong(exercise, "a list of one", text)
         text = f"it returns a {got.type}; expected {wanted}"
         if got.type.startswith("list") and want.value[0].ndim:
             maker = "torch.stack" if "Tensor" in got.type else "torch.tensor"
             hint = f"{maker} makes one tensor of a list"
             return wrong(exercise, "a list for a tensor", text, hint)
-        return wrong(exercise, "several results", text, "which of them is asked for?")
+        several = "which of them is asked for?"
+        if got.type.startswith("list"):
+            several = "one number is asked for: how do these become one?"
+        return wrong(exercise, "several results", text, several)
     if got.several and want.several and got.value:
         text = f"it returns a {got.type}; expected {wanted}"
         return wrong(exercise, "wrong number of results", text)
