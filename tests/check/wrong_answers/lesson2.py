@@ -354,7 +354,7 @@ def by_gradient(x):
         torch.zeros((), dtype=x.dtype, requires_grad=True),
         torch.zeros((), dtype=x.dtype, requires_grad=True),
     )
-    for _ in range(20):
+    for _ in range(5):
         loss = -Normal(mu, rho.exp()).log_prob(x).mean()
         g = torch.autograd.grad(loss, (mu, rho))
         mu = (mu - 0.1 * g[0]).detach().requires_grad_()
