@@ -2,9 +2,8 @@
 
 import pytest
 import wrong_answers
-from wrong_answers.lesson1 import ratios
+from wrong_answers.lesson1 import full, ratios
 from wrong_answers.lesson7 import moments, unbiased
-from wrong_answers.second_edition import full
 
 from vaelib import check
 

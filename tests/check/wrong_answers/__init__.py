@@ -7,11 +7,10 @@ these there are forty and more for an exercise.
 """
 
 from wrong_answers import lesson1, lesson2, lesson3, lesson4, lesson5, lesson6, lesson7
-from wrong_answers.second_edition import BANK as MOVING
 
 LESSONS = (lesson1, lesson2, lesson3, lesson4, lesson5, lesson6, lesson7)
 LISTED = {name: cases for lesson in LESSONS for name, cases in lesson.LISTED.items()}
 UNLISTED = {name: cases for lesson in LESSONS for name, cases in lesson.UNLISTED.items()}
-BANK = MOVING | {n: bank for lesson in LESSONS for n, bank in getattr(lesson, "BANK", {}).items()}
+BANK = {name: bank for lesson in LESSONS for name, bank in lesson.BANK.items()}
 
 __all__ = ["BANK", "LISTED", "UNLISTED"]

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import torch
 from scipy import stats
+from torch.distributions import Normal
 
 from wrong_answers.densities import log_p
 
@@ -58,3 +59,76 @@ UNLISTED = {
         (lambda a: a.max(0).values - math.log(len(a)), None),
     ],
 }
+
+
+def integral(a, z, shift=True, rule=torch.trapezoid, back=True):
+    top = a.max() if shift else 0.0 * a[0]
+    p = (a - top).exp()
+    area = rule(p, z)
+    return area.log() + (top if back else 0), p / area
+
+
+def step(z):
+    return z[1] - z[0]
+
+
+GRID = [
+    ("underflow: exp before log", lambda a, z: integral(a, z, shift=False)),
+    (
+        "underflow: exp before log",
+        lambda a, z: (torch.trapezoid(a.exp(), z).log(), a.exp() / torch.trapezoid(a.exp(), z)),
+    ),
+    ("largest value not added back", lambda a, z: integral(a, z, back=False)),
+    ("spacing of the grid forgotten", lambda a, z: integral(a, z, rule=lambda p, z: p.sum())),
+    ("spacing of the grid forgotten", lambda a, z: (a.logsumexp(0), a.softmax(0))),
+    ("the values sum to 1", lambda a, z: (integral(a, z)[0], a.softmax(0))),
+    ("mean for integral", lambda a, z: integral(a, z, rule=lambda p, z: p.mean())),
+    (
+        "one point too many",
+        lambda a, z: integral(a, z, rule=lambda p, z: p.mean() * (z[-1] - z[0])),
+    ),
+    (
+        "density not normalised: largest value 1",
+        lambda a, z: (integral(a, z)[0], (a - a.max()).exp()),
+    ),
+    ("log of the density", lambda a, z: (integral(a, z)[0], a - integral(a, z)[0])),
+    ("order swapped", lambda a, z: integral(a, z)[::-1]),
+    ("p(x) for log p(x)", lambda a, z: (integral(a, z)[0].exp(), integral(a, z)[1])),
+    ("spacing squared", lambda a, z: integral(a, z, rule=lambda p, z: p.sum() * step(z) ** 2)),
+    ("divided by the spacing", lambda a, z: integral(a, z, rule=lambda p, z: p.sum() / step(z))),
+    ("spacing twice", lambda a, z: (integral(a, z)[0], integral(a, z)[1] / step(z))),
+    ("the largest value only", lambda a, z: integral(a, z, rule=lambda p, z: p.max())),
+    ("the density twice", lambda a, z: (integral(a, z)[1], integral(a, z)[1])),
+    ("log p(x) twice", lambda a, z: (integral(a, z)[0], integral(a, z)[0])),
+    ("times z", lambda a, z: integral(a, z, rule=lambda p, z: torch.trapezoid(p * z, z))),
+    ("distribution function for density", lambda a, z: (integral(a, z)[0], a.softmax(0).cumsum(0))),
+    ("divided by the range", lambda a, z: (integral(a, z)[0], integral(a, z)[1] / (z[-1] - z[0]))),
+    (None, lambda a, z: (integral(a, z)[0], a.exp())),
+    (None, lambda a, z: integral(a, z)[0]),
+    (None, lambda a, z: integral(a, z)[1]),
+    (None, lambda a, z: (integral(a, z)[0], integral(a, z)[1].sum())),
+    (None, lambda a, z: (-integral(a, z)[0], integral(a, z)[1])),
+    (None, lambda a, z: (integral(a, z)[0] / math.log(2), integral(a, z)[1])),
+    (None, lambda a, z: (integral(a, z)[0] + 1, integral(a, z)[1])),
+    (None, lambda a, z: (integral(a, z)[0], integral(a, z)[1].flip(0))),
+    (None, lambda a, z: (integral(a, z)[0], integral(a, z)[1] ** 2)),
+    (None, lambda a, z: (integral(a, z)[0].clamp(min=-700), integral(a, z)[1])),
+    (None, lambda a, z: (torch.trapezoid((a.clamp(min=-700)).exp(), z).log(), integral(a, z)[1])),
+    (None, lambda a, z: (a.mean(), integral(a, z)[1])),
+    (None, lambda a, z: (torch.trapezoid(a, z), integral(a, z)[1])),
+    (None, lambda a, z: (integral(a, z)[0], Normal(0.0, 1.0).log_prob(z).exp())),
+    (None, lambda a, z: (integral(a, z)[0], a / torch.trapezoid(a, z))),
+    (None, lambda a, z: ((a.exp() + 1e-300).sum().log() + step(z).log(), integral(a, z)[1])),
+    (None, lambda a, z: integral(a, z / 2)),
+    (None, lambda a, z: integral(a - z, z)),
+    (None, lambda a, z: (integral(a, z)[0], integral(a, z)[1] + 1e-3)),
+    (None, lambda a, z: (integral(a, z)[0].half().double(), integral(a, z)[1])),
+    (None, lambda a, z: integral(a, 0.0625 * torch.arange(len(a)))),
+    (
+        None,
+        lambda a, z: (integral(a, z)[0], a.softmax(0) / (a.softmax(0) ** 2).sum()),
+    ),
+    (None, lambda a, z: torch.stack([integral(a, z)[0], integral(a, z)[1].max()])),
+]
+
+BANK = {"posterior_on_grid": GRID}

@@ -123,7 +123,7 @@ class Wrong:
         if not got.value or got.several != want.several or len(got.value) != len(want.value):
             return wording.of_type(exercise, got, want)
         if not same_shapes(got, want):
-            return self._shape(probe, got, want)
+            return self._shape(*self._telling_shape(probe, got, want))
         if finite(want) and not finite(got):
             return self._not_finite(probe, got, where)
         if got.used_global_random and not same_value(got, want):
@@ -141,6 +141,18 @@ class Wrong:
                 )
             return None
         return self._gradients(probe, got, want)
+
+    def _telling_shape(self, *first: Any) -> tuple[Probe, Outcome, Outcome]:
+        """An ordinary input of wrong shape, one that is not a single number where there is one."""
+        cases = [first, *zip(self.probes, self.got, self.want, strict=True)]
+        wrong = [
+            (probe, got, want)
+            for probe, got, want in cases
+            if len(got.value) == len(want.value)
+            and not same_shapes(got, want)
+            and probe.limit == first[0].limit
+        ]
+        return max(wrong, key=lambda case: min(2, max(v.size for v in case[2].value)))
 
     def _shape(self, probe: Probe, got: Outcome, want: Outcome) -> CheckResult:
         j = next(
@@ -168,7 +180,12 @@ class Wrong:
         for hint, change in SHAPES.items():
             if all(_becomes(change, a, b) for a, b in pairs):
                 return hint
-        return ""
+        single = all(a.ndim == 0 for a, _ in pairs)
+        return (
+            "one result for each element is asked for"
+            if single and self.exercise.elementwise
+            else ""
+        )
 
     def _not_finite(self, probe: Probe, got: Outcome, where: str) -> CheckResult:
         bad = next(v for v in got.value if not np.isfinite(v).all())
@@ -279,24 +296,27 @@ class Wrong:
         return "; ".join(said)
 
     def _near_miss(self) -> tuple[str, str] | None:
-        """For numbers that are right to three digits on every input."""
+        """For numbers that are right to three digits on every ordinary input."""
+        every = [i for i in range(len(self.probes)) if same_shapes(self.got[i], self.want[i])]
+        near = [i for i in every if same_value(self.got[i], self.want[i], NEAR)]
+        if not near or not set(self._ordinary()) <= set(near):
+            return None
         pairs = [
             (got, want)
-            for i in range(len(self.probes))
-            if same_shapes(self.got[i], self.want[i])
+            for i in near
             for got, want in zip(self.got[i].value, self.want[i].value, strict=True)
         ]
-        if not pairs or not all(close(got, want, NEAR).all() for got, want in pairs):
-            return None
         largest = 0.0
         for got, want in pairs:
             finite_here = np.isfinite(got) & np.isfinite(want) & (np.abs(want) > 1e-6)
             off = np.abs(got - want)[finite_here] / np.abs(want)[finite_here]
             largest = max(largest, float(off.max(initial=0)))
         question = "is a constant rounded, or a small number added?"
+        off = [self.probes[i].label for i in every if i not in near]
+        further = f", further off for “{off[0]}”" if off else ""
         return (
             "a near miss",
-            f"a near miss, right up to a relative error of {largest:.1g}: {question}",
+            f"a near miss, right up to a relative error of {largest:.1g}{further}: {question}",
         )
 
     def _right_at(self) -> str:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -51,6 +52,10 @@ CURVES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "the expected one, cut to whole numbers": np.floor,
     "the expected one, rounded to two decimals": lambda v: np.round(v, 2),
     "the expected one, but 0 where that is negative": lambda v: np.maximum(v, 0),
+}
+CURVES |= {
+    f"the expected one, rounded to {n} digits after the point": partial(np.round, decimals=n)
+    for n in range(1, 7)
 }
 TERMS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "{}": lambda a: a,
@@ -166,6 +171,8 @@ def _factor(exercise: Exercise, cases: list[Case]) -> tuple[str, str] | None:
         return None
     amount = size[0] if abs(size[1] - 1) < 1e-4 else f"{size[1]:.4g} × {size[0]}"
     question = "N, or N − 1?" if "− 1" in amount else "is a sum taken for a mean, or the reverse?"
+    if " × " in amount:
+        question = "does a fixed number stand where a size should?"
     return f"factor {amount}", f"{amount} times the expected one: {question}"
 
 
@@ -231,10 +238,11 @@ def _part(exercise: Exercise, cases: list[Case]) -> tuple[str, str] | None:
     wrong = sum(int((~g).sum()) for g in good)
     small = [c for c in cases if c.want.size == 1]
     if small and all(c.is_close(c.got, c.want) for c in small):
-        if 3 * wrong > 2 * sum(g.size for g in good):
+        varied = [g for g, c in zip(good, large, strict=True) if np.ptp(c.want) > 1e-9]
+        if 3 * wrong > 2 * sum(g.size for g in good) and not any(g.all() for g in varied):
             return (
                 "one number at a time",
-                "right for a single number, wrong for several at once",
+                "right where one number is expected, wrong where several are",
             )
     return None
 

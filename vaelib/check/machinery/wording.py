@@ -1,5 +1,6 @@
 """The sentences that a student reads: results, arguments, and how an answer fails."""
 
+import re
 from typing import Any
 
 import numpy as np
@@ -48,10 +49,8 @@ TYPES = {
         "it returns a function: are the brackets () after it missing?",
     ),
 }
-TYPES |= {
-    name: TYPES["function"]
-    for name in ("method", "builtin_function_or_method", "method_descriptor")
-}
+NOT_CALLED = ("method", "builtin_function_or_method", "method_descriptor")
+TYPES |= {name: TYPES["function"] for name in NOT_CALLED}
 
 
 def right(exercise: Exercise, note: str = "") -> CheckResult:
@@ -108,6 +107,8 @@ def raised(exercise: Exercise, got: Outcome, probe: Probe, where: str = "") -> C
             "asks for input",
             "it waits for input(): all it needs is in its arguments",
         )
+    if re.search(r"bitwise_xor|for \^", error):
+        return wrong(exercise, "^ for **", "in Python ^ is no power: x ** 2 is x squared", error)
     if "positional argument" in error or "unexpected keyword" in error:
         hint = f"it is called as {exercise.signature}"
     else:
@@ -143,7 +144,11 @@ def of_type(exercise: Exercise, got: Outcome, want: Outcome) -> CheckResult:
         if got.type.startswith("list"):
             several = "one number is asked for: how do these become one?"
         return wrong(exercise, "several results", text, several)
-    name, text = TYPES.get(got.type, ("wrong type", "it returns {type}; expected {}"))
+    if got.several and any(kind in got.type for kind in NOT_CALLED):
+        text = f"it returns a {got.type}: are the brackets () after one of them missing?"
+        return wrong(exercise, "returns a function", text)
+    other = ("wrong type", "it returns a result of type {type}; expected {}")
+    name, text = TYPES.get(got.type, other)
     return wrong(exercise, name, text.format(wanted, type=got.type))
 
 
