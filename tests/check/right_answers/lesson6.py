@@ -1,10 +1,12 @@
 """Right answers to the exercises of lesson 6, the VAE."""
 
 import math
+from fractions import Fraction
+from functools import partial
 
 import numpy as np
 import torch
-from scipy import linalg
+from scipy import linalg, stats
 from torch.distributions import Normal, kl_divergence
 
 from right_answers.bank import answer, answers
@@ -288,3 +290,122 @@ def power_iteration(x, beta):
             return 0.0
         v = torch.linalg.eigh(covariance).eigenvectors[:, -1]
     return ((v @ covariance @ v) / beta) ** 0.5
+
+
+class Warmup:
+    def __init__(self, first=0.0, last=1.0):
+        self.first, self.last = first, last
+
+    def __call__(self, step, warmup):
+        if not warmup:
+            return self.last
+        return self.first + (self.last - self.first) * min(step / warmup, 1)
+
+
+def of_a_table_with_both_ends(step, warmup):
+    return np.linspace(0, 1, warmup + 1)[min(step, warmup)] if warmup else 1.0
+
+
+def caught_and_clamped(step, warmup):
+    try:
+        beta = step / warmup
+    except ZeroDivisionError:
+        return 1.0
+    return sorted([0.0, beta, 1.0])[1]
+
+
+@torch.jit.script
+def scripted_annealing(step: int, warmup: int) -> float:
+    if step >= warmup:
+        return 1.0
+    return float(step) / float(warmup)
+
+
+answers(
+    "linear_annealing",
+    Warmup(),
+    of_a_table_with_both_ends,
+    caught_and_clamped,
+    lambda step, warmup: scripted_annealing(step, warmup),
+    partial(lambda last, step, warmup: last if step >= warmup else last * step / warmup, 1.0),
+    lambda step, warmup: Fraction(min(step, warmup), warmup) if warmup else 1,
+    lambda step, warmup: np.float32(min(step / warmup, 1)) if warmup else np.array(1.0),
+    lambda step, warmup: torch.where(torch.tensor(step < warmup), step / max(warmup, 1), 1.0),
+    lambda step, warmup: (step < warmup) * step / (warmup or 1) + (step >= warmup),
+)
+
+
+class Detective:
+    """Which two numbers do not agree?"""
+
+    def __call__(self, numbers):
+        return [self.of(vae) for vae in numbers.values()]
+
+    def of(self, vae):
+        bound = vae["log p(x|z)"] - vae["KL"]
+        if abs(vae["ELBO"] - bound) > 0.01 * abs(bound) and vae["ELBO"] > vae["log p(x|z)"]:
+            return 1
+        if (
+            abs(vae["spread of z for one x"] / vae["exp(log_sigma)"] ** 0.5 - 1) < 0.1
+            and vae["KL"] > 2
+        ):
+            return 3
+        expected = stats.norm.logpdf(vae["x - x_hat"], 0, vae["sigma_x"]) * vae["pixels"]
+        if abs(vae["log p(x|z)"] / expected - 1) < 0.03:
+            return 2
+        return 4 if abs(vae["log p(x|z)"] * vae["pixels"] / expected - 1) < 0.03 else 5
+
+
+answers(
+    "diagnose", Detective(), partial(lambda way, numbers: np.float64(way(numbers)), by_relations)
+)
+
+
+class Trainer(torch.nn.Module):
+    def forward(self, vae, optimiser, x, eps, beta):
+        q = vae.posterior(x)
+        z = torch.lerp(q.mu, q.mu + q.sigma, eps)
+        kl = torch.distributions.kl.kl_divergence(q, vae.prior)
+        bound = vae.likelihood(z).log_prob(x) - beta * kl
+        optimiser.zero_grad(set_to_none=True)
+        (-bound).mean().backward()
+        optimiser.step()
+        return -bound.mean().detach()
+
+
+def backward_with_ones(vae, optimiser, x, eps, beta):
+    """One backward of all examples: the gradient of their sum, divided by M."""
+    optimiser.zero_grad()
+    q = vae.posterior(x)
+    each = beta * kl_divergence(q, vae.prior) - vae.likelihood(q.mu + q.sigma * eps).log_prob(x)
+    each.backward(torch.full_like(each, 1 / len(each)))
+    optimiser.step()
+    return each.detach().mean().item()
+
+
+answers("train_step", Trainer(), backward_with_ones, partial(line_by_line))
+
+
+class Threshold:
+    def __init__(self, N_minus=0):
+        self.less = N_minus
+
+    def __call__(self, x, beta):
+        pixels = x.reshape(len(x), -1)
+        centred = pixels - torch.mean(pixels, dim=0)
+        covariance = torch.einsum("ni,nj->ij", centred, centred) / (len(x) - self.less)
+        return torch.sqrt(torch.linalg.eigvalsh(covariance).max().clamp_min(0) / beta)
+
+
+answers(
+    "collapse_threshold",
+    Threshold(),
+    partial(
+        lambda norm, x, b: (norm(x.flatten(1) - x.flatten(1).mean(0), 2) ** 2 / len(x) / b) ** 0.5,
+        torch.linalg.matrix_norm,
+    ),
+    lambda x, b: (
+        np.linalg.norm((x - x.mean(0)).numpy().reshape(len(x), -1), ord=2) / (len(x) * b) ** 0.5
+    ),
+    lambda x, b: torch.svd((x - x.mean(0)).flatten(1)).S[0] / (len(x) * b) ** 0.5,
+)

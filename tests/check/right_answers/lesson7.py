@@ -1,11 +1,15 @@
 """Right answers to the exercises of lesson 7, latent traversals."""
 
 import math
+from functools import partial
+from itertools import product
+from statistics import NormalDist
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from scipy import special, stats
+from scipy import optimize, special, stats
+from scipy.spatial.distance import cdist
 from torch.distributions import Normal
 
 from right_answers.bank import answer, answers
@@ -281,3 +285,163 @@ def weighted_average(mu, sigma):
     centred = mu - mean
     within = torch.diagflat(weights @ sigma**2)
     return mean, (centred * weights[:, None]).T @ centred + within
+
+
+class Traversal:
+    def __init__(self, make):
+        self.make = make
+
+    def __call__(self, z, dim, values):
+        return self.make([[*z[:dim].tolist(), v, *z[dim + 1 :].tolist()] for v in values.tolist()])
+
+
+def filled_row_by_row(z, dim, values):
+    codes = torch.empty(len(values), len(z), dtype=z.dtype)
+    for i in range(len(values)):
+        codes[i] = z
+        codes[i, dim] = values[i]
+    return codes
+
+
+def index_copied(z, dim, values):
+    return z.expand(len(values), -1).index_copy(1, torch.tensor([dim]), values.unsqueeze(1))
+
+
+def with_a_meshgrid(z, dim, values):
+    columns = [values if d == dim else z[d].expand(len(values)) for d in range(len(z))]
+    return torch.stack(columns, dim=1)
+
+
+@torch.jit.script
+def scripted_traversal(z: torch.Tensor, dim: int, values: torch.Tensor) -> torch.Tensor:
+    codes = z.unsqueeze(0).repeat(values.shape[0], 1)
+    codes[:, dim] = values
+    return codes
+
+
+answers(
+    "traverse",
+    Traversal(np.array),
+    Traversal(torch.tensor),
+    filled_row_by_row,
+    index_copied,
+    with_a_meshgrid,
+    lambda z, dim, values: scripted_traversal(z, dim, values),
+    partial(
+        lambda stack, z, d, v: stack([torch.cat([z[:d], a[None], z[d + 1 :]]) for a in v]),
+        torch.vstack,
+    ),
+    lambda z, d, v: z + torch.einsum("n,d->nd", v - z[d], F.one_hot(torch.tensor(d), len(z)).to(z)),
+    lambda z, d, v: torch.vmap(lambda a: z.index_put((torch.tensor(d),), a))(v),
+    lambda z, d, v: np.where(np.arange(len(z)) == d, v[:, None], z).astype(np.float32),
+)
+
+
+def by_bisection(n):
+    """Φ is increasing: where is it (i + ½)/n?"""
+    q = [
+        optimize.brentq(lambda z, i=i: special.ndtr(z) - (i + 0.5) / n, -9, 9, xtol=1e-13)
+        for i in range(n)
+    ]
+    return np.array([(a, b) for a in q for b in q])
+
+
+class Grid:
+    def __init__(self, quantile):
+        self.quantile = quantile
+
+    def __call__(self, n):
+        q = [self.quantile((i + 0.5) / n) for i in range(n)]
+        return torch.tensor([[a, b] for a in q for b in q], dtype=torch.float64)
+
+
+answers(
+    "manifold_grid",
+    by_bisection,
+    Grid(NormalDist().inv_cdf),
+    partial(
+        lambda ppf, n: np.array(list(product(ppf((np.arange(n) + 0.5) / n), repeat=2))),
+        stats.norm.ppf,
+    ),
+    lambda n: torch.cartesian_prod(*2 * [Normal(0, 1).icdf((2 * torch.arange(n) + 1) / (2 * n))]),
+    lambda n: special.ndtri((np.mgrid[:n, :n].reshape(2, -1).T + 0.5) / n),
+    lambda n: -stats.norm.isf((np.stack(np.divmod(np.arange(n * n), n), 1) + 0.5) / n),
+)
+
+
+def by_covariance_of_ranks(mu, factors):
+    a, b = (stats.rankdata(c.numpy(), axis=0) for c in (mu, factors))
+    covariance = (a - a.mean(0)).T @ (b - b.mean(0)) / len(a)
+    return covariance / np.outer(a.std(0), b.std(0))
+
+
+class RankTable:
+    def ranks(self, column):
+        """The average rank: as many below, and half of the equal ones."""
+        return torch.stack([(column < v).sum() + ((column == v).sum() - 1) / 2 for v in column])
+
+    def __call__(self, mu, factors):
+        table = torch.empty(mu.shape[1], factors.shape[1], dtype=torch.float64)
+        for d, m in enumerate(mu.T):
+            for f, factor in enumerate(factors.T):
+                pair = torch.stack([self.ranks(m), self.ranks(factor)]).double()
+                table[d, f] = torch.corrcoef(pair)[0, 1]
+        return table
+
+
+def with_searchsorted(mu, factors):
+    def ranks(a):
+        ordered = a.T.contiguous().sort(1).values
+        sides = [torch.searchsorted(ordered, a.T.contiguous(), right=r) for r in (False, True)]
+        return (sides[0] + sides[1]).double()
+
+    both = torch.cat([ranks(mu), ranks(factors)])
+    return torch.corrcoef(both)[: mu.shape[1], mu.shape[1] :]
+
+
+def with_unique(mu, factors):
+    def ranks(column):
+        _, where, counts = np.unique(column, return_inverse=True, return_counts=True)
+        return (np.cumsum(counts) - (counts - 1) / 2)[where]
+
+    a, b = (np.apply_along_axis(ranks, 0, c.numpy()) for c in (mu, factors))
+    return 1 - cdist(a.T, b.T, "correlation")
+
+
+answers(
+    "spearman_table",
+    by_covariance_of_ranks,
+    RankTable(),
+    with_searchsorted,
+    with_unique,
+    partial(
+        lambda rank, m, f: np.corrcoef(rank(m, axis=0).T, rank(f, axis=0).T)[
+            : m.shape[1], m.shape[1] :
+        ],
+        stats.rankdata,
+    ),
+    lambda m, f: torch.tensor(
+        [[stats.spearmanr(a, b)[0] for b in f.T] for a in m.T], dtype=torch.float32
+    ),
+)
+
+
+class Moments:
+    def __call__(self, mu, sigma):
+        second = (torch.einsum("nd,ne->nde", mu, mu) + torch.diag_embed(sigma**2)).mean(0)
+        mean = mu.mean(0)
+        return mean, second - mean[:, None] * mean[None]
+
+
+answers(
+    "aggregate_moments",
+    Moments(),
+    lambda m, s: [
+        m.numpy().mean(0),
+        np.cov(m.numpy(), rowvar=False, ddof=0).reshape(2 * m.shape[1:])
+        + np.diag((s.numpy() ** 2).mean(0)),
+    ],
+    partial(
+        lambda cov, m, s: (m.mean(0), cov(m.T, correction=0) + s.square().mean(0).diag()), torch.cov
+    ),
+)

@@ -183,6 +183,7 @@ def gaussian_mle_inputs(rng: Rng) -> list[Probe]:
         Probe((normal(rng, 8, mean=-3.0, std=2.6),)),
         limit("examples that are all equal", numbers(-0.5, -0.5, -0.5, -0.5)),
         limit("a single example, N = 1", numbers(1.5)),
+        limit("examples in the thousands", normal(rng, 5, mean=4000.0, std=900.0)),
     ]
 
 

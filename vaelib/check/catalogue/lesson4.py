@@ -248,7 +248,7 @@ def linear_gaussian_posterior_inputs(rng: Rng) -> list[Probe]:
         limit("more dimensions of z than of x", *draw(2, 2, 3, 0.75)),
         limit("a single pixel, P = 1", *draw(3, 1, 2, 0.5)),
         limit("x far from b", x + 90, W, b, 0.5),
-        limit("σ_x = 1/128", *draw(2, 3, 2, 1 / 128)),
+        limit("σ_x = 1/32", *draw(2, 3, 2, 1 / 32)),
         limit("σ_x = 64", *draw(2, 3, 2, 64.0)),
     ]
 

@@ -155,7 +155,7 @@ def manifold_grid(
 
 def manifold_grid_inputs(rng: Rng) -> list[Probe]:
     sizes = [2, 3, int(rng.integers(4, 6)), int(rng.integers(6, 9))]
-    return [*(Probe((n,)) for n in sizes), limit("n = 1", 1), limit("n = 32", 32)]
+    return [*(Probe((n,)) for n in sizes), limit("n = 1", 1), limit("n = 24", 24)]
 
 
 def distinct_levels(

@@ -164,10 +164,7 @@ class Wrong:
         which = f" for {wording.result_name(self.exercise, j)}" if len(want.value) > 1 else ""
         given = f"for {wording.arguments(self.exercise, probe)}"
         text = f"it returns {returned}{which}; expected {expected}"
-        hint = self._reshaped(j)
-        if self.exercise.elementwise and got.value[j].ndim == 0:
-            hint = hint or "one result for each element is asked for"
-        return wording.wrong(self.exercise, "wrong shape", text, hint, given)
+        return wording.wrong(self.exercise, "wrong shape", text, self._reshaped(j), given)
 
     def _both(self, got: Outcome, want: Outcome) -> list[tuple[np.ndarray, np.ndarray]]:
         return list(zip(got.value, want.value, strict=True))
@@ -183,7 +180,12 @@ class Wrong:
         for hint, change in SHAPES.items():
             if all(_becomes(change, a, b) for a, b in pairs):
                 return hint
-        return ""
+        single = all(a.ndim == 0 for a, _ in pairs)
+        return (
+            "one result for each element is asked for"
+            if single and self.exercise.elementwise
+            else ""
+        )
 
     def _not_finite(self, probe: Probe, got: Outcome, where: str) -> CheckResult:
         bad = next(v for v in got.value if not np.isfinite(v).all())
@@ -309,7 +311,7 @@ class Wrong:
             finite_here = np.isfinite(got) & np.isfinite(want) & (np.abs(want) > 1e-6)
             off = np.abs(got - want)[finite_here] / np.abs(want)[finite_here]
             largest = max(largest, float(off.max(initial=0)))
-        question = "is a constant rounded, a small number added, or something approximated?"
+        question = "is a constant rounded, a small number added, or float32 used on the way?"
         off = [self.probes[i].label for i in every if i not in near]
         further = f", further off for “{off[0]}”" if off else ""
         return (

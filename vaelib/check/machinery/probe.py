@@ -11,6 +11,7 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -222,7 +223,7 @@ def _array(value: Any) -> tuple[np.ndarray | None, str]:
                 return np.array(value, dtype=np.float64), name
             except (TypeError, ValueError):
                 return None, name
-    elif isinstance(value, bool | int | float):
+    elif isinstance(value, Real):
         return np.array(float(value)), name
     else:
         return None, name
