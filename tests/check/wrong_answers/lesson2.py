@@ -469,6 +469,7 @@ MLE = [
     ("off by 0.001", lambda x: (x.mean(), x.std(correction=0) + 1e-3)),
     ("a near miss", lambda x: (x.mean(), (x.var(correction=0) + 1e-5).sqrt())),
     (None, lambda x: (x.mean(), x.std(correction=0).clamp(min=0.5))),
+    (None, lambda x: (x.mean().clamp(-100, 100), x.std(correction=0).clamp(max=100))),
     (None, lambda x: (x.mean(), x.std(correction=0).clamp(min=1e-3))),
     (None, lambda x: (x.mean(), x.std(correction=0) if len(x) > 1 else torch.ones(()).double())),
     (None, lambda x: (x.mean(), x[1:].std(correction=0))),
