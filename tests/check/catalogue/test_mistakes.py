@@ -103,8 +103,8 @@ def test_two_mistakes_at_once_are_named_unless_others_behave_the_same(exercise):
         ):
             named += 1
             assert result.misconception == f"{pair[0].name} + {pair[1].name}", result
-    # Whole numbers hide much: with two mistakes, several pairs give the same number of rolls.
-    assert named >= (1 if exercise.name == "rolls_to_convict" else 3)
+    # Single numbers hide much: several pairs give the same number of rolls, or a β of 0 or 1.
+    assert named >= (1 if exercise.name in ("rolls_to_convict", "linear_annealing") else 3)
 
 
 def outcomes(exercise, prop, seed, **flags):

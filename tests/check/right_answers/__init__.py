@@ -7,7 +7,7 @@ from importlib import import_module
 
 from right_answers.bank import ANSWERS
 
-for name in (*(f"lesson{n}" for n in range(1, 8)), "second_edition", "more_styles"):
-    import_module(f"right_answers.{name}")
+for n in range(1, 8):
+    import_module(f"right_answers.lesson{n}")
 
 __all__ = ["ANSWERS"]

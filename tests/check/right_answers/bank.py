@@ -16,3 +16,9 @@ def answer(exercise):
         return function
 
     return keep
+
+
+def answers(exercise, *functions):
+    """The functions as right answers to one exercise."""
+    for function in functions:
+        answer(exercise)(function)

@@ -7,7 +7,3 @@ from torch.distributions import Normal
 def log_p(x, mean, sigma):
     """log N(x; mean, σ²), elementwise, of flattened pictures."""
     return Normal(mean, torch.as_tensor(sigma, dtype=x.dtype)).log_prob(x).reshape(len(x), -1)
-
-
-def prior_terms(mu, logvar):
-    return 0.5 * (mu**2 + logvar.exp() - 1 - logvar)

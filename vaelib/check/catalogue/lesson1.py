@@ -14,35 +14,32 @@ from vaelib.check.catalogue.kl import BITS, OVER, SIGN, is_not_negative, is_zero
 from vaelib.check.machinery.exercise import Exercise, Mistake, Property, Rng, mistakes_by_keyword
 from vaelib.check.machinery.probe import Probe
 
+Pair = Callable[[Tensor, Tensor], Tensor]  # of p and q
+
+
+def of_coins(p: Tensor, q: Tensor) -> Tensor:
+    """p log p/q + (1 − p) log (1 − p)/(1 − q)."""
+    return p * (p / q).log() + (1 - p) * ((1 - p) / (1 - q)).log()
+
+
+def entropy_of_coins(p: Tensor) -> Tensor:
+    return -p * p.log() - (1 - p) * (1 - p).log()
+
 
 def kl_bernoulli(
     p: Any,
     q: Any,
     *,
     swap: bool = False,
-    terms: str = "both",
+    taken: Function = torch.clone,
+    terms: Pair = of_coins,
     unit: float = 1.0,
     sign: float = 1.0,
     over: Function = torch.clone,
 ) -> Tensor:
     """p log p/q + (1 − p) log (1 − p)/(1 − q), elementwise."""
-    p, q = (as_tensor(a) for a in ((q, p) if swap else (p, q)))
-    first = (p / q).log()
-    second = ((1 - p) / (1 - q)).log()
-    total = {
-        "both": p * first + (1 - p) * second,
-        "first": p * first,
-        "second": (1 - p) * second,
-        "cross": -p * q.log() - (1 - p) * (1 - q).log(),
-        "entropy": -p * p.log() - (1 - p) * (1 - p).log(),
-        "same weight": p * first + p * second,
-        "unweighted": first + second,
-        "subtracted": p * first - (1 - p) * second,
-        "same log": p * first + (1 - p) * first,
-        "one log": p * first + (1 - p) * ((1 - p) / q).log(),
-        "density": p * (p / q) + (1 - p) * ((1 - p) / (1 - q)),
-    }[terms]
-    return over(sign * total / unit)
+    p, q = (taken(as_tensor(a)) for a in ((q, p) if swap else (p, q)))
+    return over(sign * terms(p, q) / unit)
 
 
 def kl_bernoulli_inputs(rng: Rng) -> list[Probe]:
@@ -58,10 +55,97 @@ def kl_bernoulli_inputs(rng: Rng) -> list[Probe]:
         limit("p and q are single numbers", 0.25, 0.625),
         limit("p = q", p, p.clone()),
         limit("p = ½", half, p),
-        limit("p is near 0 and q near 1", half / 500, 1 - half / 500),
+        limit("p is near 0 and q near 1", half / 2**13, 1 - half / 2**13),
+        limit("p is very small", half / 2**21, p),
     ]
 
 
+SECOND_OUTCOME = "how probable is the second outcome under q?"
+OF_PROBABILITY = "how probable is the second outcome?"
+BRACKETS = "of what is the logarithm taken: of p, or of the ratio p/q?"
+BOTH_WAYS = "KL(p ‖ q) has one direction: over which of the two is the average?"
+COINS: dict[Pair, tuple[str, str]] = {
+    lambda p, q: p * (p / q).log(): (
+        "one term only",
+        "a coin has a second outcome, of probability 1 − p: where is it?",
+    ),
+    lambda p, q: p * (p / q).log() - p + q: (
+        "one term only, with q − p added",
+        "scipy.special.kl_div(p, q) is one outcome's term: where is the other outcome?",
+    ),
+    lambda p, q: (1 - p) * ((1 - p) / (1 - q)).log(): (
+        "one term only (the second)",
+        "where is the outcome of probability p?",
+    ),
+    lambda p, q: entropy_of_coins(p) + of_coins(p, q): (
+        "cross-entropy",
+        "this is −E log q: is it 0 where q = p?",
+    ),
+    lambda p, q: entropy_of_coins(p): ("entropy", "this is −E log p: where is q?"),
+    lambda p, q: entropy_of_coins(q) - entropy_of_coins(p): (
+        "difference of the entropies",
+        "each entropy is an average under its own coin: under which one is KL's?",
+    ),
+    lambda p, q: p * (p / q).log() + p * ((1 - p) / (1 - q)).log(): (
+        "both terms weighted by p",
+        OF_PROBABILITY,
+    ),
+    lambda p, q: p * (p / q).log() + (1 - q) * ((1 - p) / (1 - q)).log(): (
+        "second term weighted by 1 − q",
+        "under which of the two coins is the average taken?",
+    ),
+    lambda p, q: p * (p / q).log() + ((1 - p) / (1 - q)).log(): (
+        "second term not weighted",
+        OF_PROBABILITY,
+    ),
+    lambda p, q: (p / q).log() + ((1 - p) / (1 - q)).log(): (
+        "terms not weighted",
+        "an average weighs each outcome: by what?",
+    ),
+    lambda p, q: p * (p / q).log() - (1 - p) * ((1 - p) / (1 - q)).log(): (
+        "terms subtracted",
+        "is the second log-ratio added, and is its p on top as well?",
+    ),
+    lambda p, q: p * (p / q).log() + 1 - p * ((1 - p) / (1 - q)).log(): (
+        "brackets of (1 − p) missing",
+        "what does Python multiply first in 1 - p * a?",
+    ),
+    lambda p, q: (p / q).log(): ("log(p/q) in both terms", SECOND_OUTCOME),
+    lambda p, q: p * (p / q).log() + (1 - p) * ((1 - p) / q).log(): (
+        "1 − p compared with q",
+        SECOND_OUTCOME,
+    ),
+    lambda p, q: p * (p / q).log() + (1 - p) * (p / (1 - q)).log(): (
+        "p compared with 1 − q",
+        "how probable is the second outcome under p?",
+    ),
+    lambda p, q: p * (p / q).log() + q * (q / p).log(): (
+        "p and q taken for the two outcomes",
+        "p and q are two coins: which outcomes has one of them?",
+    ),
+    lambda p, q: p * p.log() / q + (1 - p) * (1 - p).log() / (1 - q): (
+        "log of p alone, divided by q",
+        BRACKETS,
+    ),
+    lambda p, q: p * p.log() / q.log() + (1 - p) * (1 - p).log() / (1 - q).log(): (
+        "log p divided by log q",
+        "is the log of a ratio the ratio of the logs?",
+    ),
+    lambda p, q: p * (p / q).log1p() + (1 - p) * ((1 - p) / (1 - q)).log1p(): (
+        "log(1 + p/q)",
+        "log1p(x) is log(1 + x): is it 0 where p = q?",
+    ),
+    lambda p, q: p * (p / q) + (1 - p) * ((1 - p) / (1 - q)): (
+        "no logarithm",
+        "the average of what, of p/q itself?",
+    ),
+    lambda p, q: p * (p / q).log().abs() + (1 - p) * ((1 - p) / (1 - q)).log().abs(): (
+        "absolute values",
+        "may an outcome speak against p, with a negative logarithm?",
+    ),
+    lambda p, q: of_coins(p, q) + of_coins(q, p): ("both directions added", BOTH_WAYS),
+    lambda p, q: (of_coins(p, q) + of_coins(q, p)) / 2: ("mean of both directions", BOTH_WAYS),
+}
 KL_BERNOULLI = Exercise(
     number="1.1",
     name="kl_bernoulli",
@@ -75,18 +159,8 @@ KL_BERNOULLI = Exercise(
     elementwise=True,
     mistakes=mistakes_by_keyword(
         swap={True: ("arguments swapped", "KL(p ‖ q): over which of the two is the average?")},
-        terms={
-            "first": ("one term only", "a coin has a second outcome, of probability 1 − p"),
-            "second": ("one term only (the second)", "where is the outcome of probability p?"),
-            "cross": ("cross-entropy", "this is −E log q: is it 0 where q = p?"),
-            "entropy": ("entropy", "this is −E log p: where is q?"),
-            "same weight": ("both terms weighted by p", "how probable is the second outcome?"),
-            "unweighted": ("terms not weighted", "an average weighs each outcome: by what?"),
-            "subtracted": ("terms subtracted", "is KL a sum over the outcomes?"),
-            "same log": ("log(p/q) in both terms", "how probable is the second outcome under q?"),
-            "one log": ("1 − p compared with q", "how probable is the second outcome under q?"),
-            "density": ("no logarithm", "the average of what, of p/q itself?"),
-        },
+        taken={torch.sigmoid: ("logits for probabilities", "are p and q probabilities already?")},
+        terms=COINS,
         unit=BITS,
         sign=SIGN,
         over=OVER,
@@ -103,9 +177,6 @@ KL_BERNOULLI = Exercise(
         ),
     ),
 )
-
-
-Pair = Callable[[Tensor, Tensor], Tensor]  # of p and q
 
 
 def evidence_per_roll(p: Tensor, q: Tensor) -> Tensor:
@@ -243,6 +314,28 @@ ROLLS_TO_CONVICT = Exercise(
 )
 
 
+def squared_distance(m: Tensor, s: Tensor, n: Tensor, t: Tensor, shift: str, power: int) -> Tensor:
+    """(μ_q − μ_p)²/σ_p², or as `shift` says."""
+    below: dict[str, Any] = {"sigma_p": t**power, "sigma_q": s**power, "both": s * t, "none": 1.0}
+    if shift in below:
+        return (m - n) ** 2 / below[shift]
+    away = {
+        "bare": 2 * (m - n) ** 2 * t**power,
+        "linear": (m - n).abs(),
+        "signed": m - n,
+        "sum": (m + n) ** 2,
+        "squares": m**2 - n**2,
+        "squares added": m**2 + n**2,
+        "minus": -((m - n) ** 2),
+        "with sigma": (s + m - n) ** 2 - s**2,
+        "forgotten": 0 * m,
+    }
+    return away[shift] / t**power
+
+
+Four = Callable[[Tensor, Tensor, Tensor, Tensor], tuple[Tensor, ...]]  # of μ_q, σ_q, μ_p, σ_p
+
+
 def kl_gaussian(
     mu_q: Any,
     sigma_q: Any,
@@ -250,10 +343,14 @@ def kl_gaussian(
     sigma_p: Any,
     *,
     swap: bool = False,
+    taken: Four = lambda m, s, n, t: (m, s, n, t),
+    directions: tuple[float, float] = (1.0, 0.0),
     squares: float = 0.5,
     end: float = 0.5,
     log_ratio: float = -1.0,
+    log: Pair = lambda s, t: (s / t).log(),
     powers: tuple[int, int, int] = (2, 2, 2),
+    spread: Pair | None = None,
     shift: str = "sigma_p",
     bracket: float = 1.0,
     unit: float = 1.0,
@@ -264,16 +361,21 @@ def kl_gaussian(
     q_and_p = (mu_q, sigma_q, mu_p, sigma_p)
     if swap:
         q_and_p = (mu_p, sigma_p, mu_q, sigma_q)
-    m, s, n, t = (as_tensor(a) for a in q_and_p)
     a, b, c = powers
-    below: dict[str, Any] = {"sigma_p": t**c, "sigma_q": s**c, "both": s * t, "none": 1.0}
-    away = {"linear": (m - n).abs() / t**c, "sum": (m + n) ** 2 / t**c, "forgotten": 0 * m}
-    away["with sigma"] = ((s + m - n) ** 2 - s**2) / t**c
-    ratio = s**a / t**b if a > 0 else t**2 / s**2
-    if a == 0:  # everything over σ_q²
-        ratio = torch.ones_like(s)
-    distance = away[shift] if shift in away else (m - n) ** 2 / below[shift]
-    total = bracket * (squares * (ratio + distance) - end) + log_ratio * (s / t).log()
+
+    def one_way(m: Tensor, s: Tensor, n: Tensor, t: Tensor) -> Tensor:
+        ratio = s**a / t**b if a > 0 else t**2 / s**2
+        if a == 0:  # everything over σ_q²
+            ratio = torch.ones_like(s)
+        if spread is not None:
+            ratio = spread(s, t)
+        distance = squared_distance(m, s, n, t, shift, c)
+        return bracket * (squares * (ratio + distance) - end) + log_ratio * log(s, t)
+
+    m, s, n, t = taken(*(as_tensor(a) for a in q_and_p))
+    total = directions[0] * one_way(m, s, n, t)
+    if directions[1]:
+        total = total + directions[1] * one_way(n, t, m, s)
     return over(sign * total / unit)
 
 
@@ -297,7 +399,9 @@ def kl_gaussian_inputs(rng: Rng) -> list[Probe]:
         limit("all four are single numbers", 0.5, 1.5, -0.25, 0.75),
         limit("q = p", mu, sigma, mu.clone(), sigma.clone()),
         limit("p is N(0, 1)", mu, sigma, 0 * one, one),
-        limit("q is very narrow", mu, 1e-4 * one, 0 * one, sigma),
+        limit("one p for several q: its μ and σ are numbers", mu, sigma, -0.5, 1.25),
+        limit("q is very narrow", mu, 6e-5 * one, 0 * one, sigma),
+        limit("q is very wide", mu, 1000 * one, 0 * one, sigma),
         limit("the means are far apart", mu + 50, sigma, mu - 50, one),
     ]
 
@@ -316,6 +420,12 @@ def moved_gaussians(rng: Rng) -> list[Probe]:
 SIGMA_AS_VARIANCE = {"powers": (1, 1, 1), "log_ratio": -0.5}
 UPSIDE_DOWN = {"powers": (-2, 2, 2), "shift": "sigma_q"}
 OVER_Q = {"powers": (0, 2, 2), "shift": "sigma_q"}
+OF_P = {"log": lambda s, t: -t.log(), "end": -0.5 * math.log(2 * math.pi)}
+ENTROPIES = {"squares": 0.0, "end": 0.0}
+SIGMA_IS = "is the argument σ, its square, or its logarithm?"
+NOT_SQUARED = ("μ_q − μ_p not squared", "is something squared in the exponent?")
+OF_A_RATIO = "which two logarithms is the logarithm of a ratio made of?"
+IN_NATS = "in nats: which logarithm is that?"
 KL_GAUSSIAN = Exercise(
     number="1.3",
     name="kl_gaussian",
@@ -344,9 +454,40 @@ KL_GAUSSIAN = Exercise(
                 1.0: ("log σ sign", "in the logarithm, which σ is on top?"),
                 -2.0: ("log σ² for log σ", "½ log σ² is log σ: where has the ½ gone?"),
                 -0.5: ("½ before log σ too", "log σ, or log σ² with the ½ before it?"),
-                0.0: ("log σ forgotten", "the densities have σ before the exponential as well"),
+                0.0: (
+                    "log σ forgotten",
+                    "a density has 1/σ before its exp: what is left of both in the log-ratio?",
+                ),
+            },
+            log={
+                lambda s, t: s.log(): ("log σ_p forgotten", OF_A_RATIO),
+                lambda s, t: -t.log(): ("log σ_q forgotten", OF_A_RATIO),
+                lambda s, t: -(s * t).log(): ("log σ_p + log σ_q", OF_A_RATIO),
+                lambda s, t: -t.log() / s.log(): ("log σ_p divided by log σ_q", OF_A_RATIO),
+                lambda s, t: (s / t).log2(): ("log2 of the σ ratio", IN_NATS),
+                lambda s, t: (s / t).log10(): ("log10 of the σ ratio", IN_NATS),
+                lambda s, t: -(t / s).log1p(): (
+                    "log(1 + σ_p/σ_q)",
+                    "log1p(x) is log(1 + x): what is left where q = p?",
+                ),
+            },
+            spread={
+                lambda s, t: 2 * s**2: (
+                    "only the means divided by 2σ_p²",
+                    "brackets: what does / (2 * sigma_p**2) divide?",
+                ),
+                lambda s, t: s**2: ("σ_q² not divided by σ_p²", "what is it where q = p?"),
+                lambda s, t: 0 * s: ("σ_q² forgotten", "what if only the widths differ?"),
+                lambda s, t: (s - t) ** 2 / t**2: (
+                    "(σ_q − σ_p)² for σ_q²",
+                    "E_q (z − μ_p)²: which spread does z have under q?",
+                ),
             },
             powers={
+                (2, -2, -2): (
+                    "multiplied by σ_p²",
+                    "a / 2 * b is (a / 2) * b: is b above or below the line?",
+                ),
                 (1, 1, 1): ("σ for σ²", "is every σ in the squares squared?"),
                 (1, 2, 2): ("σ for σ² in q", "is σ_q squared?"),
                 (2, 1, 1): ("σ for σ² in p", "is every σ_p squared?"),
@@ -358,12 +499,36 @@ KL_GAUSSIAN = Exercise(
                 "sigma_q": ("means measured in σ_q", "by which variance is (μ_q − μ_p)² divided?"),
                 "both": ("means measured in σ_q σ_p", "by what is (μ_q − μ_p)² divided?"),
                 "none": ("means not divided by σ_p²", "in which unit is their distance?"),
-                "linear": ("|μ_q − μ_p| not squared", "is something squared in the exponent?"),
+                "bare": ("means not divided by σ_p², and no ½", "in which unit is their distance?"),
+                "linear": NOT_SQUARED,
+                "signed": NOT_SQUARED,
                 "sum": ("μ_q + μ_p for μ_q − μ_p", "what if both means are the same?"),
+                "squares": ("μ_q² − μ_p² for (μ_q − μ_p)²", "what is (a − b)² multiplied out?"),
+                "squares added": ("μ_q² + μ_p²", "what is (a − b)² multiplied out?"),
+                "minus": ("sign of (μ_q − μ_p)²", "should KL grow with the distance?"),
                 "with sigma": ("(σ_q + μ_q − μ_p)²", "is E(z − μ_p)² one square, or two?"),
                 "forgotten": ("means forgotten", "what if only the means differ?"),
             },
-            bracket={2.0: ("no ½", "½ (…): does it stand before all of the bracket?")},
+            bracket={
+                2.0: ("no ½", "½ (…): does it stand before all of the bracket?"),
+                -1.0: ("sign of the bracket", "is (…) − log(σ_q/σ_p) never negative?"),
+            },
+            directions={
+                (1.0, 1.0): ("both directions added", BOTH_WAYS.replace("p ‖ q", "q ‖ p")),
+                (0.5, 0.5): ("mean of both directions", BOTH_WAYS.replace("p ‖ q", "q ‖ p")),
+            },
+            taken={
+                lambda m, s, n, t: (m, s**2, n, t**2): ("σ² for σ", SIGMA_IS),
+                lambda m, s, n, t: (m, s.exp(), n, t.exp()): ("σ taken for log σ", SIGMA_IS),
+                lambda m, s, n, t: (m, (s / 2).exp(), n, (t / 2).exp()): (
+                    "σ taken for log σ²",
+                    SIGMA_IS,
+                ),
+                lambda m, s, n, t: (m, s, 0 * n, torch.ones_like(t)): (
+                    "p taken for N(0, 1)",
+                    "where do μ_p and σ_p enter?",
+                ),
+            },
             unit={0.5: ("no ½", "the exponent of a Gaussian is −½ (…)²"), **BITS},
             sign=SIGN,
             over=OVER,
@@ -371,6 +536,12 @@ KL_GAUSSIAN = Exercise(
         Mistake("σ for σ²", "is sigma a standard deviation or a variance?", SIGMA_AS_VARIANCE),
         Mistake("variance ratio inverted", "a very wide q: should KL be large?", UPSIDE_DOWN),
         Mistake("everything over 2σ_q²", "which density's exponent has (z − μ_p)² in it?", OVER_Q),
+        Mistake("cross-entropy", "this is −E_q log p: is it 0 where q = p?", OF_P),
+        Mistake(
+            "difference of the entropies",
+            "each entropy is an average under its own density: under which one is KL's?",
+            ENTROPIES,
+        ),
     ),
     properties=(
         Property(
@@ -579,7 +750,7 @@ KL_TO_STANDARD_NORMAL_FULL = Exercise(
 OfLogs = Callable[[Tensor, Tensor], Tensor]  # of log q(z) and log p(z)
 
 
-def standard_error(terms: Tensor, ddof: int) -> Tensor:
+def standard_error(terms: Tensor, ddof: int, *_: Tensor) -> Tensor:
     return terms.std(correction=ddof) / len(terms) ** 0.5
 
 
@@ -596,17 +767,25 @@ def kl_monte_carlo(
     swap: bool = False,
     terms: OfLogs = lambda q, p: q - p,
     weight: tuple[OfLogs, bool] = (lambda q, p: torch.ones_like(q), True),
+    samples: Function = lambda z: z,
     centre: Function = torch.mean,
-    error: Callable[[Tensor, int], Tensor] = standard_error,
+    error: Callable[..., Tensor] = standard_error,
     ddof: int = 1,
     unit: float = 1.0,
     order: tuple[int, ...] = (0, 1),
+    interval: float = 0.0,
 ) -> Any:
-    """The mean of log q(z_k) − log p(z_k), and its standard deviation over √K."""
+    """The mean of log q(z_k) − log p(z_k), and its standard deviation over √K.
+
+    `error` is a function of these terms, ddof, log q(z), log p(z) and z.
+    """
+    z = samples(as_tensor(z))
     q, p = (as_tensor(f(z)) for f in ((log_p, log_q) if swap else (log_q, log_p)))
     plain = terms(q, p) / unit
     weighted = weight[0](q, p) * plain
-    both = (centre(weighted), error(weighted if weight[1] else plain, ddof))
+    both = (centre(weighted), error(weighted if weight[1] else plain, ddof, q, p, z))
+    if interval:
+        both = (both[0] - interval * both[1], both[0] + interval * both[1])
     return tuple(both[i] for i in order) if len(order) > 1 else both[order[0]]
 
 
@@ -627,6 +806,7 @@ def kl_monte_carlo_inputs(rng: Rng) -> list[Probe]:
         limit("q = p", log_q, log_q, z),
         limit("most draws lie where p is denser than q", log_q, log_p, z - 2.5),
         limit("q is very narrow", LogNormal(0.5, 1e-3), log_p, 0.5 + 1e-3 * z),
+        limit("p is far away, by hundreds of nats", log_q, LogNormal(13.0, 0.5), z),
     ]
 
 
@@ -638,6 +818,58 @@ WEIGHTS: dict[OfLogs, tuple[str, str]] = {
     lambda q, p: self_normalised(p, q): IMPORTANCE,
     lambda q, p: q.exp(): ("weighted by q", "z is drawn from q: does q weigh it again?"),
     lambda q, p: p.exp(): ("weighted by p", "over draws of which density is the average?"),
+}
+OF_THE_MEAN = "of which K numbers is the estimate the mean? Their spread counts"
+IN_SQUARED_NATS = "a variance is in squared nats: what has the unit of the estimate?"
+AN_INTERVAL = ("an interval", "the estimate and its error are asked for: which two numbers are?")
+AT_THE_ENDS = ("one sample left out", "does your loop, or your slice, take each of the K samples?")
+MC_ERRORS: dict[Callable[..., Tensor], tuple[str, str]] = {
+    lambda a, d, *_: a.std(correction=d): (
+        "std without √K",
+        "should the error of a mean shrink with more samples?",
+    ),
+    lambda a, d, *_: a.std(correction=d) / len(a): (
+        "std/K for std/√K",
+        "do four times the samples halve your error, or quarter it?",
+    ),
+    lambda a, d, *_: a.std(correction=d) * len(a) ** 0.5: (
+        "√K times",
+        "should more samples make the error larger?",
+    ),
+    lambda a, d, *_: a.var(correction=d) / len(a): ("variance of the mean", IN_SQUARED_NATS),
+    lambda a, d, *_: a.var(correction=d) / len(a) ** 0.5: ("variance for std", IN_SQUARED_NATS),
+    lambda a, d, *_: a.var(correction=d): (
+        "variance",
+        "how far is one term from the mean, or how far is the mean from the truth?",
+    ),
+    lambda a, d, *_: (a.var(correction=d) / len(a) ** 0.5).sqrt(): (
+        "√K under the root",
+        "is the root taken of K twice?",
+    ),
+    lambda a, d, *_: a.std(correction=d) / (len(a) - 1) ** 0.5: (
+        "K−1 twice",
+        "K or K − 1 may be inside the standard deviation: which one is below it, as a root?",
+    ),
+    lambda a, d, *_: (a**2).mean().sqrt() / len(a) ** 0.5: (
+        "not centred",
+        "is the spread measured from 0, or from the mean?",
+    ),
+    lambda a, d, q, p, z: standard_error(z, d): ("standard error of z", OF_THE_MEAN),
+    lambda a, d, q, p, z: standard_error(q, d): ("standard error of log q", OF_THE_MEAN),
+    lambda a, d, q, p, z: standard_error(p, d): ("standard error of log p", OF_THE_MEAN),
+    lambda a, d, q, p, z: standard_error(a.exp(), d): ("standard error of q/p", OF_THE_MEAN),
+    lambda a, d, q, p, z: ((q.var(correction=d) + p.var(correction=d)) / len(a)).sqrt(): (
+        "log q and log p taken as independent",
+        "both come from the same z: do their errors add up, or partly cancel?",
+    ),
+    lambda a, d, *_: a.mean() / len(a) ** 0.5: (
+        "the mean for the standard deviation",
+        "what if all terms are the same: is there an error left?",
+    ),
+    lambda a, d, *_: torch.ones_like(a[0]) / len(a) ** 0.5: (
+        "1/√K",
+        "do terms that vary more give a larger error?",
+    ),
 }
 KL_MONTE_CARLO = Exercise(
     number="1.4",
@@ -652,19 +884,41 @@ KL_MONTE_CARLO = Exercise(
     axes=((), (), ("K",)),
     outputs=2,
     results=("the estimate", "the standard error"),
+    errors=(
+        (
+            r"'Log\w+'",
+            "log_q or log_p not called",
+            "log_q and log_p are functions: what do you give them to get numbers?",
+        ),
+    ),
     also=({"ddof": 0},),
     fixed=("z",),
     mistakes=mistakes_by_keyword(
-        swap={True: ("arguments swapped", "the draws are of q: the average of log q − …?")},
+        swap={
+            True: ("arguments swapped", "KL(q ‖ p): which of the two log-densities is subtracted?")
+        },
+        samples={lambda z: z[1:]: AT_THE_ENDS, lambda z: z[:-1]: AT_THE_ENDS},
         terms={
-            lambda q, p: q: ("log p forgotten", "KL compares two densities"),
-            lambda q, p: p: ("log q forgotten", "KL compares two densities"),
-            lambda q, p: q + p: ("sum of the logs", "the logarithm of q/p is what?"),
+            lambda q, p: q: ("log p forgotten", "KL compares two densities: where is the other?"),
+            lambda q, p: p: ("log q forgotten", "KL compares two densities: where is the other?"),
+            lambda q, p: -p: (
+                "log q forgotten: cross-entropy",
+                "KL compares two densities: where is the other?",
+            ),
+            lambda q, p: q + p: ("sum of the logs", "which two logs is log(q/p) made of, and how?"),
+            lambda q, p: q / p: ("quotient of the logs", "is log(q/p) the quotient of two logs?"),
             lambda q, p: (q - p).exp(): (
                 "no logarithm",
                 "the average of q/p, or of its logarithm?",
             ),
-            lambda q, p: q.exp() - p.exp(): ("densities for logs", "of what is the difference?"),
+            lambda q, p: q.exp() - p.exp(): (
+                "densities for logs",
+                "is KL the mean difference of the densities, or of their logarithms?",
+            ),
+            lambda q, p: (q - p).clamp(min=0): (
+                "each term cut at 0",
+                "may a single log q − log p be < 0?",
+            ),
             lambda q, p: (q - p).abs(): ("absolute values", "may a single log q − log p be < 0?"),
             lambda q, p: (p - q).expm1() + q - p: (
                 "another estimator",
@@ -678,25 +932,18 @@ KL_MONTE_CARLO = Exercise(
             torch.sum: ("sum for mean", "does an average grow with K?"),
             torch.median: ("median for mean", "is an expectation a median?"),
             lambda a: a.exp().mean().log(): ("log of the mean", "logarithm, or average first?"),
-            lambda a: a.sum() / (len(a) - 1): ("K−1 in the mean", "of K numbers?"),
+            lambda a: a.sum() / (len(a) - 1): ("K−1 in the mean", "how many numbers are added?"),
             lambda a: a.mean().abs(): ("absolute value", "may an estimate be below 0?"),
             lambda a: a.mean().clamp(min=0): ("cut at 0", "may an estimate be below 0?"),
         },
-        error={
-            lambda a, d: a.std(correction=d): ("std without √K", "should it shrink with K?"),
-            lambda a, d: a.std(correction=d) / len(a): ("std/K for std/√K", "how fast with K?"),
-            lambda a, d: a.std(correction=d) * len(a) ** 0.5: ("√K times", "should it grow?"),
-            lambda a, d: a.var(correction=d) / len(a): ("variance of the mean", "and its root?"),
-            lambda a, d: a.var(correction=d) / len(a) ** 0.5: ("variance for std", "the root?"),
-            lambda a, d: a.var(correction=d): ("variance", "of one term, or of their mean?"),
-            lambda a, d: a.std(correction=d) / (len(a) - 1) ** 0.5: ("K−1 twice", "√K of K draws"),
-        },
+        error=MC_ERRORS,
         unit=BITS,
         order={
             (1, 0): ("order swapped", "which of the two comes first?"),
-            (0, 0): ("the estimate twice", "look at the second of the two"),
-            (0,): ("no standard error", "two numbers are asked for"),
+            (0, 0): ("the estimate twice", "is your second number the error of the first?"),
+            (0,): ("no standard error", "two numbers are asked for: which is the other?"),
         },
+        interval={c: AN_INTERVAL for c in (1.0, 1.96, 2.0)},
     ),
     properties=(
         Property(

@@ -54,6 +54,7 @@ def gaussian_log_likelihood_inputs(rng: Rng) -> list[Probe]:
         limit("a single picture, B = 1", *draw(0.5, 1, 2, 3)),
         limit("a single pixel, P = 1", *draw(0.5, 3, 1)),
         limit("σ_x = 1/128", *draw(1 / 128, 2, 2, 2)),
+        limit("σ_x = 64", *draw(64.0, 2, 2, 2)),
         limit("log-densities near −7000", x, x + far, 0.5),
     ]
 
@@ -83,7 +84,7 @@ GAUSSIAN_LOG_LIKELIHOOD = Exercise(
         over={
             lambda e: e.sum(-1): ("sum over the last dimension only", "which is to stay?"),
             lambda e: e.sum(0): ("sum over batch, not over pixels", "which is to stay?"),
-            torch.clone: ("no sum over pixels", "one number an example is asked for"),
+            torch.clone: ("no sum over pixels", "one number per example is asked for"),
         },
         batch=BATCH,
         unit=UNIT,
@@ -120,7 +121,7 @@ def elbo(
     log_sigma: Tensor,
     sigma_x: Any,
     *,
-    kl: tuple[float, int, int] = (0.5, 2, 1),
+    kl: Any = (0.5, 2, 1),
     latent: int = 0,  # power of D
     means: Function | None = None,
     terms: tuple[int, int] = (1, -1),
@@ -150,10 +151,12 @@ def elbo_inputs(rng: Rng) -> list[Probe]:
         Probe(draw(dyadic(rng, 0.25, 0.6), 1, 2, 3)),
         Probe(draw(dyadic(rng, 0.4, 0.7), 2, 3, 2, 4)),
         Probe(draw(dyadic(rng, 1.5, 2.5), 5, 4, 3)),
-        limit("x̂ = x, μ = 0, σ = 1", x, x.clone(), zero, zero.clone(), 0.5),
+        limit("x̂ = x, μ = 0, σ = 1", x, x.clone(), zero, zero.clone(), 1 / 16),
         limit("a single example, B = 1", *draw(0.5, 2, 1, 3)),
         limit("D = 1 and a single pixel", *draw(0.5, 1, 3, 1)),
         limit("log σ = −12", x, x + 0.5, zero, zero - 12, 0.5),
+        limit("log σ = 6 and μ = 30", x, x + 0.5, zero + 30, zero + 6, 0.5),
+        limit("a poor x̂ and a small σ_x", x, x + 2.0, zero + 1, zero.clone(), 1 / 64),
     ]
 
 
@@ -180,8 +183,7 @@ ELBO = Exercise(
         pixels={
             (-1, 0): ("mean over dimensions: pixels", PIXELS[-1, 0][1]),
             (-1, 1): ("mean over dimensions: pixels, squared error only", PIXELS[-1, 1][1]),
-            (0, 0): PIXELS[0, 0],
-            (0, "rows"): PIXELS[0, "rows"],
+            **{wrong: PIXELS[wrong] for wrong in list(PIXELS)[2:]},
         },
         latent={-1: ("mean over dimensions: latent", "is KL averaged over dimensions, or added?")},
         means={
@@ -218,11 +220,12 @@ def linear_gaussian_posterior(
     prior: tuple[float, float] = (1.0, 1.0),  # its precision, in the mean and in the covariance
     powers: tuple[int, int, int] = (2, 2, 0),  # of σ: WᵀW/σ^i, the mean /σ^j, the covariance /σ^k
     shift: float = 1.0,
+    identity: Callable[[int], Tensor] = torch.eye,
     give: Callable[[Tensor, Tensor, Tensor], tuple[Tensor, ...]] = lambda mean, S, L: (mean, S),
 ) -> tuple[Tensor, ...]:
     """S = (I + WᵀW/σ²)⁻¹, mean S Wᵀ(x − b)/σ², (B, D), and S itself, (D, D)."""
     sigma = torch.as_tensor(sigma_x, dtype=x.dtype)
-    eye = torch.eye(W.shape[1], dtype=x.dtype)
+    eye = identity(W.shape[1]).to(x.dtype)
     in_mean, L = (p * eye + W.T @ W / sigma ** powers[0] for p in prior)
     right = (x - shift * b) @ W / sigma ** powers[1]
     mean = torch.linalg.solve(in_mean, right.T).T
@@ -243,6 +246,10 @@ def linear_gaussian_posterior_inputs(rng: Rng) -> list[Probe]:
         limit("a single dimension of z, D = 1", *draw(3, 2, 1, 0.5)),
         limit("a single x, B = 1", *draw(1, 3, 2, 0.5)),
         limit("more dimensions of z than of x", *draw(2, 2, 3, 0.75)),
+        limit("a single pixel, P = 1", *draw(3, 1, 2, 0.5)),
+        limit("x far from b", x + 90, W, b, 0.5),
+        limit("σ_x = 1/32", *draw(2, 3, 2, 1 / 32)),
+        limit("σ_x = 64", *draw(2, 3, 2, 64.0)),
     ]
 
 
@@ -266,15 +273,24 @@ LINEAR_GAUSSIAN_POSTERIOR = Exercise(
             (0, 1): ("prior precision forgotten in the mean", "what is the mean for a huge σ_x?"),
             (1, 0): ("prior precision forgotten in the covariance", "what is it where W = 0?"),
         },
+        identity={
+            lambda D: torch.ones(D, D): ("1 in every entry for I", "which entries of I are 0?")
+        },
         powers={
             (1, 1, 0): ("σ for σ²", "is `sigma_x` a standard deviation, or a variance?"),
             (1, 2, 0): ("σ for σ² in the precision", "by what is WᵀW divided?"),
             (2, 1, 0): ("σ for σ² in the mean", "by what is Wᵀ(x − b) divided?"),
             (4, 4, 0): ("σ² for σ", "is `sigma_x` a standard deviation, or a variance?"),
             (0, 0, 0): ("σ ignored", "does a noisier x say as much about z?"),
-            (2, 0, 0): ("1/σ² forgotten in the mean", "with W = 1 and a tiny σ_x, is it x − b?"),
-            (2, 4, 0): ("1/σ² twice in the mean", "with W = 1 and a tiny σ_x, is it x − b?"),
-            (2, 2, 2): ("σ² forgotten in the covariance", "does it fall to 0 with σ_x?"),
+            (2, 0, 0): (
+                "1/σ² forgotten in the mean",
+                "with W = 1 and a tiny σ_x, is the mean x − b?",
+            ),
+            (2, 4, 0): ("1/σ² twice in the mean", "with W = 1 and a tiny σ_x, is the mean x − b?"),
+            (2, 2, 2): (
+                "σ² forgotten in the covariance",
+                "does your covariance shrink when σ_x does?",
+            ),
             (-2, -2, 0): ("σ² for 1/σ²", "is a precision large or small where the noise is small?"),
         },
         shift={
@@ -283,7 +299,14 @@ LINEAR_GAUSSIAN_POSTERIOR = Exercise(
         },
         give={
             lambda m, S, L: (m, L): ("precision for covariance", "which is the inverse of which?"),
-            lambda m, S, L: (m @ L @ L, L): ("inverse forgotten", "does the mean solve Λ m = …?"),
+            lambda m, S, L: (m @ L @ L, L): (
+                "inverse forgotten",
+                "do you multiply by Λ, or by its inverse?",
+            ),
+            lambda m, S, L: (m @ L, S): (
+                "inverse forgotten in the mean",
+                "which matrix multiplies Wᵀ(x − b)/σ²?",
+            ),
             lambda m, S, L: (m, S.diagonal()): ("variances only", "covariances are asked for too"),
             lambda m, S, L: (m, S.diagonal().diag()): ("no covariances", "is WᵀW diagonal?"),
             lambda m, S, L: (m, (1 / L.diagonal()).diag()): (

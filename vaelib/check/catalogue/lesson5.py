@@ -39,19 +39,22 @@ def reparameterise_inputs(rng: Rng) -> list[Probe]:
         return Probe((mu, log_sigma, normal(rng, *shape)), gradients=BOTH)
 
     mu, log_sigma, eps = draw(2, 3).args
-    low = torch.full((2, 3), -30.0, dtype=torch.float64)
+    low, tiny, large = (torch.full_like(mu, at) for at in (-30.0, -16.0, 6.0))
     return [
         draw(2, 3),
         draw(4, 2),
         draw(3, 2, 4),
         limit("ε = 0", mu, log_sigma, 0 * eps, gradients=BOTH),
-        limit("log σ = −30: σ is 0, nearly", mu, low, eps, gradients=BOTH),
+        limit("log σ = −30", mu, low, eps, gradients=BOTH),
+        limit("μ = 0 and log σ = −16", 0 * mu, tiny, eps, gradients=BOTH),
+        limit("log σ = 6", mu, large, eps, gradients=BOTH),
         limit("a single example in one dimension", *draw(1, 1).args, gradients=BOTH),
     ]
 
 
 MU = numbers(1.25, -0.5)
 GRAPH = "can autograd follow z back to μ and log σ?"
+BASE = "log_sigma is a natural logarithm: which function undoes it?"
 ONE_FOR_ALL = ("one ε for all", "has each element its own draw?")
 ONE_FOR_DIMENSIONS = ("one ε for all dimensions", "has each dimension its own draw?")
 REPARAMETERISE = Exercise(
@@ -65,17 +68,24 @@ REPARAMETERISE = Exercise(
     variant=reparameterise,
     inputs=reparameterise_inputs,
     axes=(("B", "D"), ("B", "D"), ("B", "D")),
+    fixed=("eps",),
     errors=((r"Can't call numpy\(\)|Tensor that requires grad", "graph cut", GRAPH),),
     mistakes=mistakes_by_keyword(
         scale={
             torch.clone: ("log σ as σ", "can a standard deviation be negative? Which function?"),
-            lambda s: (s / 2).exp(): ("half log σ", "log_sigma is log σ; is it log σ² for you?"),
+            lambda s: (s / 2).exp(): ("half log σ", "is log_sigma the log of σ, or of σ²?"),
             lambda s: (2 * s).exp(): ("σ² for σ", "how far from μ is z where ε = 1?"),
             lambda s: (-s).exp(): ("1/σ for σ", "does the spread grow with log σ?"),
-            torch.nn.functional.softplus: ("softplus for exp", "log_sigma is the logarithm of σ"),
+            lambda s: 10**s: ("another base than e", BASE),
+            lambda s: 2**s: ("another base than e", BASE),
+            torch.nn.functional.softplus: (
+                "softplus for exp",
+                "which function undoes a logarithm?",
+            ),
         },
         combine={
             lambda m, s, e: (e + m) * s: ("(ε + μ)σ", "what is z where ε = 0?"),
+            lambda m, s, e: (m + s) * e: ("(μ + σ)ε", "what is z where ε = 0?"),
             lambda m, s, e: s + m * e: ("μ and σ in each other's place", "what is z where ε = 0?"),
             lambda m, s, e: m - s * e: ("− for +", "is z above μ where ε is positive?"),
             lambda m, s, e: m + s: ("ε forgotten", "where is the noise?"),
@@ -85,12 +95,18 @@ REPARAMETERISE = Exercise(
             lambda m, s, e: m + s * e**2: ("ε squared", "can z be below μ?"),
         },
         noise={
-            lambda e: e[:1].expand_as(e): ("one ε for all examples", "has each its own draw?"),
+            lambda e: e[:1].expand_as(e): (
+                "one ε for all examples",
+                "has each example its own draw?",
+            ),
             lambda e: e[..., :1].expand_as(e): ONE_FOR_DIMENSIONS,
             lambda e: e[:, :1].expand_as(e): ONE_FOR_DIMENSIONS,
             lambda e: e.flatten()[0].expand(e.shape): ONE_FOR_ALL,
             lambda e: e.mean().expand(e.shape): ONE_FOR_ALL,
-            lambda e: e.mean(0).expand(e.shape): ("mean of ε over batch", "has each its own draw?"),
+            lambda e: e.mean(0).expand(e.shape): (
+                "mean of ε over batch",
+                "has each example its own draw?",
+            ),
         },
         keep={
             (False, False): ("graph cut", GRAPH),
@@ -172,15 +188,17 @@ def score_function_gradient_inputs(rng: Rng) -> list[Probe]:
         limit("f constant", torch.full_like(z, 2.0), z, 0.5, 0.5),
         limit("every draw at μ", f_z, torch.full_like(z, 0.5), 0.5, 0.5),
         limit("σ = 1/128", *draw(3, 0.5, 1 / 128)),
+        limit("σ = 64", *draw(3, 0.5, 64.0)),
+        limit("f below 0", f_z - 20, z, 0.5, 0.5),
     ]
 
 
 WRONG_MEANS: Hints = {
     torch.sum: ("sum for mean", "does the estimate grow with K?"),
-    torch.clone: ("no mean", "one number is asked for: what is done over the K draws?"),
+    torch.clone: ("no mean", "one number is asked for: how do K terms become one?"),
     lambda a: a.sum() / (len(a) - 1): ("K−1 for K", "by what is a sum of K numbers divided?"),
 }
-GRADIENT = ("gradient of f used", "f is known by its values only: whose derivative is taken?")
+GRADIENT = ("gradient of f used", "only values of f are known: whose derivative is taken instead?")
 SCORE_FUNCTION_GRADIENT = Exercise(
     number="5.2",
     name="score_function_gradient",
@@ -196,31 +214,44 @@ SCORE_FUNCTION_GRADIENT = Exercise(
     errors=((r"does not require grad|not have been used in the graph", *GRADIENT),),
     mistakes=mistakes_by_keyword(
         score={
-            lambda z, m, s: (z - m) / s: ("σ for σ²", "d/dμ of (z − μ)²/2σ² is what?"),
-            lambda z, m, s: (z - m) / s**4: ("σ² for σ", "is `sigma` the variance already?"),
-            lambda z, m, s: z - m: ("1/σ² forgotten", "d/dμ of (z − μ)²/2σ² is what?"),
-            lambda z, m, s: (z - m) / s**2 / 2: ("½ left over", "what becomes of the ½?"),
-            lambda z, m, s: 2 * (z - m) / s**2: ("2 left over", "what becomes of the ½?"),
+            lambda z, m, s: (z - m) / s: ("σ for σ²", "what is d/dμ of (z − μ)²/2σ²?"),
+            lambda z, m, s: (z - m) / s**4: (
+                "σ² for σ",
+                "is `sigma` a standard deviation, or a variance?",
+            ),
+            lambda z, m, s: z - m: ("1/σ² forgotten", "what is d/dμ of (z − μ)²/2σ²?"),
+            lambda z, m, s: (z - m) / s**2 / 2: (
+                "½ left over",
+                "what happens to the ½ when the square is differentiated?",
+            ),
+            lambda z, m, s: 2 * (z - m) / s**2: (
+                "2 left over",
+                "what happens to the ½ when the square is differentiated?",
+            ),
             lambda z, m, s: z / s**2: ("μ forgotten", "what is the score at z = μ?"),
             lambda z, m, s: ((z - m) ** 2 / s**2 - 1) / s: (
                 "derivative in σ, not in μ",
-                "which of the two parameters is it for?",
+                "with respect to which parameter is the derivative asked for?",
             ),
             lambda z, m, s: -((z - m) ** 2) / (2 * s**2): (
                 "log q for its derivative",
-                "what is the derivative of log q in μ?",
+                "what is the derivative of log q with respect to μ?",
+            ),
+            lambda z, m, s: -((z - m) ** 2) / (2 * s**2) - math.log(s * (2 * math.pi) ** 0.5): (
+                "log q for its derivative",
+                "what is the derivative of log q with respect to μ?",
             ),
         },
         each={
-            lambda f_z, score: f_z: ("score forgotten", "which derivative has been taken?"),
+            lambda f_z, score: f_z: ("score forgotten", "where is the derivative of log q?"),
             lambda f_z, score: score: ("f forgotten", "where are the values of f?"),
             lambda f_z, score: f_z.mean() * score: (
                 "product of the means",
                 "is it the mean of the products?",
             ),
             lambda f_z, score: (f_z - f_z.mean()) * score: (
-                "baseline subtracted",
-                "a good idea, but the plain estimator is asked for",
+                "f̄ or z̄ subtracted",
+                "the plain estimator is asked for: f as it is, and z − μ",
             ),
         },
         slope={
@@ -408,6 +439,9 @@ def optimal_baseline_inputs(rng: Rng) -> list[Probe]:
         limit("a single draw, K = 1", *draw(1)),
         limit("all scores of one size", f_z, numbers(1.5, -1.5, 1.5, 1.5)),
         limit("a score of 0 among others", f_z, numbers(0.0, -1.0, 2.0, 0.5)),
+        limit("tiny scores", f_z, score / 1024),
+        limit("large f", 1000 * f_z, score),
+        limit("f below 0", f_z - 100, score),
     ]
 
 
@@ -421,6 +455,9 @@ def has_lowest_variance(out: list[Outcome]) -> bool:
     return left[0] <= min(left)
 
 
+WHICH_POWER = "which power of s weighs f in the variance of (f − b) s?"
+BOTH_MEANS = "is a mean taken both above and below?"
+MEAN_IS_KNOWN = "E[s] = 0 is known: which terms vanish then?"
 OPTIMAL_BASELINE = Exercise(
     number="5.4",
     name="optimal_baseline",
@@ -437,20 +474,41 @@ OPTIMAL_BASELINE = Exercise(
         way={
             lambda f, s: f.mean(): ("mean of f only", "do all draws count alike, whatever s is?"),
             lambda f, s: (f * s).mean() / s.mean(): ("s for s²", "what is squared in a variance?"),
-            lambda f, s: (f * s.abs()).mean() / s.abs().mean(): ("|s| for s²", "what is squared?"),
-            lambda f, s: (f * s).mean() / (s**2).mean(): ("s for s² above", "which power of s?"),
-            lambda f, s: (f * s**2).mean(): ("not divided by E[s²]", "is b a value as f has them?"),
-            lambda f, s: (f * s**2).sum(): ("not divided by Σ s²", "is b a value as f has them?"),
-            lambda f, s: (f * s).mean(): ("the gradient itself", "which b makes a variance small?"),
-            lambda f, s: (f * s**2).mean() / s.mean() ** 2: ("E[s]² for E[s²]", "which is first?"),
-            lambda f, s: (f * s**2).sum() / (s**2).mean(): ("sum over mean", "K times too large?"),
-            lambda f, s: (f * s**2).mean() / (s**2).sum(): ("mean over sum", "K times too small?"),
-            lambda f, s: (s**2).mean() / (f * s**2).mean(): ("upside down", "set dVar/db to 0"),
-            lambda f, s: (f**2 * s).mean() / (f**2).mean(): ("f and s exchanged", "which weighs?"),
-            lambda f, s: f.mean() * (s**2).mean(): ("product of the means", "the mean of what?"),
-            baseline_of_sample_covariance: (
-                "sample covariance",
-                "E[s] = 0 is known: what is left of it then?",
+            lambda f, s: (f * s.abs()).mean() / s.abs().mean(): (
+                "|s| for s²",
+                "what is squared in a variance?",
+            ),
+            lambda f, s: (f * s).mean() / (s**2).mean(): ("s for s² above", WHICH_POWER),
+            lambda f, s: (f * s**2).mean() / s.mean(): ("s for s² below", WHICH_POWER),
+            lambda f, s: (f * s**2).mean(): ("not divided by E[s²]", "has b the unit of f?"),
+            lambda f, s: (f * s**2).sum(): ("not divided by Σ s²", "has b the unit of f?"),
+            lambda f, s: (f * s).mean(): (
+                "the gradient itself",
+                "E[f s] is the gradient: which b makes the variance smallest?",
+            ),
+            lambda f, s: (f * s**2).mean() / s.mean() ** 2: (
+                "E[s]² for E[s²]",
+                "is the mean taken first, or the square?",
+            ),
+            lambda f, s: (f * s**2).sum() / (s**2).mean(): ("sum over mean", BOTH_MEANS),
+            lambda f, s: (f * s**2).mean() / (s**2).sum(): ("mean over sum", BOTH_MEANS),
+            lambda f, s: (s**2).mean() / (f * s**2).mean(): (
+                "upside down",
+                "set d Var/db to 0: which of the two is on top?",
+            ),
+            lambda f, s: (f**2 * s).mean() / (f**2).mean(): (
+                "f and s exchanged",
+                "does s weigh f, or f weigh s?",
+            ),
+            lambda f, s: f.mean() * (s**2).mean(): (
+                "product of the means",
+                "is it the mean of a product?",
+            ),
+            baseline_of_sample_covariance: ("means subtracted", MEAN_IS_KNOWN),
+            lambda f, s: (f * s**2).mean() / s.var(): ("variance of s for E[s²]", MEAN_IS_KNOWN),
+            lambda f, s: (f * s**2).mean() / s.var(correction=0): (
+                "variance of s for E[s²]",
+                MEAN_IS_KNOWN,
             ),
             lambda f, s: (f * s**2) / (s**2).mean(): ("no mean", "one number is asked for"),
         },

@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -37,7 +38,7 @@ def train_step(
     *,
     draw: Callable[[Any, Tensor], Tensor] = lambda q, eps: q.mu + q.sigma * eps,
     explain: Callable[[Any, Tensor], Tensor] = lambda p_x, x: p_x.log_prob(x),
-    kl: tuple[float, int, int] = (0.5, 2, 1),
+    kl: Any = (0.5, 2, 1),
     over_d: Function = lambda each: each.sum(-1),
     weigh: Callable[[Tensor, Tensor, Any], Tensor] = lambda log_px_z, kl, beta: (
         log_px_z - beta * kl
@@ -243,6 +244,16 @@ def linear_annealing_inputs(rng: Rng) -> list[Probe]:
     ]
 
 
+# What becomes of step / (warmup − 1) where the warm-up is one step.
+FOR_ONE_STEP: tuple[Callable[[float], float], ...] = (
+    lambda step: 1.0,
+    lambda step: 0.0,
+    lambda step: 1.0 if step else step / 0,
+    lambda step: step / 0,
+)
+AT_0 = "what is β at step 0?"
+AT_THE_END = "what is β at step = warmup?"
+STRAIGHT = "is β a straight line in the step?"
 NO_STEPS = ("division by a warmup of 0", "how long does a warm-up of 0 steps last?")
 LINEAR_ANNEALING = Exercise(
     number="6.2",
@@ -259,7 +270,7 @@ LINEAR_ANNEALING = Exercise(
     mistakes=mistakes_by_keyword(
         clip={
             lambda ratio: ratio: ("over 1", "what is β long after the warm-up?"),
-            lambda ratio: max(1.0, ratio): ("max for min", "what is β at step 0?"),
+            lambda ratio: max(1.0, ratio): ("max for min", AT_0),
             lambda ratio: 1 - min(1.0, ratio): ("downwards", "where does β start?"),
             lambda ratio: ratio % 1: ("starts again", "what is β long after the warm-up?"),
             lambda ratio: ratio if ratio < 1 else 0.0: (
@@ -269,20 +280,40 @@ LINEAR_ANNEALING = Exercise(
         },
         way={
             lambda step, warmup: step // warmup if warmup else 0.0: (
-                "integer division",
+                "0 during the warm-up",
                 "is β a whole number in the middle of the warm-up?",
             ),
             lambda step, warmup: warmup / step if step else 9.0: (
                 "upside down",
                 "is β small or large at the start?",
             ),
-            lambda step, warmup: (step + 1) / warmup: ("one step ahead", "what is β at step 0?"),
-            lambda step, warmup: (step - 1) / warmup: ("one step late", "and at step = warmup?"),
-            lambda step, warmup: step / (warmup + 1): ("warmup + 1", "and at step = warmup?"),
-            lambda step, warmup: (step / warmup) ** 2: ("squared", "is it a straight line?"),
-            lambda step, warmup: (step / warmup) ** 0.5: ("a square root", "a straight line?"),
+            lambda step, warmup: (step + 1) / warmup: ("one step ahead", AT_0),
+            lambda step, warmup: (step + 1) / (warmup + 1): ("one step ahead of warmup + 1", AT_0),
+            lambda step, warmup: (step - 1) / warmup: ("one step late", AT_THE_END),
+            lambda step, warmup: step / (warmup + 1): ("warmup + 1", AT_THE_END),
+            **{
+                (
+                    lambda step, warmup, at_1=at_1: (
+                        step / (warmup - 1) if warmup != 1 else at_1(step)
+                    )
+                ): (
+                    "warmup − 1",
+                    "at which step is β 1 for the first time?",
+                )
+                for at_1 in FOR_ONE_STEP
+            },
+            lambda step, warmup: max(step - warmup, 0.0) / warmup: (
+                "starts after the warm-up",
+                "does β rise during the warm-up, or after it?",
+            ),
+            lambda step, warmup: (step / warmup) ** 2: ("squared", STRAIGHT),
+            lambda step, warmup: (step / warmup) ** 0.5: ("a square root", STRAIGHT),
+            lambda step, warmup: 0.5 - 0.5 * math.cos(math.pi * min(1, step / warmup)): (
+                "a cosine",
+                STRAIGHT,
+            ),
             lambda step, warmup: 100 * step / warmup: ("in percent", "where does β end?"),
-            lambda step, warmup: 1.0: ("always 1", "what is β at step 0?"),
+            lambda step, warmup: 1.0: ("always 1", AT_0),
         },
         at_zero={0.0: ("0 for a warmup of 0", NO_STEPS[1]), None: NO_STEPS},
     ),
@@ -524,26 +555,32 @@ def diagnose_inputs(rng: Rng) -> list[Probe]:
 def judge_diagnose(exercise: Exercise, run: Run, seed: int) -> CheckResult:
     """Right if every mistake is found in every probe; else which is taken for which."""
     confused: set[str] = set()
+    inputs: dict[str, Any] = {}
     for want, probe in diagnose_questions(np.random.default_rng(seed)):
         got = run(probe)
         if got.kind != "value":
             said = wording.raised if got.kind == "raised" else wording.ended
-            return said(exercise, got, probe)
+            return replace(said(exercise, got, probe), inputs=wording.inputs(exercise, probe))
         answers = np.ravel(got.value).tolist() if got.value else []
         if len(answers) != len(want) or not set(answers) <= set(range(1, len(BROKEN) + 1)):
-            text = f"it returns {answers or got.type}; expected three numbers of the list, 1 to 5"
-            return wording.wrong(exercise, "wrong type", text)
+            returned = [f"{answer:g}" for answer in answers]
+            returned = f"[{', '.join(returned)}]" if returned else got.type
+            text = f"it returns {returned}; expected three numbers from 1 to 5, one per VAE"
+            return wording.wrong(exercise, "not three numbers from 1 to 5", text)
         if got.changed:
             text = "it changes the numbers that it is given"
             return wording.wrong(exercise, "changes its inputs", text)
         for right, answer in zip(want, answers, strict=True):
             if right != answer:
                 confused.add(f"{right} is taken for {answer:g}")
+                inputs = inputs or wording.inputs(exercise, probe)
     if confused:
         pairs = sorted(confused)
         listed = "; ".join(pairs[:4]) + ("; and so on" if len(pairs) > 4 else "")
         hint = "which of its numbers do not fit together, and which code would print them?"
-        return wording.wrong(exercise, pairs[0], f"mistake {listed}", hint)
+        text = f"mistake {listed}"
+        example = f"an example is in result.inputs[{exercise.arguments[0]!r}]"
+        return replace(wording.wrong(exercise, pairs[0], text, hint, example), inputs=inputs)
     return wording.right(exercise)
 
 

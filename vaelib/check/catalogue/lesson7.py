@@ -68,26 +68,53 @@ TRAVERSE = Exercise(
     mistakes=mistakes_by_keyword(
         in_place={
             "rows": ("in place", "is z after the call what it was before?"),
-            "one row": ("in place, and one row n times", "is each row a tensor of its own?"),
+            "one row": (
+                "in place, and one row n times",
+                "is z the same after the call, and each row a tensor of its own?",
+            ),
         },
         put={
-            lambda old, new: old + new: ("adds for replaces", "what is z[dim] in row i to be?"),
-            lambda old, new: old + new.cumsum(0): ("adds up from row to row", "what is row 2?"),
-            lambda old, new: old * new: ("multiplies for replaces", "what is z[dim] in row i?"),
-            lambda old, new: old - new: ("subtracts for replaces", "what is z[dim] in row i?"),
-            lambda old, new: new[-1:]: ("last value in every row", "is each row its own tensor?"),
+            lambda old, new: old + new: ("adds for replaces", "what should z[dim] be in row i?"),
+            lambda old, new: old + new.cumsum(0): (
+                "adds up from row to row",
+                "should row 2 depend on row 1?",
+            ),
+            lambda old, new: old * new: (
+                "multiplies for replaces",
+                "what should z[dim] be in row i?",
+            ),
+            lambda old, new: old - new: (
+                "subtracts for replaces",
+                "what should z[dim] be in row i?",
+            ),
+            lambda old, new: new[-1:]: (
+                "last value in every row",
+                "is each row a tensor of its own, with its own value?",
+            ),
             lambda old, new: new[:1]: ("first value in every row", "which value is for row i?"),
         },
         at={
             lambda dim, D: slice(None): ("other dims moved", "which dimensions stay as in z?"),
-            lambda dim, D: slice(dim, None): ("dims after dim moved too", "which ones stay?"),
-            lambda dim, D: slice(0, dim + 1): ("dims before dim moved too", "which ones stay?"),
+            lambda dim, D: slice(dim, None): (
+                "dims after dim moved too",
+                "which dimensions stay as in z?",
+            ),
+            lambda dim, D: slice(0, dim + 1): (
+                "dims before dim moved too",
+                "which dimensions stay as in z?",
+            ),
             lambda dim, D: (dim + 1) % D: ("dim one too high", "does dim count from 0?"),
+            lambda dim, D: 0: ("dimension 0 for dim", "which dimension moves where dim is 2?"),
+            lambda dim, D: D - 1: ("last dimension for dim", "which one moves where dim is 0?"),
+            lambda dim, D: -dim: ("dim counted from the end", "does dim count from 0?"),
             lambda dim, D: dim - 1: ("dim one too low", "does dim count from 0?"),
         },
         base={
             torch.zeros_like: ("other dims set to 0", "where does the traversal start from?"),
-            lambda z: z.mean().expand(len(z)): ("other dims set to their mean", "where from?"),
+            lambda z: z.mean().expand(len(z)): (
+                "other dims set to their mean",
+                "where does the traversal start from?",
+            ),
         },
         rows={
             torch.t: ("axes swapped", "is a row one code, or one dimension?"),
@@ -128,7 +155,7 @@ def manifold_grid(
 
 def manifold_grid_inputs(rng: Rng) -> list[Probe]:
     sizes = [2, 3, int(rng.integers(4, 6)), int(rng.integers(6, 9))]
-    return [*(Probe((n,)) for n in sizes), limit("n = 1", 1), limit("n = 20", 20)]
+    return [*(Probe((n,)) for n in sizes), limit("n = 1", 1), limit("n = 24", 24)]
 
 
 def distinct_levels(
@@ -150,7 +177,7 @@ def is_linear(probes: list[Probe], outcomes: list[Outcome]) -> bool:
     return bool(found) and all(evenly_spaced(levels) for levels in found)
 
 
-def is_probability(probes: list[Probe], outcomes: list[Outcome]) -> bool:
+def is_between_0_and_1(probes: list[Probe], outcomes: list[Outcome]) -> bool:
     found = distinct_levels(outcomes)
     return bool(found) and all(levels[0] >= 0 and levels[-1] <= 1 for levels in found)
 
@@ -158,12 +185,9 @@ def is_probability(probes: list[Probe], outcomes: list[Outcome]) -> bool:
 def has_other_levels(probes: list[Probe], outcomes: list[Outcome]) -> bool:
     """Quantiles of evenly spaced levels, but not of levels that are a mistake with a name."""
     found = distinct_levels(outcomes, special.ndtr)
-    return bool(found) and all(
-        evenly_spaced(levels)
-        and not np.isclose(levels[0] * np.array([n + 1, n, 2 * n]), 1, 0, 0.01).any()
-        for levels in found
-        for n in [len(levels)]
-    )
+    sizes = np.array([[len(u) + 1, len(u), 2 * len(u)] for u in found])
+    named = [np.isclose(u[0] * of, 1, 0, 0.01) for u, of in zip(found, sizes, strict=True)]
+    return bool(found) and all(map(evenly_spaced, found)) and not np.all(named, 0).any()
 
 
 MANIFOLD_GRID = Exercise(
@@ -185,7 +209,10 @@ MANIFOLD_GRID = Exercise(
                 "where is the 0-quantile of N(0, 1)?",
             ),
             lambda i, n: i / n: ("0 included (infinite)", "where is the 0-quantile of N(0, 1)?"),
-            lambda i, n: (i + 1) / n: ("1 included (infinite)", "where is the 1-quantile?"),
+            lambda i, n: (i + 1) / n: (
+                "1 included (infinite)",
+                "where is the 1-quantile of N(0, 1)?",
+            ),
             lambda i, n: (i + 1) / (n + 1): (
                 "(i + 1)/(n + 1)",
                 "cut (0, 1) into n equal parts: where are their middles?",
@@ -202,8 +229,16 @@ MANIFOLD_GRID = Exercise(
                 "equal steps of probability, or of z? Which function is missing?",
                 is_linear,
             ),
-            special.ndtr: ("Φ for Φ⁻¹", "is z between 0 and 1, or any number?", is_probability),
-            lambda u: special.logit(u): ("logistic for normal", "whose quantiles are they?"),
+            special.ndtr: ("Φ for Φ⁻¹", "which of the two takes a probability?"),
+            stats.norm.pdf: (
+                "codes between 0 and 1",
+                "is z between 0 and 1, or any number?",
+                is_between_0_and_1,
+            ),
+            lambda u: special.logit(u): (
+                "logistic for normal",
+                "which distribution has these quantiles?",
+            ),
             lambda u: -special.ndtri(u): ("from high to low", "which quantile comes first?"),
             lambda u: special.ndtri(u) ** 2: ("squared", "are there negative z?"),
             lambda u: special.ndtri(u) / np.sqrt(2): (
@@ -216,15 +251,18 @@ MANIFOLD_GRID = Exercise(
             lambda a, b: np.stack([a, a], -1): ("one coordinate twice", "are all pairs there?"),
             lambda a, b: np.stack([a, -b], -1): (
                 "second from high to low",
-                "from low to high?",
+                "does each coordinate go from low to high?",
             ),
             lambda a, b: np.stack([-a, b], -1): (
                 "first from high to low",
-                "from low to high?",
+                "does each coordinate go from low to high?",
             ),
         },
         shape={
-            lambda g, n: g.reshape(n, n, 2): ("not flattened: (n, n, 2)", "how many rows?"),
+            lambda g, n: g.reshape(n, n, 2): (
+                "not flattened: (n, n, 2)",
+                "how many rows should there be?",
+            ),
             lambda g, n: g.T: ("axes swapped", "is a row one code?"),
             lambda g, n: g[:: n + 1]: ("n codes only", "how many pairs are there?"),
         },
@@ -474,7 +512,9 @@ SORTS: tuple[Callable[[Array], Array], ...] = (
     lambda c: c.argsort(),
     lambda c: torch.from_numpy(c).argsort().numpy(),
 )
-WITHOUT_AVERAGING = ("ranks without averaging", "which rank have two values that are equal?")
+COVARIANCE = ("covariance", "by what is a covariance divided to give a correlation?")
+TIES = "do equal values get the average of their ranks?"
+WITHOUT_AVERAGING = ("ranks without averaging", "which rank do two equal values get?")
 SPEARMAN_TABLE = Exercise(
     number="7.4",
     name="spearman_table",
@@ -489,12 +529,18 @@ SPEARMAN_TABLE = Exercise(
     fixed=("mu", "factors"),
     mistakes=mistakes_by_keyword(
         ranks={
-            lambda c: c: ("Pearson", "what does your table do when exp is put on a column?"),
+            lambda c: c: (
+                "Pearson",
+                "what happens to your table if a column is replaced by its exp?",
+            ),
             **{sort: ("argsort for ranks", "is argsort(z)[0] the rank of z[0]?") for sort in SORTS},
             **{(lambda c, sort=sort: sort(sort(c))): WITHOUT_AVERAGING for sort in SORTS},
-            lambda c: stats.rankdata(c, "min"): ("lowest ranks for ties", "lowest, or average?"),
-            lambda c: stats.rankdata(c, "max"): ("highest ranks for ties", "highest, or average?"),
-            lambda c: stats.rankdata(c, "dense"): ("dense ranks", "the rank after two equal ones?"),
+            lambda c: stats.rankdata(c, "min"): ("lowest ranks for ties", TIES),
+            lambda c: stats.rankdata(c, "max"): ("highest ranks for ties", TIES),
+            lambda c: stats.rankdata(c, "dense"): (
+                "dense ranks",
+                "which rank follows two values that share ranks 1 and 2?",
+            ),
         },
         ranked={
             (False, True): ("mu not ranked", "are both ranked, mu and factors?"),
@@ -503,16 +549,20 @@ SPEARMAN_TABLE = Exercise(
         by_rows={True: ("ranks along the wrong axis", "what is ranked, an example or a column?")},
         measure={
             spearman_shortcut: ("the shortcut 1 − 6Σd²/N(N² − 1)", "does it hold with ties?"),
-            lambda a, b: np.cov(a, b)[0, 1]: ("covariance", "by what is it to be divided?"),
+            lambda a, b: np.cov(a, b)[0, 1]: COVARIANCE,
+            lambda a, b: np.cov(a, b, bias=True)[0, 1]: COVARIANCE,
             lambda a, b: a @ b / np.sqrt(a @ a * (b @ b)): (
                 "not centred",
-                "what is taken off first?",
+                "what is subtracted before the products are taken?",
             ),
             lambda a, b: correlation(a, b) * (len(a) - 1) / len(a): (
                 "N−1 beside N",
                 "is the same number in the covariance and in the deviations?",
             ),
-            lambda a, b: stats.kendalltau(a, b)[0]: ("Kendall", "which rank correlation is it?"),
+            lambda a, b: stats.kendalltau(a, b)[0]: (
+                "Kendall",
+                "which rank correlation is asked for?",
+            ),
         },
         give={
             abs: ("sign lost", "does a falling relation look like a rising one?"),

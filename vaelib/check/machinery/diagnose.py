@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -24,6 +25,29 @@ from vaelib.check.machinery.exercise import Exercise, Mistake, Reference, Run
 from vaelib.check.machinery.probe import Outcome, Probe, Seeded
 from vaelib.check.machinery.relations import Case, factor, relation
 from vaelib.check.machinery.result import CheckResult
+
+# What is right about a result of the wrong shape.
+SHAPES: dict[str, Callable[[np.ndarray, np.ndarray], Any]] = {
+    "the numbers are right, the shape is not": lambda a, b: (a.ravel(), b.ravel()),
+    "it is the sum of what is expected: is there a sum too many?": lambda a, b: (a, b.sum()),
+    "it is the mean of what is expected: is there a mean too many?": lambda a, b: (a, b.mean()),
+    "it is transposed: which axis comes first?": lambda a, b: (a.T, b),
+}
+SHAPES |= {
+    f"its {name} over axis {axis} would be right: is that still to be done?": (
+        lambda a, b, total=total, axis=axis: (total(a, axis), b)
+    )
+    for axis in range(3)
+    for name, total in (("sum", np.sum), ("mean", np.mean))
+}
+
+
+def _becomes(change: Callable[[np.ndarray, np.ndarray], Any], a: np.ndarray, b: np.ndarray) -> bool:
+    try:
+        left, right = change(a, b)
+    except np.exceptions.AxisError:
+        return False
+    return bool(np.shape(left) == np.shape(right) and np.allclose(left, right, rtol=1e-4))
 
 
 @dataclass(frozen=True)
@@ -99,7 +123,7 @@ class Wrong:
         if not got.value or got.several != want.several or len(got.value) != len(want.value):
             return wording.of_type(exercise, got, want)
         if not same_shapes(got, want):
-            return self._shape(probe, got, want)
+            return self._shape(*self._telling_shape(probe, got, want))
         if finite(want) and not finite(got):
             return self._not_finite(probe, got, where)
         if got.used_global_random and not same_value(got, want):
@@ -118,31 +142,50 @@ class Wrong:
             return None
         return self._gradients(probe, got, want)
 
+    def _telling_shape(self, *first: Any) -> tuple[Probe, Outcome, Outcome]:
+        """An ordinary input of wrong shape, one that is not a single number where there is one."""
+        cases = [first, *zip(self.probes, self.got, self.want, strict=True)]
+        wrong = [
+            (probe, got, want)
+            for probe, got, want in cases
+            if len(got.value) == len(want.value)
+            and not same_shapes(got, want)
+            and probe.limit == first[0].limit
+        ]
+        return max(wrong, key=lambda case: min(2, max(v.size for v in case[2].value)))
+
     def _shape(self, probe: Probe, got: Outcome, want: Outcome) -> CheckResult:
-        for a, b in zip(got.value, want.value, strict=True):
-            if a.shape == b.shape:
-                continue
-            returned, expected = (
-                f"shape {v.shape}" if v.ndim else "a single number" for v in (a, b)
-            )
-            hints = [
-                f"its {name} over axis {axis} would be right: is that still to be done?"
-                for axis in range(a.ndim)
-                for name, total in (("sum", a.sum(axis)), ("mean", a.mean(axis)))
-                if total.shape == b.shape and np.allclose(total, b, rtol=1e-4)
-            ]
-            if a.size == b.size and np.allclose(a.ravel(), b.ravel(), rtol=1e-4):
-                hints.insert(0, "the numbers are right, the shape is not")
-            elif a.ndim == 0 and np.isclose(a, b.sum(), rtol=1e-4):
-                hints.insert(0, "it is the sum of what is expected: is there a sum too many?")
-            elif a.ndim == 0 and np.isclose(a, b.mean(), rtol=1e-4):
-                hints.insert(0, "it is the mean of what is expected: is there a mean too many?")
-            elif a.shape == b.T.shape and np.allclose(a.T, b, rtol=1e-4):
-                hints.insert(0, "it is transposed: which axis comes first?")
-            given = f"for {wording.arguments(self.exercise, probe)}"
-            text = f"it returns {returned}; expected {expected}"
-            return wording.wrong(self.exercise, "wrong shape", text, *hints[:1], given)
-        raise AssertionError("the shapes are the same")
+        j = next(
+            j for j, both in enumerate(self._both(got, want)) if both[0].shape != both[1].shape
+        )
+        returned, expected = (
+            f"shape {v.shape}" if v.ndim else "a single number" for v in self._both(got, want)[j]
+        )
+        which = f" for {wording.result_name(self.exercise, j)}" if len(want.value) > 1 else ""
+        given = f"for {wording.arguments(self.exercise, probe)}"
+        text = f"it returns {returned}{which}; expected {expected}"
+        return wording.wrong(self.exercise, "wrong shape", text, self._reshaped(j), given)
+
+    def _both(self, got: Outcome, want: Outcome) -> list[tuple[np.ndarray, np.ndarray]]:
+        return list(zip(got.value, want.value, strict=True))
+
+    def _reshaped(self, j: int) -> str:
+        """What would make result j right wherever its shape is wrong; else nothing."""
+        pairs = [
+            self._both(got, want)[j]
+            for got, want in zip(self.got, self.want, strict=True)
+            if len(got.value) == len(want.value)
+        ]
+        pairs = [(a, b) for a, b in pairs if a.shape != b.shape]
+        for hint, change in SHAPES.items():
+            if all(_becomes(change, a, b) for a, b in pairs):
+                return hint
+        single = all(a.ndim == 0 for a, _ in pairs)
+        return (
+            "one result for each element is asked for"
+            if single and self.exercise.elementwise
+            else ""
+        )
 
     def _not_finite(self, probe: Probe, got: Outcome, where: str) -> CheckResult:
         bad = next(v for v in got.value if not np.isfinite(v).all())
@@ -175,7 +218,7 @@ class Wrong:
         ]  # fmt: skip
         if not off:  # a gradient where none is asked for
             return None
-        text = f"the numbers are right, but the gradient in {' and '.join(off)} is not"
+        text = f"the numbers are right, but the gradient with respect to {' and '.join(off)} is not"
         return wording.wrong(self.exercise, "wrong gradient", text, "is a part of it detached?")
 
     def _cases(self, j: int) -> list[Case] | None:
@@ -230,7 +273,8 @@ class Wrong:
             text = f"{self._subject()} is {found[1]}" if found else ""
         if found is None:
             ordinary = [self.probes[i] for i in self._ordinary()]
-            found = simpler(self.exercise, self.reference, self.run, ordinary)
+            all_wrong = not any(self._same(i) for i in self._ordinary())
+            found = simpler(self.exercise, self.reference, self.run, ordinary, all_wrong)
             text = found[1] if found else f"it differs from the expected result{self._right_at()}"
         property_ = failing_property(self.exercise, self.run, self.seed)
         name = found[0] if found else None
@@ -252,24 +296,27 @@ class Wrong:
         return "; ".join(said)
 
     def _near_miss(self) -> tuple[str, str] | None:
-        """For numbers that are right to three digits on every input."""
+        """For numbers that are right to three digits on every ordinary input."""
+        every = [i for i in range(len(self.probes)) if same_shapes(self.got[i], self.want[i])]
+        near = [i for i in every if same_value(self.got[i], self.want[i], NEAR)]
+        if not near or not set(self._ordinary()) <= set(near):
+            return None
         pairs = [
             (got, want)
-            for i in range(len(self.probes))
-            if same_shapes(self.got[i], self.want[i])
+            for i in near
             for got, want in zip(self.got[i].value, self.want[i].value, strict=True)
         ]
-        if not pairs or not all(close(got, want, NEAR).all() for got, want in pairs):
-            return None
         largest = 0.0
         for got, want in pairs:
             finite_here = np.isfinite(got) & np.isfinite(want) & (np.abs(want) > 1e-6)
             off = np.abs(got - want)[finite_here] / np.abs(want)[finite_here]
             largest = max(largest, float(off.max(initial=0)))
-        question = "is a constant rounded, or a small number added?"
+        question = "is a constant rounded, a small number added, or float32 used on the way?"
+        off = [self.probes[i].label for i in every if i not in near]
+        further = f", further off for “{off[0]}”" if off else ""
         return (
             "a near miss",
-            f"a near miss, right up to a relative error of {largest:.1g}: {question}",
+            f"a near miss, right up to a relative error of {largest:.1g}{further}: {question}",
         )
 
     def _right_at(self) -> str:
@@ -314,11 +361,11 @@ def _is_float(value: Any) -> bool:
 
 
 def simpler(
-    exercise: Exercise, reference: Reference, run: Run, probes: list[Probe]
+    exercise: Exercise, reference: Reference, run: Run, probes: list[Probe], all_wrong: bool
 ) -> tuple[str, str] | None:
     """The argument that explains it: one that is not used, or the answer is right at 0 or 1.
 
-    Either has to hold for all of the probes.
+    Either has to hold for all of the probes, and the second only if all of them are wrong.
     """
     probes = [replace(probe, gradients=()) for probe in probes]
     names = [
@@ -330,6 +377,8 @@ def simpler(
         if all(_not_used(i, reference, run, probe) for probe in probes):
             text = f"your result does not change when {name} does: where does {name} enter?"
             return f"{name} not used", text
+    if not all_wrong:
+        return None
     good: dict[str, str] = {}
     for value in (0.0, 1.0):
         for i, name in names:
@@ -338,7 +387,7 @@ def simpler(
     if len(good) != 1:
         return None
     ((name, where),) = good.items()
-    return f"in {name}", f"right where {where}, wrong elsewhere: how does {name} enter?"
+    return f"in {name}", f"right where {where}, wrong on ordinary inputs: how does {name} enter?"
 
 
 def _not_used(i: int, reference: Reference, run: Run, probe: Probe) -> bool:
@@ -347,7 +396,11 @@ def _not_used(i: int, reference: Reference, run: Run, probe: Probe) -> bool:
     want = reference(nearby)
     want_here = reference(probe)
     moved = same_shapes(want, want_here) and not same_value(want, want_here)
-    return moved and finite(want) and same_value(run(nearby), run(probe), DOUBLE)
+    if not (moved and finite(want)):
+        return False
+    here = run(probe)
+    others = (nearby, _changed(probe, i, _unevenly), _changed(probe, i, lambda a: 0.4 * a))
+    return all(same_value(run(other), here, DOUBLE) for other in others)
 
 
 def _right_where(i: int, value: float, reference: Reference, run: Run, probe: Probe) -> bool:
@@ -356,6 +409,14 @@ def _right_where(i: int, value: float, reference: Reference, run: Run, probe: Pr
     want = reference(special)
     trivial = not want.value or not any(np.abs(v).max(initial=0) > 1e-9 for v in want.value)
     return finite(want) and not trivial and same_value(run(special), want)
+
+
+def _unevenly(value: Any) -> Any:
+    """The value, each element of it a little smaller, and not all by the same factor."""
+    if not isinstance(value, Tensor):
+        return 0.85 * value
+    factors = 0.9 + 0.05 * torch.arange(value.numel(), dtype=value.dtype).cos()
+    return value * factors.reshape(value.shape)
 
 
 def _filled(value: Any, constant: float) -> Any:

@@ -48,7 +48,7 @@ def _judge(exercise: Exercise, run: Run, seed: int) -> CheckResult:
     raised = {o.error for o in got if o.kind == "raised"}
     if exercise.elementwise and raised and LEFT_IN not in raised:
         single = [_one_by_one(run, probe) for probe in probes]
-        if all(o.kind == "value" for o in single):
+        if any(a.kind != "value" == b.kind for a, b in zip(got, single, strict=True)):
             got = single
             note = " (it takes one number at a time)"
             run = _by_numbers(run)

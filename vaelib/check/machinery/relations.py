@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -50,6 +51,10 @@ CURVES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "the expected one, rounded to whole numbers": np.round,
     "the expected one, cut to whole numbers": np.floor,
     "the expected one, but 0 where that is negative": lambda v: np.maximum(v, 0),
+}
+CURVES |= {
+    f"the expected one, rounded to {word} decimals": partial(np.round, decimals=n)
+    for n, word in enumerate(("one", "two", "three", "four", "five", "six"), start=1)
 }
 TERMS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "{}": lambda a: a,
@@ -165,6 +170,8 @@ def _factor(exercise: Exercise, cases: list[Case]) -> tuple[str, str] | None:
         return None
     amount = size[0] if abs(size[1] - 1) < 1e-4 else f"{size[1]:.4g} × {size[0]}"
     question = "N, or N − 1?" if "− 1" in amount else "is a sum taken for a mean, or the reverse?"
+    if " × " in amount:
+        question = "does a fixed number stand where a size should?"
     return f"factor {amount}", f"{amount} times the expected one: {question}"
 
 
@@ -230,10 +237,11 @@ def _part(exercise: Exercise, cases: list[Case]) -> tuple[str, str] | None:
     wrong = sum(int((~g).sum()) for g in good)
     small = [c for c in cases if c.want.size == 1]
     if small and all(c.is_close(c.got, c.want) for c in small):
-        if 3 * wrong > 2 * sum(g.size for g in good):
+        varied = [g for g, c in zip(good, large, strict=True) if np.ptp(c.want) > 1e-9]
+        if 3 * wrong > 2 * sum(g.size for g in good) and not any(g.all() for g in varied):
             return (
                 "one number at a time",
-                "right for a single number, wrong for several at once",
+                "right where one number is expected, wrong where several are",
             )
     return None
 
@@ -244,6 +252,11 @@ def _where(exercise: Exercise, cases: list[Case]) -> tuple[str, str] | None:
     ordinary = [close(c.got, c.want, c.tol).sum() for c in cases if not c.probe.limit]
     if good.all() or sum(ordinary) < 2:
         return None
+    inside = [close(c.got, c.want, c.tol) for c in cases if c.want.size > 1]
+    if inside and not any(g.any() and not g.all() for g in inside):
+        return None  # whole inputs are right or wrong: a bound that separates them is chance
+    if not inside and min(good.sum(), (~good).sum()) < 4:
+        return None  # the same
     values = {"the expected result": [c.want for c in cases]}
     for i, name in enumerate(exercise.arguments):
         args = [c.probe.args[i] for c in cases]

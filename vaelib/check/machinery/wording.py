@@ -1,5 +1,6 @@
 """The sentences that a student reads: results, arguments, and how an answer fails."""
 
+import re
 from typing import Any
 
 import numpy as np
@@ -48,10 +49,8 @@ TYPES = {
         "it returns a function: are the brackets () after it missing?",
     ),
 }
-TYPES |= {
-    name: TYPES["function"]
-    for name in ("method", "builtin_function_or_method", "method_descriptor")
-}
+NOT_CALLED = ("method", "builtin_function_or_method", "method_descriptor")
+TYPES |= {name: TYPES["function"] for name in NOT_CALLED}
 
 
 def right(exercise: Exercise, note: str = "") -> CheckResult:
@@ -108,6 +107,8 @@ def raised(exercise: Exercise, got: Outcome, probe: Probe, where: str = "") -> C
             "asks for input",
             "it waits for input(): all it needs is in its arguments",
         )
+    if re.search(r"bitwise_xor|for \^", error):
+        return wrong(exercise, "^ for **", "in Python ^ is no power: x ** 2 is x squared", error)
     if "positional argument" in error or "unexpected keyword" in error:
         hint = f"it is called as {exercise.signature}"
     else:
@@ -128,16 +129,29 @@ def of_type(exercise: Exercise, got: Outcome, want: Outcome) -> CheckResult:
             "return them as a tuple: return a, b",
         )
     if got.several and not want.several:
-        if got.type.startswith("tuple of 1"):
+        if got.type.startswith("tuple of 1 "):
             text = "it returns a tuple of one: is there a comma at the end of its return?"
             return wrong(exercise, "a tuple of one", text)
+        if got.type.startswith("list of 1 ") and not want.value[0].ndim:
+            text = "it returns a list of one: is it the number inside that is asked for?"
+            return wrong(exercise, "a list of one", text)
         text = f"it returns a {got.type}; expected {wanted}"
         if got.type.startswith("list") and want.value[0].ndim:
             maker = "torch.stack" if "Tensor" in got.type else "torch.tensor"
             hint = f"{maker} makes one tensor of a list"
             return wrong(exercise, "a list for a tensor", text, hint)
-        return wrong(exercise, "several results", text, "which of them is asked for?")
-    name, text = TYPES.get(got.type, ("wrong type", "it returns {type}; expected {}"))
+        several = "which of them is asked for?"
+        if got.type.startswith("list"):
+            several = "one number is asked for: how do these become one?"
+        return wrong(exercise, "several results", text, several)
+    if got.several and want.several and got.value:
+        text = f"it returns a {got.type}; expected {wanted}"
+        return wrong(exercise, "wrong number of results", text)
+    if got.several and any(kind in got.type for kind in NOT_CALLED):
+        text = f"it returns a {got.type}: are the brackets () after one of them missing?"
+        return wrong(exercise, "returns a function", text)
+    other = ("wrong type", "it returns a result of type {type}; expected {}")
+    name, text = TYPES.get(got.type, other)
     return wrong(exercise, name, text.format(wanted, type=got.type))
 
 
