@@ -238,6 +238,7 @@ def linear_annealing_inputs(rng: Rng) -> list[Probe]:
         limit("the last step of a long warm-up", 9_999, 10_000),
         limit("warmup = 1", 3, 1),
         limit("warmup = 1 and step = 0", 0, 1),
+        limit("warmup = 1 and step = 1", 1, 1),
         limit("warmup = 2 and step = 1", 1, 2),
         limit("warmup = 0", 5, 0),
         limit("warmup = 0 and step = 0", 0, 0),
