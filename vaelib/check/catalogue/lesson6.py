@@ -462,7 +462,7 @@ COLLAPSE_THRESHOLD = Exercise(
 # The mistakes of 6.4, as the lesson numbers them, from 1.
 BROKEN = ("sign", "half", "variance", "mean", "constant")
 LETTERS = "ABC"
-QUESTIONS = 10  # calls of `diagnose`, each with three broken VAEs
+QUESTIONS = 30  # calls of `diagnose`, each with three broken VAEs
 
 
 @cache
