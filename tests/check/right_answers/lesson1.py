@@ -1,7 +1,9 @@
 """Right answers to the exercises of lesson 1, KL divergence."""
 
 import math
-from functools import partial
+from collections import namedtuple
+from functools import lru_cache, partial
+from itertools import count
 from statistics import fmean, pstdev, stdev
 
 import numpy as np
@@ -12,6 +14,8 @@ from torch.distributions import Bernoulli, MultivariateNormal, Normal, kl_diverg
 
 from right_answers.bank import answer, answers
 from vaelib import divergences
+
+Estimate = namedtuple("Estimate", "mean error")
 
 
 @answer("kl_bernoulli")
@@ -370,3 +374,130 @@ def add_a_diagonal_one(mu, covariance):
     scale = variances.sqrt()
     correlation = covariance / (scale[:, :, None] * scale[:, None, :])
     return lecture - 0.5 * torch.logdet(correlation)
+
+
+class OfAModule(torch.nn.Module):
+    def forward(self, p, q):
+        p, q = torch.as_tensor(p), torch.as_tensor(q)
+        return -(p * (q.log() - p.log()) + (1 - p) * (torch.log1p(-q) - torch.log1p(-p)))
+
+
+class Called:
+    """A class with __call__, and a method that is given without its object."""
+
+    def __init__(self, log):
+        self.log = log
+
+    def __call__(self, p, q):
+        return self.term(p, q) + self.term(1 - p, 1 - q)
+
+    def term(self, a, b):
+        return a * self.log(a / b)
+
+
+@lru_cache
+def cached(p, q):
+    return p * math.log(p / q) + (1 - p) * math.log((1 - p) / (1 - q))
+
+
+answers(
+    "kl_bernoulli",
+    OfAModule(),
+    Called(np.log),
+    Called(torch.log).__call__,
+    cached,
+    np.vectorize(cached),
+    np.frompyfunc(cached, 2, 1),
+    torch.no_grad()(formula),
+    lambda p, q: special.kl_div(p, q) + special.kl_div(1 - p, 1 - q),
+    lambda p, q: 0.0 if p == q else cached(p, q),
+    lambda p, q: np.log2(p / q) * p * np.log(2) + (1 - p) * np.log2((1 - p) / (1 - q)) * np.log(2),
+    lambda p, q: F.kl_div(
+        torch.stack([torch.as_tensor(q), 1 - torch.as_tensor(q)]).log(),
+        torch.stack([torch.as_tensor(p), 1 - torch.as_tensor(p)]),
+        reduction="none",
+    ).sum(0),
+)
+answers(
+    "rolls_to_convict",
+    lambda p, q, odds: (
+        math.inf
+        if (kl := float((p * torch.log(p / q)).sum())) < 1e-15
+        else int(math.log(odds) / kl) + 1
+    ),
+    lambda p, q, odds: (
+        next(n for n in count(1) if n * float((p * (p / q).log()).sum()) >= math.log(odds))
+        if not torch.equal(p, q)
+        else torch.inf
+    ),
+    lambda p, q, odds: (
+        np.int64(np.ceil(np.log2(odds) / stats.entropy(p, q, base=2))) if (p != q).any() else np.inf
+    ),
+)
+
+
+class Gaussian:
+    def __init__(self, mu, sigma):
+        self.mu = mu
+        self.sigma = sigma
+
+    def kl(self, other):
+        squares = self.sigma**2 + (self.mu - other.mu) ** 2
+        return np.log(other.sigma / self.sigma) + squares / (2 * other.sigma**2) - 0.5
+
+
+@answer("kl_gaussian")
+def by_gauss_hermite(mu_q, sigma_q, mu_p, sigma_p):
+    """Exact, since log q − log p is a parabola."""
+    nodes, weights = np.polynomial.hermite_e.hermegauss(3)
+    q, p = Normal(mu_q, sigma_q), Normal(mu_p, sigma_p)
+    total = 0.0
+    for node, weight in zip(nodes, weights, strict=True):
+        z = torch.as_tensor(mu_q + sigma_q * node)
+        total = total + weight / math.sqrt(2 * math.pi) * (q.log_prob(z) - p.log_prob(z))
+    return total
+
+
+answers(
+    "kl_gaussian",
+    lambda m, s, n, t: Gaussian(m, s).kl(Gaussian(n, t)),
+    np.vectorize(
+        lambda m, s, n, t: math.log(t / s) + (s * s + (m - n) * (m - n)) / (2 * t * t) - 1 / 2
+    ),
+    torch.no_grad()(lambda m, s, n, t: kl_divergence(Normal(m, s), Normal(n, t))),
+    lambda m, s, n, t: (
+        np.log(np.divide(t, s))
+        + np.divide(np.square(s) + np.square(np.subtract(m, n)), 2 * np.square(t))
+        - 0.5
+    ),
+    lambda m, s, n, t: (lambda v: (v - 1 - np.log(v)) / 2)((s / t) ** 2) + ((m - n) / t) ** 2 / 2,
+)
+answers(
+    "kl_monte_carlo",
+    lambda q, p, z: [torch.mean(q(z) - p(z)).item(), float((q(z) - p(z)).std() / z.numel() ** 0.5)],
+    lambda q, p, z: (lambda r: (fmean(r), stdev(r) / len(r) ** 0.5))(
+        [q(z_k) - p(z_k) for z_k in z.tolist()]
+    ),
+    lambda q, p, z: (lambda r: (np.float64(r.mean()), stats.sem(r, ddof=0)))((q(z) - p(z)).numpy()),
+    lambda q, p, z: (lambda r: (r.mean(), torch.linalg.norm(r - r.mean()) / len(r)))(q(z) - p(z)),
+    lambda q, p, z: (lambda r: (r.mean(), (r.var() / len(r)).sqrt()))(
+        torch.stack([q(z_k) - p(z_k) for z_k in z])
+    ),
+    lambda q, p, z: Estimate((q(z) - p(z)).mean(), (q(z) - p(z)).std() / math.sqrt(len(z))),
+)
+answers(
+    "kl_to_standard_normal_full",
+    lambda mu, s: (
+        (torch.vmap(torch.trace)(s) + (mu @ mu.T).diagonal() - mu.size(-1) - s.det().log()) / 2
+    ),
+    lambda mu, s: (
+        (np.einsum("bii->b", s) + np.einsum("bi,bi->b", mu, mu) - mu.shape[1]) / 2
+        - np.log(np.linalg.det(s)) / 2
+    ),
+    lambda mu, s: torch.tensor(
+        [
+            (np.trace(c) + m @ m - len(m) - np.linalg.slogdet(c)[1]) / 2
+            for m, c in zip(mu.numpy(), s.numpy(), strict=True)
+        ]
+    ),
+)

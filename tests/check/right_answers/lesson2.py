@@ -1,16 +1,19 @@
 """Right answers to the exercises of lesson 2, maximum likelihood."""
 
 import math
-from functools import partial
+from collections import namedtuple
+from functools import partial, reduce
 from statistics import fmean, pstdev
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from scipy import integrate, special, stats
-from torch.distributions import Normal
+from torch.distributions import MultivariateNormal, Normal
 
 from right_answers.bank import answer, answers
+
+Fit = namedtuple("Fit", "mu sigma")
 
 
 @answer("average_log_likelihood")
@@ -246,3 +249,81 @@ def cumulative(log_joint, z):
     p = torch.exp(log_joint - torch.amax(log_joint))
     area = torch.cumulative_trapezoid(p, z)[-1]
     return torch.amax(log_joint) + area.log(), p.div(area)
+
+
+answers(
+    "average_log_likelihood",
+    lambda x, m, s: (
+        MultivariateNormal(torch.full_like(x, m), s**2 * torch.eye(len(x)).to(x))
+        .log_prob(x)
+        .div(len(x))
+    ),
+    lambda x, m, s: (
+        -F.mse_loss(x, torch.full_like(x, m)) / (2 * s**2) - math.log(s) - math.log(2 * math.pi) / 2
+    ),
+    lambda x, m, s: (
+        -(np.log(2 * np.pi * s**2) + (x.var(correction=0) + (x.mean() - m) ** 2) / s**2) / 2
+    ),
+    lambda x, m, s: torch.tensor([stats.norm(m, s).logpdf(x_n) for x_n in x]).mean(),
+    lambda x, m, s: reduce(
+        lambda total, x_n: (
+            total - (((x_n - m) / s) ** 2 / 2 + math.log(s * math.sqrt(2 * math.pi))) / len(x)
+        ),
+        x,
+        0.0,
+    ),
+)
+
+
+@answer("gaussian_mle")
+def welford(x):
+    n, mean, total = 0, 0.0, 0.0
+    for value in x.tolist():
+        n += 1
+        away = value - mean
+        mean += away / n
+        total += away * (value - mean)
+    return mean, math.sqrt(total / n)
+
+
+answers(
+    "gaussian_mle",
+    lambda x: Fit(mu=x.mean(), sigma=x.std(correction=0)),
+    lambda x: tuple(torch.std_mean(x, correction=0))[::-1],
+    lambda x: (np.average(x), math.sqrt(np.cov(x, bias=True))),
+    lambda x: (x.mean(), ((x[:, None] - x) ** 2).mean().div(2).sqrt()),
+    lambda x: (x.mean(), F.mse_loss(x, x.mean().expand_as(x)) ** 0.5),
+    lambda x: np.array([x.mean(), x.std(correction=0)]).tolist(),
+    lambda x: (x.mean(), stats.tstd(x) * ((len(x) - 1) / len(x)) ** 0.5 if len(x) > 1 else 0.0),
+)
+
+
+@torch.jit.script
+def scripted_log_mean(log_px_z: torch.Tensor) -> torch.Tensor:
+    return torch.logsumexp(log_px_z, 0) - torch.log(torch.tensor(float(log_px_z.shape[0])))
+
+
+answers(
+    "log_marginal",
+    scripted_log_mean,
+    lambda a: reduce(torch.logaddexp, a) - math.log(len(a)),
+    lambda a: torch.logcumsumexp(a, 0)[-1] - math.log(len(a)),
+    lambda a: np.log(np.mean(np.exp(a.numpy().astype(np.longdouble)), axis=0)),
+    lambda a: np.array([special.logsumexp(column) - np.log(len(column)) for column in a.numpy().T]),
+    lambda a: torch.tensor(
+        [max(c) + math.log(fmean(math.exp(v - max(c)) for v in c)) for c in a.T.tolist()]
+    ),
+)
+answers(
+    "posterior_on_grid",
+    lambda a, z: (lambda log_px: (log_px, (a - log_px).exp()))(
+        torch.logsumexp(a, 0) + math.log(z[1] - z[0])
+    ),
+    lambda a, z: [
+        float(a.logsumexp(0) + (z[1] - z[0]).log()),
+        (a.log_softmax(0) - (z[1] - z[0]).log()).exp(),
+    ],
+    lambda a, z: (lambda w, area: (a.max() + area.log(), w / area))(
+        (a - a.max()).exp(), torch.trapezoid((a - a.max()).exp(), dx=float(z[1] - z[0]))
+    ),
+)

@@ -1,10 +1,13 @@
 """Right answers to the exercises of lesson 3, Jensen's bound."""
 
 import math
-from functools import partial
+from functools import partial, reduce
+from operator import mul
+from statistics import fmean
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from scipy import special
 
 from right_answers.bank import answer, answers
@@ -148,3 +151,34 @@ def norms(log_w):
 
 
 answer("effective_sample_size")(partial(shifted))
+
+
+answers(
+    "jensen_gap",
+    lambda f, x, w: (lambda E: E(f(x)) - f(E(x)))(lambda values: (w * values).sum()),
+    lambda f, x, w: float(w @ f(x)) - f(float(w @ x)),
+    lambda f, x, w: sum(map(mul, w, f(x))) - f(sum(map(mul, w, x))),
+    lambda f, x, w: torch.cumsum(w * f(x), 0)[-1] - f(torch.cumsum(w * x, 0)[-1]),
+    lambda f, x, w: np.vectorize(f)(x.numpy()) @ w.numpy() - f(x.numpy() @ w.numpy()),
+    lambda f, x, w: (w * (f(x) - f((w * x).sum()))).sum(),
+    lambda f, x, w: (w[None] @ f(x)[:, None]).squeeze() - f((w[None] @ x[:, None]).squeeze()),
+    lambda f, x, w: (
+        math.fsum(a * float(f(b)) for a, b in zip(w.tolist(), x.tolist(), strict=True))
+        - float(f(math.fsum((w * x).tolist())))
+    ),
+)
+answers(
+    "lower_bound",
+    lambda a, b, c: reduce(torch.add, a + b - c) / len(a),
+    lambda a, b, c: (a - (c - b)).mean(-2),
+    lambda a, b, c: torch.std_mean(a + b - c, 0, correction=0)[1],
+    lambda a, b, c: np.add.reduce((a + b - c).numpy()) / len(a),
+    lambda a, b, c: torch.tensor([fmean(column) for column in (a + b - c).T.tolist()]),
+    lambda a, b, c: F.avg_pool1d((a + b - c).T[None], len(a))[0, :, 0],
+)
+answers(
+    "effective_sample_size",
+    lambda a: F.normalize(a.softmax(0), p=1, dim=0).norm(dim=0) ** -2,
+    lambda a: torch.exp(-torch.logsumexp(2 * F.log_softmax(a, 0), 0)),
+    lambda a: (lambda w: w.sum(0) ** 2 / (w**2).sum(0))(np.exp(a.numpy().astype(np.longdouble))),
+)

@@ -71,14 +71,18 @@ def log_density(
     mean: Any,
     sigma: Any,
     constant: tuple[float, float] = (0.5, 1.0),
-    exponent: tuple[float, int, int] = (0.5, 2, 2),
+    exponent: tuple[float, Any, int] = (0.5, 2, 2),
     sigma_to_the: float = 1.0,
 ) -> tuple[Tensor, Tensor]:
-    """The two parts of −log N(x; μ, σ²), elementwise: c |x − μ|^k / σ^m and a log 2π + b log σ."""
+    """The two parts of −log N(x; μ, σ²), elementwise: c |x − μ|^k / σ^m and a log 2π + b log σ.
+
+    With k = "signed" it is c (x − μ) / σ^m.
+    """
     a, b = constant
     c, k, m = exponent
     sigma = torch.as_tensor(sigma, dtype=x.dtype) ** sigma_to_the
-    return c * (x - mean).abs() ** k / sigma**m, a * math.log(2 * math.pi) + b * sigma.log()
+    away = x - mean if k == "signed" else (x - mean).abs() ** k
+    return c * away / sigma**m, a * math.log(2 * math.pi) + b * sigma.log()
 
 
 def log_density_of_pixels(

@@ -55,7 +55,8 @@ def kl_bernoulli_inputs(rng: Rng) -> list[Probe]:
         limit("p and q are single numbers", 0.25, 0.625),
         limit("p = q", p, p.clone()),
         limit("p = ½", half, p),
-        limit("p is near 0 and q near 1", half / 500, 1 - half / 500),
+        limit("p is near 0 and q near 1", half / 2**13, 1 - half / 2**13),
+        limit("p is very small", half / 2**21, p),
     ]
 
 
@@ -399,7 +400,8 @@ def kl_gaussian_inputs(rng: Rng) -> list[Probe]:
         limit("q = p", mu, sigma, mu.clone(), sigma.clone()),
         limit("p is N(0, 1)", mu, sigma, 0 * one, one),
         limit("one p for several q: its μ and σ are numbers", mu, sigma, -0.5, 1.25),
-        limit("q is very narrow", mu, 1e-4 * one, 0 * one, sigma),
+        limit("q is very narrow", mu, 6e-5 * one, 0 * one, sigma),
+        limit("q is very wide", mu, 1000 * one, 0 * one, sigma),
         limit("the means are far apart", mu + 50, sigma, mu - 50, one),
     ]
 
@@ -804,6 +806,7 @@ def kl_monte_carlo_inputs(rng: Rng) -> list[Probe]:
         limit("q = p", log_q, log_q, z),
         limit("most draws lie where p is denser than q", log_q, log_p, z - 2.5),
         limit("q is very narrow", LogNormal(0.5, 1e-3), log_p, 0.5 + 1e-3 * z),
+        limit("p is far away, by hundreds of nats", log_q, LogNormal(13.0, 0.5), z),
     ]
 
 

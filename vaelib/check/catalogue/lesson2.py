@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from vaelib.check.catalogue.gaussian import CONSTANT, EXPONENT, SIGMA, UNIT, Function, log_density
-from vaelib.check.catalogue.inputs import dyadic, limit, normal, numbers
+from vaelib.check.catalogue.inputs import dyadic, limit, normal, numbers, uniform
 from vaelib.check.machinery.exercise import Exercise, Property, Rng, mistakes_by_keyword
 from vaelib.check.machinery.probe import Outcome, Probe
 
@@ -18,19 +18,28 @@ def average_log_likelihood(
     mu: Any,
     sigma: Any,
     *,
+    taken: Callable[[Tensor, Any, Any], tuple[Tensor, Any, Any]] = lambda x, mu, sigma: (
+        x,
+        mu,
+        sigma,
+    ),
+    times: Callable[[int], tuple[float, float]] = lambda N: (1.0, 1.0),
     over: Function = torch.mean,
     unit: float = 1.0,
     **changes: Any,
 ) -> Tensor:
     """(1/N) Σ_n log N(x_n; μ, σ²), nats."""
+    x, mu, sigma = taken(x, mu, sigma)
     square, normaliser = log_density(x, mu, sigma, **changes)
-    return over(-square - normaliser) / unit
+    a, b = times(x.numel())
+    return over(-a * square - b * normaliser) / unit
 
 
 def average_log_likelihood_inputs(rng: Rng) -> list[Probe]:
     def draw(n: int, mu: float, sigma: float) -> Probe:
         return Probe((normal(rng, n, mean=mu + 0.7 * sigma, std=1.3 * sigma), mu, sigma))
 
+    near = 1.5 + uniform(rng, -0.05, 0.05, 4)
     return [
         Probe((normal(rng, 3, mean=0.4), -dyadic(rng, 0.5, 1), dyadic(rng, 0.4, 0.6))),
         draw(5, 1.5 + dyadic(rng, 0, 1), dyadic(rng, 0.25, 0.6)),
@@ -38,6 +47,7 @@ def average_log_likelihood_inputs(rng: Rng) -> list[Probe]:
         limit("a single example, N = 1", numbers(1.5), 1.0, 0.25),
         limit("every example at μ", numbers(1.5, 1.5, 1.5), 1.5, 2.0),
         limit("examples 59 σ from μ", normal(rng, 4, mean=60.0, std=0.1), 1.0, 1.0),
+        limit("a narrow density, larger than 1 at each example", near, 1.5, 0.0625),
     ]
 
 
@@ -45,6 +55,10 @@ def halves(x: Tensor) -> tuple[Tensor, ...]:
     return x, *x.chunk(2)
 
 
+HALF_LOG = "is it log 2π, or the log of a root?"
+SIGMA_IS = "is the argument σ, its square, or its logarithm?"
+ALL_N = "does your loop, or your slice, take each of the N examples?"
+GIVEN = "the density is given with μ and σ: where does it use them?"
 AVERAGE_LOG_LIKELIHOOD = Exercise(
     number="2.1",
     name="average_log_likelihood",
@@ -63,10 +77,63 @@ AVERAGE_LOG_LIKELIHOOD = Exercise(
             lambda a: a.exp().mean().log(): ("log of the mean", "logarithm, or average first?"),
             lambda a: a.exp().mean(): ("no logarithm", "is it the density, or its logarithm?"),
             lambda a: a.exp().log().mean(): ("underflow", "far from μ exp gives 0: is it needed?"),
+            lambda a: a.exp().prod().log(): (
+                "log of the product",
+                "this is the log-likelihood of all N: where is 1/N? And is the product above 0?",
+            ),
             torch.clone: ("no average", "one number for all: what is done over the N examples?"),
+            lambda a: a.sum() / (len(a) - 1): ("N−1 for N", "how many numbers are added?"),
+            torch.median: ("median for mean", "is an expectation a median?"),
+            torch.max: ("the largest only", "do the other examples count?"),
+            lambda a: a[0]: ("the first example only", ALL_N),
+            lambda a: a[0] / len(a): ("the first example only, divided by N", ALL_N),
+            lambda a: a[:-1].sum() / len(a): ("one example left out", ALL_N),
+            lambda a: a[1:].sum() / len(a): ("one example left out", ALL_N),
         },
-        constant=CONSTANT,
-        exponent=EXPONENT,
+        times={
+            lambda N: (N, 1.0): (
+                "squares summed, not averaged",
+                "which of the two terms has been divided by N?",
+            ),
+            lambda N: (1.0, 1 / N): (
+                "the constant divided by N",
+                "in how many of the N terms is the constant?",
+            ),
+        },
+        taken={
+            lambda x, mu, sigma: (x, -mu, sigma): ("x + μ for x − μ", "where is your peak?"),
+            lambda x, mu, sigma: (x, 0.0, sigma): ("μ forgotten", "where is your density's peak?"),
+            lambda x, mu, sigma: (x.mean(), mu, sigma): (
+                "log-density of the mean example",
+                "average first, or log-density first?",
+            ),
+            lambda x, mu, sigma: (x, x.mean(), x.std(correction=0)): ("fitted to x", GIVEN),
+            lambda x, mu, sigma: (x, x.mean(), sigma): ("mean of x for μ", GIVEN),
+            lambda x, mu, sigma: (x, mu, x.std(correction=0)): ("spread of x for σ", GIVEN),
+            lambda x, mu, sigma: (x, mu, x.std()): ("spread of x for σ", GIVEN),
+            lambda x, mu, sigma: (x, mu, torch.as_tensor(sigma).exp()): (
+                "σ taken for log σ",
+                SIGMA_IS,
+            ),
+            lambda x, mu, sigma: (x, mu, (torch.as_tensor(sigma) / 2).exp()): (
+                "σ taken for log σ²",
+                SIGMA_IS,
+            ),
+        },
+        constant={
+            **CONSTANT,
+            (1, 1): ("no ½ before log 2π", HALF_LOG),
+            (0.5, -1): (
+                "sign of log σ",
+                "is a wide Gaussian higher at its mean, or lower?",
+            ),
+        },
+        exponent={
+            **EXPONENT,
+            (0.5, 2, 0): ("not divided by σ²", "what if σ is twice as large?"),
+            (0.5, "signed", 2): EXPONENT[0.5, 1, 2],
+            (0.5, "signed", 1): EXPONENT[0.5, 1, 2],
+        },
         sigma_to_the=SIGMA,
         unit=UNIT,
     ),
@@ -84,22 +151,29 @@ AVERAGE_LOG_LIKELIHOOD = Exercise(
 def gaussian_mle(
     x: Tensor,
     *,
+    samples: Function = lambda x: x,
     centre: Function = torch.mean,
+    mu_only: Function | None = None,
     about: float = 1.0,
     power: int = 2,
-    less: float = 0.0,
+    less: Callable[[int], int] = lambda n: n,
     sum_only: bool = False,
+    variance: Function | None = None,
     root: Function = torch.sqrt,
     order: tuple[int, int] = (0, 1),
     error: bool = False,
 ) -> tuple[Tensor, ...]:
     """μ = (1/N) Σ x_n, σ = √((1/N) Σ (x_n − μ)²)."""
+    x = samples(x)
     n = len(x)
     mu = centre(x)
     total = ((x - about * mu).abs() ** power).sum()
-    mean = total if sum_only else total / (n - less)
+    mean = total if sum_only else total / less(n)
+    if variance is not None:
+        mean = variance(x)
     sigma = (root(mean) if power == 2 else mean) / (math.sqrt(n) if error else 1)
-    return (mu, sigma)[order[0]], (mu, sigma)[order[1]]
+    both = (mu if mu_only is None else mu_only(x)), sigma
+    return both[order[0]], both[order[1]]
 
 
 def gaussian_mle_inputs(rng: Rng) -> list[Probe]:
@@ -109,6 +183,7 @@ def gaussian_mle_inputs(rng: Rng) -> list[Probe]:
         Probe((normal(rng, 8, mean=-3.0, std=2.6),)),
         limit("examples that are all equal", numbers(-0.5, -0.5, -0.5, -0.5)),
         limit("a single example, N = 1", numbers(1.5)),
+        limit("examples in the thousands", normal(rng, 5, mean=4000.0, std=900.0)),
     ]
 
 
@@ -125,6 +200,11 @@ def is_most_likely(out: list[Outcome]) -> bool:
     return likely[0] >= max(likely)
 
 
+UNBIASED = ("N−1 for N", "what does ∂/∂σ = 0 divide by, N or N − 1? And your function?")
+LEFT_OUT = ("one example left out", ALL_N)
+SQUARES = "what is left of the mean of (x − μ)² when it is multiplied out?"
+SUM_FOR_MU = ("sum for mean in μ", "is μ somewhere among the examples?")
+MEDIAN = ("median for mean", "which derivative is zero at the median?")
 GAUSSIAN_MLE = Exercise(
     number="2.2",
     name="gaussian_mle",
@@ -140,29 +220,52 @@ GAUSSIAN_MLE = Exercise(
     outputs=2,
     results=("μ", "σ"),
     mistakes=mistakes_by_keyword(
-        less={
-            1.0: (
-                "N−1 for N",
-                "what does ∂/∂σ = 0 divide by, N or N − 1? And your function?",
-            )
-        },
+        less={lambda n: n - 1: UNBIASED, lambda n: max(n - 1, 1): UNBIASED},
+        samples={lambda x: x[1:]: LEFT_OUT, lambda x: x[:-1]: LEFT_OUT},
         root={
             torch.clone: ("variance for σ", "σ has the unit of x: has your second number?"),
             torch.log: ("log σ² for σ", "can a standard deviation be negative?"),
             lambda v: v.log() / 2: ("log σ for σ", "can a standard deviation be negative?"),
             torch.reciprocal: ("1/σ² for σ", "should it grow with the spread?"),
+            lambda v: 1 / v.sqrt(): ("1/σ for σ", "should it grow with the spread?"),
+            lambda v: -v.sqrt(): ("−σ for σ", "can a standard deviation be negative?"),
+            lambda v: v / 2: ("variance/2 for σ", "σ has the unit of x: has your second number?"),
+        },
+        variance={
+            lambda x: ((x**2).mean() - x.mean()).abs(): ("μ for μ²", SQUARES),
+            lambda x: (x**2).mean() + x.mean() ** 2: ("squares added, not subtracted", SQUARES),
+            lambda x: ((x - x.median()) ** 2).mean(): (
+                "spread about the median",
+                "from which μ is the distance measured?",
+            ),
         },
         about={0.0: ("not centred", "what happens to your σ when 100 is added to every x?")},
         power={1: ("|x − μ| for (x − μ)²", "set the derivative in σ to zero: what is there?")},
         sum_only={True: ("sum for mean in σ", "does σ grow with N?")},
-        error={True: ("standard error for σ", "the spread of x, or that of its mean?")},
-        centre={
-            torch.sum: ("sum for mean in μ", "is μ somewhere among the examples?"),
-            torch.median: ("median for mean", "which derivative is zero at the median?"),
+        error={
+            True: (
+                "σ/√N for σ",
+                "the spread of x, or that of its mean? Is the N under the root, and only once?",
+            )
+        },
+        centre={torch.sum: SUM_FOR_MU, torch.median: MEDIAN},
+        mu_only={
+            torch.sum: SUM_FOR_MU,
+            torch.median: MEDIAN,
+            lambda x: (x.sort().values[(len(x) - 1) // 2] + x.sort().values[len(x) // 2]) / 2: (
+                MEDIAN
+            ),
+            lambda x: (x.max() + x.min()) / 2: (
+                "the middle of the range for μ",
+                "do the examples between the two ends count?",
+            ),
+            lambda x: x[0]: ("the first example for μ", "do the other examples count?"),
+            lambda x: x.sum() / max(len(x) - 1, 1): ("N−1 in μ", "how many numbers are added?"),
         },
         order={
             (1, 0): ("order swapped", "which of the two comes first?"),
-            (0, 0): ("μ twice", "look at the second of the two"),
+            (0, 0): ("μ twice", "is your second number a spread?"),
+            (1, 1): ("σ twice", "is your first number a mean?"),
         },
     ),
     properties=(
@@ -210,6 +313,11 @@ def no_shift_back(a: Tensor, c: float) -> Tensor:
     return exp_first(a - a.max(0).values, c)
 
 
+def shifted_by(value: Function) -> Callable[[Tensor, float], Tensor]:
+    """With something other than the largest term taken out."""
+    return lambda a, c: exp_first(a - value(a), c) + value(a)
+
+
 def log_marginal_inputs(rng: Rng) -> list[Probe]:
     deep = normal(rng, 4, 2, std=3.0)
     return [
@@ -225,6 +333,15 @@ def log_marginal_inputs(rng: Rng) -> list[Probe]:
     ]
 
 
+LARGEST = ("the largest draw only", "how much do the other draws add, and where is the mean?")
+NOT_THE_LARGEST = (
+    "overflow: not the largest taken out",
+    "which number has to be taken out so that no exp is larger than 1?",
+)
+OF_LOGS = ("mean of logs", "logarithm first, or mean first?")
+SUM_OF_LOGS = ("sum of logs", "is p(x) a product over the draws?")
+ALL_EXAMPLES = ("mean over B too", "one number per example is asked for")
+ALL_K = ("one draw left out", "does your loop, or your slice, take each of the K draws?")
 LOG_MARGINAL = Exercise(
     number="2.3",
     name="log_marginal",
@@ -239,22 +356,58 @@ LOG_MARGINAL = Exercise(
     fixed=("log_px_z",),
     mistakes=mistakes_by_keyword(
         over={
-            lambda a, c: a.mean(0): ("mean of logs", "logarithm first, or mean first?"),
-            lambda a, c: a.sum(0): ("sum of logs", "is p(x) a product over the draws?"),
-            exp_first: ("overflow: exp before log", "exp(−2000) is 0; what can be taken out?"),
+            lambda a, c: a.mean(0): OF_LOGS,
+            lambda a, c: a.mean(0) - c: OF_LOGS,
+            lambda a, c: a.sum(0): SUM_OF_LOGS,
+            lambda a, c: a.sum(0) - c: SUM_OF_LOGS,
+            exp_first: (
+                "overflow: exp before log",
+                "exp(−2000) is 0 and exp(900) infinite: what can be taken out first?",
+            ),
             one_shift: ("overflow: one maximum for all", "has each x its own largest term?"),
-            no_shift_back: ("maximum not added back", "what was taken out has to come back"),
+            shifted_by(lambda a: a.mean(0)): NOT_THE_LARGEST,
+            shifted_by(lambda a: a.amin(0)): NOT_THE_LARGEST,
+            shifted_by(lambda a: a[0]): NOT_THE_LARGEST,
+            no_shift_back: (
+                "maximum not added back",
+                "what was taken out has to come back: where, and with which sign?",
+            ),
+            lambda a, c: no_shift_back(a, c) - a.amax(0): (
+                "maximum subtracted again",
+                "what was taken out has to come back: with which sign?",
+            ),
+            lambda a, c: no_shift_back(a, c).exp() + a.amax(0): (
+                "no logarithm before the maximum comes back",
+                "log(e^m · mean) is m plus what?",
+            ),
+            lambda a, c: a.logsumexp(0) / len(a): (
+                "divided by K outside the logarithm",
+                "is the 1/K inside the logarithm, or outside?",
+            ),
+            lambda a, c: a.logsumexp((0, 1)) - math.log(a.numel()): ALL_EXAMPLES,
+            lambda a, c: a.amax(0): LARGEST,
+            lambda a, c: a.amax(0) - c: LARGEST,
+            lambda a, c: a[0]: ("the first draw only", "what are the other K − 1 for?"),
+            lambda a, c: a[1:].logsumexp(0) - c: ALL_K,
+            lambda a, c: a[:-1].logsumexp(0) - c: ALL_K,
             lambda a, c: (a.logsumexp(0) - c).exp(): ("no logarithm", "p(x), or its logarithm?"),
         },
         axis={
             torch.t: ("wrong axis", "which dimension counts the draws?"),
-            lambda a: a.reshape(-1, 1): ("mean over B too", "one number an example is asked for"),
+            lambda a: a.reshape(-1, 1): ALL_EXAMPLES,
         },
         count={
             lambda K, B: 0.0: ("no log K", "a mean over draws: what does log make of 1/K?"),
             lambda K, B: -math.log(K): ("+ log K for − log K", "is a mean larger than a sum?"),
             lambda K, B: 2 * math.log(K): ("log K twice", "is it a mean before you divide?"),
             lambda K, B: math.log(B): ("log B for log K", "which size counts the draws?"),
+            lambda K, B: math.log(K * B): ("log KB for log K", "how many draws has each x?"),
+            lambda K, B: math.log(max(K - 1, 1)): (
+                "log(K − 1) for log K",
+                "of how many numbers is it the mean?",
+            ),
+            lambda K, B: math.log2(K): ("log2 K for log K", "in nats: which logarithm is that?"),
+            lambda K, B: K: ("K for log K", "a mean over draws: what does log make of 1/K?"),
         },
         unit=UNIT,
     ),

@@ -1,5 +1,6 @@
 """Lesson 3, Jensen's bound: the gap, a bound, and what weighted samples are worth."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -18,17 +19,32 @@ def jensen_gap(
     x: Tensor,
     weights: Tensor,
     *,
-    signs: tuple[int, int] = (1, -1),
-    weigh: tuple[bool, bool] = (True, True),
+    swap: bool = False,
+    points: Function = torch.clone,
+    own: Function | None = None,
+    gap: Callable[[Tensor, Tensor], Tensor] = lambda mean_of_f, f_of_mean: mean_of_f - f_of_mean,
+    weigh: tuple[str, str] = ("weights", "weights"),
     inside: bool = False,
+    outer: Callable[[Any, Tensor], Tensor] = lambda f, mean: f(mean),
     over: Function = torch.sum,
+    over_f: Function | None = None,
     last: Function = torch.clone,
 ) -> Tensor:
     """Σ w f(x) − f(Σ w x)."""
-    even = torch.full_like(weights, 1 / len(weights))
-    first, second = (weights if weighted else even for weighted in weigh)
-    mean_of_f = over(f(first * x) if inside else first * f(x))
-    return last(signs[0] * mean_of_f + signs[1] * f(over(second * x)))
+    x, weights = (weights, x) if swap else (x, weights)
+    x, weights = points(x), points(weights)
+    f = f if own is None else own
+    n = len(weights)
+    kinds = {
+        "weights": weights,
+        "even": torch.full_like(weights, 1 / n),
+        "none": torch.ones_like(weights),
+        "divided": weights / n,
+    }
+    first, second = (kinds[kind] for kind in weigh)
+    terms = f(first * x) if inside else first * f(x)
+    mean_of_f = (over if over_f is None else over_f)(terms)
+    return last(gap(mean_of_f, outer(f, over(second * x))))
 
 
 def jensen_gap_inputs(rng: Rng) -> list[Probe]:
@@ -52,6 +68,10 @@ def jensen_gap_inputs(rng: Rng) -> list[Probe]:
     ]
 
 
+WHICH_TWO = "the gap lies between two numbers: which?"
+THE_SAME = "E f(x) and f(E x): is it the same expectation in both?"
+A_HILL = "what is the gap of a hill, −x² say?"
+LAST_POINT = ("one point left out", "does your loop, or your slice, take each of the N points?")
 JENSEN_GAP = Exercise(
     number="3.1",
     name="jensen_gap",
@@ -64,26 +84,55 @@ JENSEN_GAP = Exercise(
     inputs=jensen_gap_inputs,
     axes=((), ("N",), ("N",)),
     fixed=("weights",),
+    errors=(
+        (
+            "'Polynomial'|'Exponential'",
+            "f not called",
+            "f is a function: what do you give it to get numbers?",
+        ),
+    ),
     mistakes=mistakes_by_keyword(
-        signs={
-            (-1, 1): ("sign", "for a bowl, which is higher: the chord, or the curve?"),
-            (1, 1): ("added, not subtracted", "what is the gap of a straight line?"),
-            (1, 0): ("f(E x) forgotten", "the gap lies between two numbers: which?"),
-            (0, -1): ("E f(x) forgotten", "the gap lies between two numbers: which?"),
-            (0, 1): ("f(E x) only", "the gap lies between two numbers: which?"),
+        swap={True: ("x and weights swapped", "which of the two are probabilities?")},
+        points={lambda a: a[:-1]: LAST_POINT, lambda a: a[1:]: LAST_POINT},
+        own={torch.square: ("x² for f", "f is an argument: is it always a square?")},
+        gap={
+            lambda a, b: b - a: ("sign", "for a bowl, which is higher: the chord, or the curve?"),
+            lambda a, b: a + b: ("added, not subtracted", "what is the gap of a straight line?"),
+            lambda a, b: a: ("f(E x) forgotten", WHICH_TWO),
+            lambda a, b: -b: ("E f(x) forgotten", WHICH_TWO),
+            lambda a, b: b: ("f(E x) only", WHICH_TWO),
+            lambda a, b: a / b: ("divided, not subtracted", "what is the gap of a straight line?"),
+            lambda a, b: a.log() - b.log(): (
+                "difference of logarithms",
+                "is it E f(x) − f(E x) itself that is asked for?",
+            ),
         },
         weigh={
-            (False, False): ("unweighted", "is every point as probable as any other?"),
-            (False, True): ("unweighted in E f(x)", "are both expectations the same one?"),
-            (True, False): ("unweighted in E x", "are both expectations the same one?"),
+            ("even", "even"): ("unweighted", "is every point as probable as any other?"),
+            ("even", "weights"): ("unweighted in E f(x)", THE_SAME),
+            ("weights", "even"): ("unweighted in E x", THE_SAME),
+            ("none", "none"): ("sums without weights", "is a sum an expectation?"),
+            ("none", "weights"): ("sum without weights in E f(x)", THE_SAME),
+            ("weights", "none"): ("sum without weights in E x", THE_SAME),
+            ("divided", "weights"): ("mean of the weighted in E f(x)", THE_SAME),
+            ("weights", "divided"): ("mean of the weighted in E x", THE_SAME),
         },
         inside={True: ("weights inside f", "is it f(x) that is averaged, or x?")},
+        outer={
+            lambda f, mean: mean: ("E x for f(E x)", "a number on the curve, or on the x axis?"),
+            lambda f, mean: f(f(mean)): ("f twice", "how often is f applied to the mean?"),
+        },
         over={
             torch.mean: ("mean of the weighted", "do the weights sum to 1, or to N?"),
-            torch.clone: ("no sum", "one number is asked for: E is a sum over the points"),
+            torch.clone: ("no sum", "one number is asked for: E is a sum over which points?"),
+        },
+        over_f={
+            torch.clone: ("no sum in E f(x)", "E f(x) is one number: what is added?"),
+            torch.max: ("the largest f(x)", "do the other points count?"),
         },
         last={
-            torch.abs: ("absolute value", "what is the gap of a hill, −x² say?"),
+            torch.abs: ("absolute value", A_HILL),
+            torch.relu: ("cut at 0", A_HILL),
             torch.square: ("squared", "is it the difference itself that is asked for?"),
         },
     ),
@@ -114,12 +163,15 @@ def lower_bound(
     log_qz: Tensor,
     *,
     signs: tuple[int, int, int] = (1, 1, -1),
+    px: Function = torch.clone,
+    kl: Function = torch.clone,
+    weigh: Callable[..., Any] = lambda log_w, log_pz, log_qz: 1.0,
     over: Function = lambda a: a.mean(0),
     unit: float = 1.0,
 ) -> Tensor:
     """(1/K) Σ_k log p(x|z_k) + log p(z_k) − log q(z_k), (K, B) each -> (B,)."""
-    log_w = signs[0] * log_px_z + signs[1] * log_pz + signs[2] * log_qz
-    return over(log_w) / unit
+    log_w = signs[0] * px(log_px_z) + kl(signs[1] * log_pz + signs[2] * log_qz)
+    return over(weigh(log_w, log_pz, log_qz) * log_w) / unit
 
 
 def log_mean(a: Tensor) -> Tensor:
@@ -142,9 +194,15 @@ def lower_bound_inputs(rng: Rng) -> list[Probe]:
         limit("q is the prior", log_px_z, log_pz, log_pz.clone()),
         limit("the mean of log q - log p(z) is negative", log_px_z, log_qz + 1.5, log_qz),
         limit("log-densities near −2000", log_px_z - 2000, log_pz, log_qz),
+        limit("log-densities near 900", log_px_z + 900, log_pz, log_qz),
     ]
 
 
+EACH_EXAMPLE = "one number per example is asked for"
+LOG_OF_MEAN = ("log of mean", "E log w, or log E w: which of them needs no log of a sum?")
+ALL_K = ("one draw left out", "does your loop, or your slice, take each of the K draws?")
+BOTH_PARTS = "are both parts averaged over the same K draws, for each example?"
+AGAIN = "the z are samples of q already: does a plain mean weigh them right?"
 LOWER_BOUND = Exercise(
     number="3.2",
     name="lower_bound",
@@ -167,25 +225,71 @@ LOWER_BOUND = Exercise(
             (1, -1, 1): ("KL with the wrong sign", "is log p(z)/q(z) added, or taken off?"),
             (-1, -1, 1): ("sign", "the bound is asked for, not a loss"),
             (-1, 1, -1): ("sign of log p(x|z)", "is a likely x good or bad for the bound?"),
+            (0, -1, 1): ("KL only", "where has x gone?"),
+            (-1, 1, 1): (
+                "log p(x|z) and log q(z) swapped",
+                "which densities are above in w, which one below?",
+            ),
+        },
+        px={
+            lambda a: a.mean(): ("log p(x|z) averaged over the batch too", EACH_EXAMPLE),
+            lambda a: len(a) * a: ("log p(x|z) summed over the draws", BOTH_PARTS),
+            lambda a: log_mean(a).expand_as(a): (
+                "log of the mean of p(x|z)",
+                "is it the mean of the logs, or the log of the mean?",
+            ),
+        },
+        kl={
+            lambda a: a.mean(): ("KL averaged over the batch too", EACH_EXAMPLE),
+            lambda a: len(a) * a: ("KL summed over the draws", BOTH_PARTS),
+            lambda a: a / 2: (
+                "½ KL",
+                "log p(z) and log q(z) are given: is a ½ left to add?",
+            ),
+            lambda a: -a.abs(): (
+                "absolute values in KL",
+                "may a single log q(z) − log p(z) be negative?",
+            ),
+            lambda a: a.clamp(max=0): (
+                "each term of KL cut at 0",
+                "may a single log q(z) − log p(z) be negative?",
+            ),
+        },
+        weigh={
+            lambda log_w, log_pz, log_qz: log_qz.exp(): ("weighted by q", AGAIN),
+            lambda log_w, log_pz, log_qz: log_pz.exp(): ("weighted by p(z)", AGAIN),
+            lambda log_w, log_pz, log_qz: len(log_w) * log_w.softmax(0): (
+                "importance weights",
+                AGAIN,
+            ),
         },
         over={
-            log_mean: ("log of mean", "E log w, or log E w: which of them needs no log of a sum?"),
-            lambda a: a.exp().mean(0).log(): (
-                "log of mean",
-                "E log w, or log E w: which of them needs no log of a sum?",
+            log_mean: LOG_OF_MEAN,
+            lambda a: a.exp().mean(0).log(): LOG_OF_MEAN,
+            lambda a: a.exp().log().mean(0): (
+                "overflow: exp before log",
+                "exp(−2000) is 0 and exp(900) infinite: is the exp needed at all?",
             ),
-            lambda a: a.logsumexp(0): ("log of sum", "E log w is asked for"),
+            lambda a: a.logsumexp(0): ("log of sum", "E log w, or log Σ w?"),
             lambda a: a.exp().mean(0): ("no logarithm", "E w, or E log w?"),
             lambda a: a.sum(0): ("sum for mean", "does a bound grow with the number of draws?"),
             lambda a: a.mean(1): ("wrong axis", "which dimension counts the draws?"),
             lambda a: a.sum(1): ("sum over the wrong axis", "which dimension counts the draws?"),
-            torch.mean: ("mean over B too", "one number an example is asked for"),
-            torch.sum: ("sum over everything", "one number an example is asked for"),
-            torch.clone: ("no mean", "one number an example: what is done over the K draws?"),
+            lambda a: a.sum(0) / a.shape[1]: ("divided by B", "which size counts the draws?"),
+            lambda a: a.sum(0) / a.numel(): ("divided by KB", "how many draws has each example?"),
+            lambda a: a.sum(0) / max(len(a) - 1, 1): ("K−1 for K", "how many numbers are added?"),
+            lambda a: a[:-1].sum(0) / len(a): ALL_K,
+            lambda a: a[1:].sum(0) / len(a): ALL_K,
+            torch.mean: ("mean over B too", EACH_EXAMPLE),
+            torch.sum: ("sum over everything", EACH_EXAMPLE),
+            torch.clone: ("no mean", "one number per example: what is done over the K draws?"),
             lambda a: a[0]: ("the first draw only", "what are the other K − 1 for?"),
+            lambda a: a[-1]: ("the last draw only", "what are the other K − 1 for?"),
             lambda a: a.amax(0): ("the largest draw", "is it the mean that is asked for?"),
+            lambda a: a.amin(0): ("the smallest draw", "is it the mean that is asked for?"),
+            lambda a: a.median(0).values: ("median for mean", "is an expectation a median?"),
         },
-        unit=UNIT,
+        unit={math.log(2): UNIT[math.log(2)]},
     ),
     properties=(
         Property(

@@ -311,7 +311,7 @@ class Wrong:
             finite_here = np.isfinite(got) & np.isfinite(want) & (np.abs(want) > 1e-6)
             off = np.abs(got - want)[finite_here] / np.abs(want)[finite_here]
             largest = max(largest, float(off.max(initial=0)))
-        question = "is a constant rounded, or a small number added?"
+        question = "is a constant rounded, a small number added, or float32 used on the way?"
         off = [self.probes[i].label for i in every if i not in near]
         further = f", further off for “{off[0]}”" if off else ""
         return (
@@ -399,7 +399,7 @@ def _not_used(i: int, reference: Reference, run: Run, probe: Probe) -> bool:
     if not (moved and finite(want)):
         return False
     here = run(probe)
-    others = (nearby, _changed(probe, i, _unevenly))
+    others = (nearby, _changed(probe, i, _unevenly), _changed(probe, i, lambda a: 0.4 * a))
     return all(same_value(run(other), here, DOUBLE) for other in others)
 
 

@@ -184,8 +184,11 @@ def _to_numpy(argument: Any) -> Any:
 def _differ(a: Any, b: Any) -> bool:
     """Whether an argument was changed."""
     if isinstance(a, Tensor):
-        same = a.shape == b.shape and a.dtype == b.dtype
-        return not (same and np.array_equal(a.detach().numpy(), b.numpy(), equal_nan=True))
+        if a.shape != b.shape or a.dtype != b.dtype:
+            return True
+        if torch.equal(a.detach(), b):  # the quick way; it takes NaN for a change
+            return False
+        return not np.array_equal(a.detach().numpy(), b.numpy(), equal_nan=True)
     return isinstance(a, np.ndarray) and not np.array_equal(a, b, equal_nan=True)
 
 

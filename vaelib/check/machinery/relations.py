@@ -50,12 +50,11 @@ CURVES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "the expected one without its sign": np.abs,
     "the expected one, rounded to whole numbers": np.round,
     "the expected one, cut to whole numbers": np.floor,
-    "the expected one, rounded to two decimals": lambda v: np.round(v, 2),
     "the expected one, but 0 where that is negative": lambda v: np.maximum(v, 0),
 }
 CURVES |= {
-    f"the expected one, rounded to {n} digits after the point": partial(np.round, decimals=n)
-    for n in range(1, 7)
+    f"the expected one, rounded to {word} decimals": partial(np.round, decimals=n)
+    for n, word in enumerate(("one", "two", "three", "four", "five", "six"), start=1)
 }
 TERMS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "{}": lambda a: a,

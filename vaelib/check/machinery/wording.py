@@ -144,6 +144,9 @@ def of_type(exercise: Exercise, got: Outcome, want: Outcome) -> CheckResult:
         if got.type.startswith("list"):
             several = "one number is asked for: how do these become one?"
         return wrong(exercise, "several results", text, several)
+    if got.several and want.several and got.value:
+        text = f"it returns a {got.type}; expected {wanted}"
+        return wrong(exercise, "wrong number of results", text)
     if got.several and any(kind in got.type for kind in NOT_CALLED):
         text = f"it returns a {got.type}: are the brackets () after one of them missing?"
         return wrong(exercise, "returns a function", text)
