@@ -138,7 +138,8 @@ class Student:
     def reply(self, content: dict[str, Any]) -> None:
         from course.marking import wire
 
-        self.connection.send_bytes(wire.pack(self.number, {"error": json.dumps(content)}))
+        told = json.dumps(content, ensure_ascii=False)
+        self.connection.send_bytes(wire.pack(self.number, {"error": told}))
 
     def answer_to(self, question: str) -> dict[str, Any]:
         self.replay.busy = False
@@ -180,7 +181,8 @@ class Student:
         try:
             return self.replay.about(name, function, cell, source)
         except Exception:  # an object of the student's that answers every question with an error
-            return {"name": name, "cell": cell, "text": source[:20000], "callable": True}
+            plain = {"name": name, "cell": cell, "text": source[:20000], "callable": True}
+            return plain | {"vaelib": False, "needs": []}
 
 
 def static(answer: Answer) -> dict[str, Any]:

@@ -114,16 +114,16 @@ class Child:
         self.process = start(child.main, arguments)
         self.ended = threading.Event()
         self.too_much = ""
-        threading.Thread(target=self._watch, args=(scratch,), daemon=True).start()
         childs_end.close()
         with self._closing(), self._within(SECONDS_TO_START):
             frame = self.connection.recv_bytes(wire.LARGEST)
-            self.hello: dict[str, Any] = wire.unpack(frame, 0)[0]
+            self.hello: dict[str, Any] = wire.unpack(frame, 0)[0]  # no student's code has run yet
+        if not sandbox.own_disk(self.hello["limits"]):
+            threading.Thread(target=self._watch, args=(scratch,), daemon=True).start()
 
     def load(self, name: str) -> str:
-        """Load a function; returns what was wrong, if anything."""
-        wait = child.LOADING + GRACE
-        return wire.text(self._ask(wait, wire.unpack, "load", name)[0]["error"])
+        """Load a function or run a cell; returns what the process says of it (see `child`)."""
+        return self._ask(child.LOADING + GRACE, wire.unpack_text, "load", name)
 
     def call(self, probe: Probe, seconds: float) -> Outcome:
         """Call the function loaded last. Raises TimeoutError if it cannot be stopped otherwise."""
