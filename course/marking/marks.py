@@ -164,6 +164,7 @@ class Notebook:
         self.judged: set[tuple[int, int | str]] = set()  # cell, and which check or name in it
         self.unchecked: set[str] = set()
         self.definitions: dict[str, set[int]] = {name: set() for name in EXERCISES}
+        self.begun: set[int] = set()  # cells
         self.failed: dict[int, str] = {}  # cells that were not run to their end, and why
         self.ended: set[int] = set()  # cells that ended the process
         self.remarks: list[str] = []
@@ -206,8 +207,10 @@ class Notebook:
             if number in self.ended:
                 continue
             if self.late():
-                self.failed.setdefault(number, "was not run: the time was over")
+                if number not in self.begun:
+                    self.failed.setdefault(number, "was not run: the time was over")
                 continue
+            self.begun.add(number)
             try:
                 reply = self.timed(f"cell {number}")
                 count = 0
@@ -287,6 +290,8 @@ class Notebook:
         """Judge the last definition, in the notebook as it ended, or "alone" with what it needs."""
         found = self.session.hello["answers"][name]
         if (word == "alone" and not found["cell"]) or monotonic() > self.deadline:
+            return
+        if self.session.ended and self.late() and word == "last":
             return
         try:
             if self.session.ended and word == "last":

@@ -118,6 +118,7 @@ class Wrong:
             return None
         return self._gradients(probe, got, want)
 
+    @np.errstate(all="ignore")
     def _shape(self, probe: Probe, got: Outcome, want: Outcome) -> CheckResult:
         for a, b in zip(got.value, want.value, strict=True):
             if a.shape == b.shape:
@@ -127,7 +128,7 @@ class Wrong:
             )
             hints = [
                 f"its {name} over axis {axis} would be right: is that still to be done?"
-                for axis in range(a.ndim)
+                for axis in range(a.ndim if a.size else 0)
                 for name, total in (("sum", a.sum(axis)), ("mean", a.mean(axis)))
                 if total.shape == b.shape and np.allclose(total, b, rtol=1e-4)
             ]
