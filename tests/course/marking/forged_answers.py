@@ -130,7 +130,8 @@ FORGED: dict[str, list[str] | dict[str, str]] = {
     ],
     "signals": [
         "import signal\nfor s in range(1, 65):\n    try:\n"
-        "        signal.signal(s, signal.SIG_IGN)\n    except (OSError, ValueError):\n        pass\nsignal.pthread_sigmask(0, range(1, 65))",
+        "        signal.signal(s, signal.SIG_IGN)\n    except (OSError, ValueError):\n"
+        "        pass\nsignal.pthread_sigmask(0, range(1, 65))",
         ZERO,
         CHECK,
     ],
