@@ -19,6 +19,7 @@ from vaelib.check import Outcome, Probe
 
 SECONDS_TO_START = 60.0  # with reading the files
 BETWEEN_LOOKS = 0.25  # seconds between two looks at the folder that it writes into
+SECONDS_PER_CELL = 10.0
 GRACE = 3.0  # seconds after which a process that does not answer is ended
 # Starting a process changes the environment and `__main__`, which all threads share.
 STARTING = threading.Lock()
@@ -110,7 +111,7 @@ class Child:
         scratch: Path,
     ) -> None:
         self.connection, childs_end = multiprocessing.Pipe()
-        arguments = (childs_end, files, handed_out, wanted, scratch)
+        arguments = (childs_end, files, handed_out, wanted, scratch, SECONDS_PER_CELL)
         self.process = start(child.main, arguments)
         self.ended = threading.Event()
         self.too_much = ""
@@ -123,7 +124,7 @@ class Child:
 
     def load(self, name: str) -> str:
         """Load a function or run a cell; returns what the process says of it (see `child`)."""
-        return self._ask(child.LOADING + GRACE, wire.unpack_text, "load", name)
+        return self._ask(SECONDS_PER_CELL + GRACE, wire.unpack_text, "load", name)
 
     def call(self, probe: Probe, seconds: float) -> Outcome:
         """Call the function loaded last. Raises TimeoutError if it cannot be stopped otherwise."""

@@ -2,7 +2,7 @@
 
 In it are the folders that may be read, and the scratch folder, whose size the kernel bounds. The
 process gets it by a mount namespace: root's if the system lets it mount, another user's if it lets
-users have namespaces.
+users have namespaces. bubblewrap does the same, but for a new program: it would import PyTorch.
 """
 
 import os

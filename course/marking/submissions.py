@@ -29,6 +29,7 @@ LARGEST_HELPER = 16 << 20  # bytes of a file that a notebook may read
 LARGEST_HELPERS = 32 << 20  # bytes of all of them
 MOST_HELPERS = 500
 DEEPEST = 12  # folders inside each other
+WRITTEN_FIRST = ("seed.txt", "overrides.csv")  # by marking; a student's folder has not both
 WRITTEN_BY_MARKING = frozenset(
     "marks reports anonymous marks.csv moodle.csv canvas.csv gradebook.csv overrides.csv "
     "class.html seed.txt".split()
@@ -70,8 +71,10 @@ class Collection:
 
 
 def content_of(path: Path) -> str:
-    """A digest of a file; what is wrong with it if it cannot be read."""
+    """A digest of a file; what is wrong with it if it cannot be read or is too large to be."""
     try:
+        if (size := path.stat().st_size) > LARGEST:
+            return f"{size} bytes"
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
@@ -259,7 +262,7 @@ class Collector:
                 said.append(f"{name}: a link, not followed")
             elif out is not None and is_output(path, out):
                 continue
-            elif out is not None and is_folder(path) and (path / "seed.txt").is_file():
+            elif out is not None and all(is_regular(path / name) for name in WRITTEN_FIRST):
                 said.append(f"{name}: the output of an earlier marking, and passed over")
             else:
                 found.append(path)

@@ -302,9 +302,23 @@ def test_a_folder_that_cannot_be_read_stops_nobody(tmp_path, monkeypatch):
     assert found["locked"] == ("not marked: the folder cannot be read (Permission denied)",)
 
 
+def test_a_file_too_large_to_be_a_notebook_is_not_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(submissions, "LARGEST", 100)
+    (tmp_path / "a").write_bytes(bytes(101))
+    (tmp_path / "b").write_bytes(bytes(100))
+    assert submissions.content_of(tmp_path / "a") == "101 bytes"
+    assert len(submissions.content_of(tmp_path / "b")) == 64
+
+
+def test_a_students_folder_with_a_seed_in_it_is_marked(tmp_path):
+    put(tmp_path / "all", {"ada/seed.txt": b"1", "ada/01.ipynb": KL})
+    assert [one.name for one in collect(tmp_path, tmp_path / "all").submissions] == ["ada"]
+
+
 def test_the_output_inside_the_folder_is_nobodys(tmp_path):
     folder = tmp_path / "all"
     put(folder, {"ada.ipynb": KL, "marks/seed.txt": b"1", "marks/reports/ada.html": KL})
+    put(folder, {"marks/overrides.csv": b""})
     assert [one.name for one in collect(tmp_path, folder, folder / "marks").submissions] == [
         "ada.ipynb"
     ]
