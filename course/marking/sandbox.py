@@ -290,7 +290,7 @@ def _sight(scratch: Path, readable: list[Path]) -> str:
 def references() -> list[Path]:
     """The folders with the references of the checks, of every `vaelib` that Python could find."""
     found = [Path(os.path.realpath(Path(entry, "vaelib", "check"))) for entry in sys.path]
-    return [path for path in dict.fromkeys(found) if path.is_dir()]
+    return [path for path in dict.fromkeys(found) if os.path.isdir(path)]
 
 
 def _landlock(scratch: Path, readable: list[Path]) -> str:

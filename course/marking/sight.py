@@ -78,7 +78,7 @@ def furnish(root: Path, files: int, visible: Sequence[Path], hidden: Sequence[Pa
     show(Path("/proc/self").resolve(), process)
     (process.parent / "self").symlink_to(process.name)
     for path in hidden:
-        if within(root, path).is_dir():
+        if os.path.isdir(within(root, path)):
             mount("none", within(root, path), "tmpfs", READ_ONLY, "mode=755")
 
 
@@ -91,7 +91,7 @@ def show(place: Path, at: Path) -> None:
     if os.path.exists(at) or not os.path.exists(place):
         return
     at.parent.mkdir(parents=True, exist_ok=True)
-    if place.is_dir():
+    if os.path.isdir(place):
         at.mkdir()
     else:
         at.touch()

@@ -19,6 +19,7 @@ if sys.platform == "linux":
     POSSIBLE = [one for one in attacks.ATTACKS if os.geteuid() == 0 or not one.as_root]
 else:
     POSSIBLE = []
+SOMEBODY = 12345
 
 
 @pytest.mark.parametrize("one", POSSIBLE, ids=lambda one: f"{one.kind}: {one.name}")
@@ -29,7 +30,18 @@ def test_an_attack_is_held_by_the_least_that_is_promised(one):
     assert not attacks.succeeds(one, Way(1, own_root=one.kind == "sight"))
 
 
-@pytest.mark.parametrize("name", ["open for writing", "the seed", "kill", "shmget", "statx"])
+SOME = ["open for writing", "the seed", "kill", "shmget", "threads", "statx"]
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="only root can be another")
+@pytest.mark.parametrize("name", SOME)
+def test_an_attack_by_a_user_who_is_not_root_is_held(name):
+    (one,) = [one for one in POSSIBLE if one.name == name]
+    for way in attacks.ways()[:1] if one.kind == "sight" else (Way(1), Way(1, own_root=False)):
+        assert not attacks.succeeds(one, way, SOMEBODY), way.name
+
+
+@pytest.mark.parametrize("name", SOME)
 def test_an_attack_succeeds_without_the_sandbox(name):
     (one,) = [one for one in POSSIBLE if one.name == name]
     assert attacks.succeeds(one, None)
