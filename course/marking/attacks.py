@@ -1,12 +1,14 @@
 """What a submission might try, each tried without the sandbox and in it: the table of attacks.
 
 `python -m course.marking.attacks` prints what succeeds without the sandbox, and what is held with
-this kernel's Landlock and with each earlier version, which is emulated by handling no more than it.
+this kernel's Landlock and with each earlier version, which is emulated by handling no more than it,
+and where the system allows no root folder of the process's own.
 An attack has succeeded if it says so, or if something of the lecturer's has changed. What they
 change is made for the purpose, and removed again.
 """
 
 import ctypes
+import errno
 import fcntl
 import importlib.util
 import mmap
@@ -416,6 +418,64 @@ many(
 )
 
 
+# --- what is there is found out, though it cannot be read -----------------------------------------
+@attack("sight", "by the error that opening it gives")
+def by_error(w: World) -> bool:
+    try:
+        w.other.read_bytes()
+    except FileNotFoundError:
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
+@attack("sight", "by the error that reading it as a link gives")
+def by_link_error(w: World) -> bool:
+    raw("readlinkat", HERE, bytes(w.other), ctypes.create_string_buffer(9), 9)
+    return ctypes.get_errno() == errno.EINVAL
+
+
+@attack("sight", "statx")
+def by_statx(w: World) -> bool:
+    found = ctypes.create_string_buffer(256)
+    return raw("statx", HERE, bytes(w.other), 0, 0xFFF, found) == 0
+
+
+@attack("sight", "files that have lost their name fill the disk")
+def nameless(w: World) -> bool:
+    held = []
+    for _ in range(12):
+        file = os.open("x", os.O_CREAT | os.O_RDWR)
+        os.posix_fallocate(file, 0, sandbox.FILE)
+        held.append(mmap.mmap(file, 4096))
+        os.close(file)
+        os.unlink("x")
+    return True
+
+
+many(
+    "sight",
+    {
+        "the size of another submission": lambda w: os.stat(w.other).st_size,
+        "its times": lambda w: os.lstat(w.other).st_mtime_ns,
+        "whether it exists": lambda w: os.path.exists(w.other),
+        "access": lambda w: os.access(w.other, os.F_OK),
+        "whether the lecturer may write it": lambda w: os.stat(w.marks).st_mode,
+        "a folder, opened as a place": lambda w: (
+            os.stat("seed.txt", dir_fd=os.open(w.home, os.O_PATH)).st_size
+        ),
+        "up from its own folder": lambda w: os.stat(Path("..", w.home.name, "seed.txt")).st_size,
+        "through /proc": lambda w: os.stat(f"/proc/self/root{w.seed}").st_size,
+        "through /proc/self/cwd": lambda w: (
+            os.stat(f"/proc/self/cwd/../{w.home.name}/seed.txt").st_size
+        ),
+        "how full the disk is": lambda w: os.statvfs(w.marks).f_blocks,
+        "which user another process is": lambda w: os.stat(f"/proc/{w.pid}").st_ctime_ns,
+    },
+)
+
+
 # --- another process is reached, or one is started ------------------------------------------------
 @attack("processes", "a signal for input, sent by the kernel")
 def owner_of_input(w: World) -> None:
@@ -647,28 +707,52 @@ many(
 
 
 # --- trying them ----------------------------------------------------------------------------------
-def succeeds(one: Attack, version: int | None, user: int = 0) -> bool:
-    """Whether the attack succeeds with Landlock of this version; None is without the sandbox."""
+@dataclass(frozen=True)
+class Way:
+    """What the sandbox is made of: a version of Landlock, and a root folder of its own or not."""
+
+    landlock: int
+    own_root: bool = True
+
+    @property
+    def name(self) -> str:
+        return f"L{self.landlock}" if self.own_root else f"L{self.landlock} alone"
+
+
+def ways() -> list[Way]:
+    """All that there are on this machine."""
+    newest = landlock.version()
+    found = [Way(version) for version in range(1, newest + 1)] if own_root() else []
+    return [*found, Way(1, False), Way(newest, False)]
+
+
+def own_root() -> bool:
+    """Whether this system lets a process have a root folder of its own."""
+    return sandbox.own_disk(sandbox.tried()[0])
+
+
+def succeeds(one: Attack, way: Way | None, user: int = 0) -> bool:
+    """Whether the attack succeeds against a sandbox made like that; None is without one."""
     world = World(user)
     try:
         before = world.state()
         with scratch_folder() as scratch:
             if user:
                 os.chown(scratch, user, user)
-            said = told_by_child(one, world, scratch, version)
+            said = told_by_child(one, world, scratch, way)
             time.sleep(0.02)  # for a signal to arrive
             return said or world.state() != before
     finally:
         world.close()
 
 
-def told_by_child(one: Attack, world: World, scratch: Path, version: int | None) -> bool:
+def told_by_child(one: Attack, world: World, scratch: Path, way: Way | None) -> bool:
     """What the attack says of itself, in a process that is ended with what it has started."""
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
         try:
-            answer = run_in_child(one, world, scratch, version)
+            answer = run_in_child(one, world, scratch, way)
         except BaseException as error:
             answer = f"?{error!r}".encode()
         os.write(writer, answer)
@@ -681,7 +765,7 @@ def told_by_child(one: Attack, world: World, scratch: Path, version: int | None)
             if select.select([reader], [], [], 0.25)[0]:
                 answer = os.read(reader, 1000)
                 break
-            if version is not None and too_much(scratch):
+            if way and too_much(scratch):
                 break
         if not answer:
             time.sleep(0.1)  # it may have become another program, which needs a moment
@@ -694,7 +778,7 @@ def told_by_child(one: Attack, world: World, scratch: Path, version: int | None)
     return answer == b"1"
 
 
-def run_in_child(one: Attack, world: World, scratch: Path, version: int | None) -> bytes:
+def run_in_child(one: Attack, world: World, scratch: Path, way: Way | None) -> bytes:
     os.chdir(scratch)
     nowhere = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1, 2):
@@ -704,8 +788,10 @@ def run_in_child(one: Attack, world: World, scratch: Path, version: int | None) 
         os.setgroups([])
         os.setresgid(world.user, world.user, world.user)
         os.setresuid(world.user, world.user, world.user)
-    if version is not None:
-        landlock.version = lambda: version
+    if way:
+        landlock.version = lambda: way.landlock
+        if not way.own_root:
+            sandbox.sight.own_mounts = not_allowed
         sandbox.confine(scratch, [world.own, CHECKS.parent])
     try:
         answer = one.run(world)
@@ -714,20 +800,30 @@ def run_in_child(one: Attack, world: World, scratch: Path, version: int | None) 
     return b"0" if answer is None or answer is False or answer in (0, -1) else b"1"
 
 
+def not_allowed() -> None:
+    raise PermissionError("emulated: no mount namespace")
+
+
 def main() -> None:
     if why := sandbox.refusal():
         sys.exit(f"✗ {why}")
-    versions = [None, *range(1, landlock.version() + 1)]
+    print(platform.system(), platform.release(), platform.machine())
     possible = [one for one in ATTACKS if os.geteuid() == 0 or not one.as_root]
-    print(f"{'attack':60} none", *(f"L{version}" for version in versions[1:]))
+    tried = ways()
+    print(f"{'attack':60} none", *(way.name for way in tried))
     breaches = 0
     for one in possible:
-        results = [succeeds(one, version) for version in versions]
-        breaches += sum(results[1:])
+        results = [succeeds(one, way) for way in (None, *tried)]
+        promised = [way.own_root or one.kind != "sight" for way in tried]
+        breaches += sum(r and p for r, p in zip(results[1:], promised, strict=True))
         signs = ["✗" if result else "✓" for result in results]
-        print(f"{one.kind + ': ' + one.name:60} {signs[0]:4}", *(f"{s:2}" for s in signs[1:]))
-    print(f"{len(possible)} attacks; ✗ succeeds, ✓ is held; none: without the sandbox,", end=" ")
-    print(f"L1…: with Landlock of this version. {breaches} succeed in the sandbox")
+        cells = [f"{s:{len(way.name)}}" for s, way in zip(signs[1:], tried, strict=True)]
+        print(f"{one.kind + ': ' + one.name:60} {signs[0]:4}", *cells)
+    print(f"{len(possible)} attacks; ✗ succeeds, ✓ is held; none: without the sandbox; L1…: with")
+    print(
+        "Landlock of this version; alone: where the system allows no root folder of its own. There"
+    )
+    print(f"what exists is in sight, as each report says; else {breaches} succeed in the sandbox")
 
 
 if __name__ == "__main__":

@@ -35,7 +35,6 @@ from notebooks.cell_code import Statement, compiled
 if TYPE_CHECKING:
     from course.marking.replay import Replay
 
-LOADING = 10.0  # seconds for a cell, and for a function's imports, definitions and assignments
 KEPT = (
     "PATH",
     "LANG",
@@ -53,8 +52,12 @@ def main(
     handed_out: dict[int, list[str]],
     wanted: list[tuple[str, int]],
     scratch: Path,
+    seconds: float,
 ) -> None:
-    """Report what the file holds of the functions wanted (name and lesson), then answer."""
+    """Report what the file holds of the functions wanted (name and lesson), then answer.
+
+    `seconds` are those for a cell, and for a function's imports, definitions and assignments.
+    """
     preload.install()
     # Only now: they import the calling of functions, for which `install` has made the place.
     from course.marking import replay, wire
@@ -68,7 +71,8 @@ def main(
     notebook_run = replay.Replay(names, scratch)  # it copies files of IPython's
     limits = sandbox.confine(scratch, readable)
     notebook = read_notebook(path, file_name)
-    student = Student(connection, notebook, Code(notebook, handed_out), notebook_run)
+    code = Code(notebook, handed_out)
+    student = Student(connection, notebook, code, notebook_run, seconds)
     hello = student.hello() | {"limits": limits}
     with suppress(OSError):
         os.chdir(scratch / Path(file_name).parent)
@@ -84,12 +88,18 @@ class Student:
     """What the process knows of a notebook, and its side of the conversation."""
 
     def __init__(
-        self, connection: Connection, notebook: Notebook, code: Code, replay: "Replay"
+        self,
+        connection: Connection,
+        notebook: Notebook,
+        code: Code,
+        replay: "Replay",
+        seconds: float,
     ) -> None:
         self.connection = connection
         self.notebook = notebook
         self.code = code
         self.replay = replay
+        self.seconds = seconds
         self.answers: dict[str, Answer] = {name: code.answer(name) for name in replay.exercises}
         self.partly = kept(notebook.cells, code.released, replay.exercises)
         self.function: Any = None
@@ -138,7 +148,8 @@ class Student:
     def reply(self, content: dict[str, Any]) -> None:
         from course.marking import wire
 
-        self.connection.send_bytes(wire.pack(self.number, {"error": json.dumps(content)}))
+        told = json.dumps(content, ensure_ascii=False)
+        self.connection.send_bytes(wire.pack(self.number, {"error": told}))
 
     def answer_to(self, question: str) -> dict[str, Any]:
         self.replay.busy = False
@@ -150,7 +161,7 @@ class Student:
             self.function = function
             return self.about(argument, function, cell, source) if cell else {}
         if word == "alone":
-            self.function, error = load(argument, self.answers[argument].statements)
+            self.function, error = load(argument, self.answers[argument].statements, self.seconds)
             return {"error": error}
         return {}
 
@@ -164,9 +175,9 @@ class Student:
             return self.replay.run(number, self.partly.get(number, source), students)
 
         try:
-            error, defined = limited(run_cell)
+            error, defined = limited(run_cell, self.seconds)
         except TimeoutError:
-            return {"error": f"not done after {LOADING:g} s", "defined": []}
+            return {"error": f"not done after {self.seconds:g} s", "defined": []}
         return {"error": error, "defined": defined}
 
     def given(self, name: str, function: Any) -> None:
@@ -180,7 +191,8 @@ class Student:
         try:
             return self.replay.about(name, function, cell, source)
         except Exception:  # an object of the student's that answers every question with an error
-            return {"name": name, "cell": cell, "text": source[:20000], "callable": True}
+            plain = {"name": name, "cell": cell, "text": source[:20000], "callable": True}
+            return plain | {"vaelib": False, "needs": []}
 
 
 def static(answer: Answer) -> dict[str, Any]:
@@ -198,14 +210,14 @@ def same_random_numbers() -> None:
         set_seed(0)
 
 
-def limited(function: Callable[[], Any]) -> Any:
-    """function(), or TimeoutError after `LOADING` seconds."""
+def limited(function: Callable[[], Any], seconds: float) -> Any:
+    """function(), or TimeoutError after so many seconds."""
     from vaelib.check.machinery.limits import Late, run_limited
 
     if not hasattr(os, "fork"):  # no alarm, and the parent ends the process instead
         return function()
     try:
-        return run_limited(function, LOADING)
+        return run_limited(function, seconds)
     except Late:
         raise TimeoutError from None
 
@@ -227,7 +239,7 @@ def withdraw(connection: Connection, scratch: Path) -> None:
     os.closerange(own + 1, 4096)
 
 
-def load(name: str, statements: list[Statement]) -> tuple[Any, str]:
+def load(name: str, statements: list[Statement], seconds: float) -> tuple[Any, str]:
     """The function, from the statements it needs, and what was wrong if it is not there."""
     from vaelib.check.machinery.limits import Late, guarded, run_limited
 
@@ -260,9 +272,9 @@ def load(name: str, statements: list[Statement]) -> tuple[Any, str]:
 
     with guarded():
         try:
-            run_limited(run, LOADING)
+            run_limited(run, seconds)
         except Late:
-            return None, f"its cells were not done after {LOADING:g} s"
+            return None, f"its cells were not done after {seconds:g} s"
     function = space.get(name)
     if not callable(function):
         return None, errors[0] if errors else f"{name} is no function"

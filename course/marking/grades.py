@@ -94,7 +94,8 @@ class Rules:
             for mistake in (mark.misconception or OTHER, "*"):
                 for exercise in (mark.name, "*"):
                     if (exercise, mistake) in self.partial:
-                        return Points(self.partial[exercise, mistake], f"for “{mistake}”")
+                        why = "for any mistake" if mistake == "*" else f"for “{mistake}”"
+                        return Points(self.partial[exercise, mistake], why)
         return Points(Fraction(mark.points))
 
     def days_late(self, name: str, submission: Submission | None) -> int:
@@ -154,10 +155,16 @@ def exercise_of(text: str) -> str:
 
 
 def name_of(text: str, names: set[str]) -> str:
-    """The name of a submission, with the mark of our own tables that it is text taken off."""
+    """The name of a submission, with the mark of our own tables that it is text taken off.
+
+    In other capitals it is found too, if only one is meant.
+    """
     for name in (text, text.removeprefix("'")):
         if name in names:
             return name
+        alike = [other for other in names if other.casefold() == name.casefold()]
+        if len(alike) == 1:
+            return alike[0]
     raise ValueError(f"there is no submission {text!r}")
 
 

@@ -19,6 +19,7 @@ SECONDS_PER_EXERCISE = 20.0
 SECONDS_PER_REPLAY = 60.0  # of one notebook, without the judging
 SECONDS_PER_SUBMISSION = 300.0
 MOST_COPIED = 64 << 20  # bytes
+MOST_CHECKS = 100  # in one cell: those after them are not judged
 RESTARTS = 12  # of the process of one notebook, which the submission can end
 FAILED = "code cell"  # how a remark begins that a cell failed or was not run
 # How good an outcome is: of several functions for one exercise the best counts, then the last.
@@ -163,6 +164,7 @@ class Notebook:
         self.judged: set[tuple[int, int | str]] = set()  # cell, and which check or name in it
         self.unchecked: set[str] = set()
         self.definitions: dict[str, set[int]] = {name: set() for name in EXERCISES}
+        self.begun: set[int] = set()  # cells
         self.failed: dict[int, str] = {}  # cells that were not run to their end, and why
         self.ended: set[int] = set()  # cells that ended the process
         self.remarks: list[str] = []
@@ -194,7 +196,7 @@ class Notebook:
     def replay(self) -> None:
         """Run all cells, once more from the start where the submission has ended the process."""
         for _ in range(RESTARTS):
-            if self.run_cells():
+            if self.run_cells() or self.late():
                 return
         self.remarks.append(f"the replay was given up after {RESTARTS} processes")
 
@@ -204,15 +206,20 @@ class Notebook:
         for number in hello["cells"]:
             if number in self.ended:
                 continue
-            if min(SECONDS_PER_REPLAY - self.replay_seconds, self.deadline - monotonic()) < 0:
-                self.failed.setdefault(number, "was not run: the time was over")
+            if self.late():
+                if number not in self.begun:
+                    self.failed.setdefault(number, "was not run: the time was over")
                 continue
+            self.begun.add(number)
             try:
                 reply = self.timed(f"cell {number}")
                 count = 0
                 while "check" in reply:
                     count += 1
-                    self.check(reply["check"], (number, count))
+                    if self.late():
+                        raise TimeoutError("was ended: the time was over")
+                    if count <= MOST_CHECKS:
+                        self.check(reply["check"], (number, count))
                     if self.session.ended:
                         return False
                     reply = self.timed("on")
@@ -228,6 +235,10 @@ class Notebook:
                 if self.session.ended:
                     return False
         return True
+
+    def late(self) -> bool:
+        """Whether no more of the notebook is to be run."""
+        return self.replay_seconds > SECONDS_PER_REPLAY or monotonic() > self.deadline
 
     def defined(self, name: str, number: int) -> None:
         """A cell has defined the function of an exercise: without a check it is judged here."""
@@ -268,7 +279,7 @@ class Notebook:
     def new(self, name: str, about: dict[str, Any]) -> Mark:
         """A mark for what is going to be judged."""
         mark = Mark(name, code=text(about["text"], 20000), cell=int(about["cell"]))
-        mark.needs = [short(need) for need in about.get("needs", ())]
+        mark.needs = [short(need) for need in about["needs"]]
         mark.file = self.session.file[0]
         if about.get("vaelib"):
             mark.remarks.append(f"calls vaelib's own {name}")
@@ -279,6 +290,8 @@ class Notebook:
         """Judge the last definition, in the notebook as it ended, or "alone" with what it needs."""
         found = self.session.hello["answers"][name]
         if (word == "alone" and not found["cell"]) or monotonic() > self.deadline:
+            return
+        if self.session.ended and self.late() and word == "last":
             return
         try:
             if self.session.ended and word == "last":

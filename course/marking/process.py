@@ -19,6 +19,7 @@ from vaelib.check import Outcome, Probe
 
 SECONDS_TO_START = 60.0  # with reading the files
 BETWEEN_LOOKS = 0.25  # seconds between two looks at the folder that it writes into
+SECONDS_PER_CELL = 10.0
 GRACE = 3.0  # seconds after which a process that does not answer is ended
 # Starting a process changes the environment and `__main__`, which all threads share.
 STARTING = threading.Lock()
@@ -110,20 +111,20 @@ class Child:
         scratch: Path,
     ) -> None:
         self.connection, childs_end = multiprocessing.Pipe()
-        arguments = (childs_end, files, handed_out, wanted, scratch)
+        arguments = (childs_end, files, handed_out, wanted, scratch, SECONDS_PER_CELL)
         self.process = start(child.main, arguments)
         self.ended = threading.Event()
         self.too_much = ""
-        threading.Thread(target=self._watch, args=(scratch,), daemon=True).start()
         childs_end.close()
         with self._closing(), self._within(SECONDS_TO_START):
             frame = self.connection.recv_bytes(wire.LARGEST)
-            self.hello: dict[str, Any] = wire.unpack(frame, 0)[0]
+            self.hello: dict[str, Any] = wire.unpack(frame, 0)[0]  # no student's code has run yet
+        if not sandbox.own_disk(self.hello["limits"]):
+            threading.Thread(target=self._watch, args=(scratch,), daemon=True).start()
 
     def load(self, name: str) -> str:
-        """Load a function; returns what was wrong, if anything."""
-        wait = child.LOADING + GRACE
-        return wire.text(self._ask(wait, wire.unpack, "load", name)[0]["error"])
+        """Load a function or run a cell; returns what the process says of it (see `child`)."""
+        return self._ask(SECONDS_PER_CELL + GRACE, wire.unpack_text, "load", name)
 
     def call(self, probe: Probe, seconds: float) -> Outcome:
         """Call the function loaded last. Raises TimeoutError if it cannot be stopped otherwise."""

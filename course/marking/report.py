@@ -37,7 +37,7 @@ pre { background: var(--soft); padding: .6rem; overflow-x: auto; overflow-wrap: 
 .big { font-size: 1.3rem; } summary { cursor: pointer; }
 @media (max-width: 40rem) {
   th, td { padding-right: .5rem; }
-  th:first-child, td:first-child { min-width: 7rem; overflow-wrap: anywhere; }
+  td:first-child { min-width: 7rem; overflow-wrap: anywhere; }
   td.long { min-width: 9rem; }
 }
 .message { border-left: 4px solid var(--line); padding-left: .8rem; white-space: pre-wrap; }
@@ -202,10 +202,13 @@ def class_page(
     count = f"{len(grades)} submission{'' if len(grades) == 1 else 's'}"
     body += [f'<p class="big">{count}, on average {mean:.1f} of {possible} points</p>']
     if rules.lessons:
-        body += [f"<p>Lessons {', '.join(map(str, sorted(rules.lessons)))} only.</p>"]
+        chosen = ", ".join(map(str, sorted(rules.lessons)))
+        body += [f"<p>Lesson{'s' if len(rules.lessons) > 1 else ''} {chosen} only.</p>"]
     body += [f"<p>Seed of the hidden inputs: {seed}.</p>"]
-    if lines or rules.problems:
-        body += ["<h2>What was not marked</h2>", *html_list([*lines, *rules.problems])]
+    if lines:
+        body += ["<h2>What was not marked</h2>", *html_list(lines)]
+    if rules.problems:
+        body += ["<h2>What in the tables does not fit</h2>", *html_list(rules.problems)]
     body += ["<h2>Exercises</h2>", *exercise_table(grades, rules)]
     body += ["<h2>How the points are distributed</h2>", *distribution(grades, possible)]
     body += ["<h2>Mistakes</h2>", *mistake_table(grades, link)]

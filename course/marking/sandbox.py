@@ -1,9 +1,10 @@
 """Confines the process that runs a submission, and says which promises hold.
 
 On Linux the kernel keeps them: Landlock for files, a list of allowed system calls for everything
-else, resource limits. Where one cannot be kept, nothing is marked unless the lecturer says
-`--unsafe`; then there is what the platform has and Python's audit hook, which a determined
-programmer gets around. No limit can be lifted again.
+else, resource limits, and, where the system allows it, a root folder of its own. Where one cannot
+be kept, nothing is marked unless the lecturer says `--unsafe`; then there is what the platform has
+and Python's audit hook, which a determined programmer gets around. No limit can be lifted again.
+The last promise is kept where it can be, and the report says where it is not.
 
 `python -m course.marking.sandbox` tries it out and prints what holds on this machine.
 """
@@ -25,7 +26,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from course.marking import landlock
+from course.marking import landlock, sight
 from course.marking.scratch import scratch_folder
 
 if sys.platform == "linux":
@@ -49,6 +50,9 @@ READ_EVERYTHING = 1 << 2  # CAP_DAC_READ_SEARCH: within what Landlock leaves
 # Users that nobody is: containers get lower numbers. The folder's own number is added.
 LONE_USER = 0x70000000
 LONE_USERS = 1 << 28
+DEVICES = tuple(
+    map(Path, (os.devnull, "/dev/urandom", "/dev/random", "/proc/cpuinfo", "/proc/meminfo"))
+)
 
 # Events of Python's audit hooks: these are refused, and the following outside the scratch folder.
 REFUSED = (
@@ -67,6 +71,7 @@ class Promise:
 
     text: str
     needs: tuple[str, ...]
+    required: bool = True
 
 
 PROMISES = (
@@ -74,7 +79,8 @@ PROMISES = (
     Promise("it reads only its own files and Python's", ("landlock",)),
     Promise("it starts no process, and reaches no other one", ("calls",)),
     Promise("no network, and no memory or queue that is shared", ("landlock", "calls")),
-    Promise("memory, threads, time and files are bounded", ("limits", "calls")),
+    Promise("memory, threads, time and files are bounded", ("threads", "limits", "alone", "calls")),
+    Promise("other files are not in sight, and its disk is its own", ("sight",), required=False),
 )
 
 
@@ -93,16 +99,21 @@ def confine(scratch: Path, readable: list[Path]) -> list[str]:
     if missing := not_held(lines):
         if not unsafe():
             raise Unconfined("; ".join([*missing, *failures]))
-        lines += [_audit(scratch), *(f"not kept on this system: {text}" for text in missing)]
-    return lines
+        lines.append(_audit(scratch))
+    return lines + [f"not kept on this system: {text}" for text in not_held(lines, also=True)]
 
 
 def set_limits(scratch: Path, readable: list[Path]) -> tuple[list[str], list[str]]:
     """Set the limits; returns a line for each promise that holds, and what could not be set."""
     steps: dict[str, Callable[[], str]] = {}
-    if os.name == "posix":
-        steps["limits"] = lambda: _limits(scratch)
     if sys.platform == "linux":
+        user = _lone_user(scratch)  # by the folder's number on the disk, which no other one has
+        steps["threads"] = lambda: _threads(user)
+        steps["sight"] = lambda: _sight(scratch, readable)
+    if os.name == "posix":
+        steps["limits"] = _limits
+    if sys.platform == "linux":
+        steps["alone"] = lambda: _alone(scratch, user)
         steps["landlock"] = lambda: _landlock(scratch, readable)
         steps["calls"] = _calls  # the last, since it refuses what the others do
     means: dict[str, str] = {}
@@ -115,7 +126,8 @@ def set_limits(scratch: Path, readable: list[Path]) -> tuple[list[str], list[str
     if sys.platform == "linux":
         _lenient(scratch)
     held = [p for p in PROMISES if all(name in means for name in p.needs)]
-    return [f"{p.text}: {', '.join(means[name] for name in p.needs)}" for p in held], failures
+    lines = [f"{p.text}: {', '.join(filter(None, map(means.get, p.needs)))}" for p in held]
+    return lines, failures
 
 
 def unsafe() -> bool:
@@ -123,9 +135,15 @@ def unsafe() -> bool:
     return FROM_THE_START or bool(os.environ.get(UNSAFE))
 
 
-def not_held(limits: list[str]) -> list[str]:
-    """The promises that are missing in what `confine` returned."""
-    return [p.text for p in PROMISES if not any(line.startswith(p.text) for line in limits)]
+def not_held(limits: list[str], also: bool = False) -> list[str]:
+    """The promises that are missing in what `confine` returned; `also` those not required."""
+    wanted = [p.text for p in PROMISES if p.required or also]
+    return [text for text in wanted if not any(line.startswith(text) for line in limits)]
+
+
+def own_disk(limits: list[str]) -> bool:
+    """Whether, by what `confine` returned, the kernel bounds what the process writes."""
+    return any(line.startswith(PROMISES[-1].text) for line in limits)
 
 
 @cache
@@ -171,21 +189,30 @@ def alone() -> None:
         landlock.call("prctl", SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
-def _limits(scratch: Path) -> str:
+def _threads(user: int | None) -> str:
+    """Limit the threads. That of a user is counted with those of the user's other processes."""
+    import resource
+
+    if _status("self")["Threads"] != 1:
+        raise OSError(errno.EBUSY, "the process has started threads already")
+    most = _tasks(os.getuid() if user is None else user) + THREADS
+    _, hard = resource.getrlimit(resource.RLIMIT_NPROC)
+    most = most if hard == resource.RLIM_INFINITY else min(most, hard)
+    resource.setrlimit(resource.RLIMIT_NPROC, (most, most))
+    return f"threads ({THREADS})"
+
+
+def _limits() -> str:
     import resource
 
     most = {"CORE": 0, "FSIZE": FILE, "CPU": CPU, "NOFILE": FILES_OPEN}
     memory = ""
     if sys.platform == "linux":
-        _alone(scratch)
         status = _status("self")
-        if status["Threads"] != 1:
-            raise OSError(errno.EBUSY, "the process has started threads already")
         most["DATA"] = 1024 * status["VmData"] + MEMORY
         most["AS"] = 1024 * status["VmSize"] + ADDRESSES
-        most["NPROC"] = _tasks(os.getuid()) + THREADS
         most["MEMLOCK"] = most["MSGQUEUE"] = 0
-        memory = f"memory ({MEMORY >> 20} MiB), threads ({THREADS}), "
+        memory = f"memory ({MEMORY >> 20} MiB), "
     for limit, value in most.items():
         number = getattr(resource, f"RLIMIT_{limit}")
         _, hard = resource.getrlimit(number)
@@ -195,31 +222,41 @@ def _limits(scratch: Path) -> str:
     return f"{memory}size of a file ({FILE >> 20} MiB), processor time: resource limits"
 
 
-def _alone(scratch: Path) -> None:
+def _lone_user(scratch: Path) -> int | None:
+    """The user that root's process becomes, one for each folder: no limit on threads binds root.
+
+    None if it is not root's, or if that root is an ordinary user outside its container.
+    """
+    if os.geteuid() != 0:
+        return None
+    user = LONE_USER + scratch.stat().st_ino % LONE_USERS
+    lines = Path("/proc/self/uid_map").read_text().splitlines()
+    ranges = [tuple(map(int, line.split())) for line in lines]
+    known = any(first <= user < first + count for first, _, count in ranges)
+    return user if known or any(outside == 0 for _, outside, _ in ranges) else None
+
+
+def _alone(scratch: Path, user: int | None) -> str:
     """Give up root's powers, leave no core dump, and end with the parent.
 
-    A limit on threads does not bind root. So root's process becomes a user of its folder's own, who
-    may still read what root may: Python itself may be installed there.
+    Root's process becomes another user, who may still read what root may: Python itself may be
+    installed there.
     """
-    if os.geteuid() == 0:
-        of = scratch.stat()
-        user = LONE_USER + of.st_ino % LONE_USERS
-        try:
-            for path in (scratch, *scratch.rglob("*")) if of.st_uid != user else ():
+    kept = 0
+    if user is not None:
+        if scratch.stat().st_uid != user:
+            for path in (scratch, *scratch.rglob("*")):
                 os.chown(path, user, user, follow_symlinks=False)
-            landlock.call("prctl", SET_KEEPCAPS, 1, 0, 0, 0)
-            os.setgroups([])
-            os.setresgid(user, user, user)
-            os.setresuid(user, user, user)
-        except OSError:
-            inside, outside, _ = Path("/proc/self/uid_map").read_text().split()[:3]
-            if (inside, outside) == ("0", "0"):
-                raise  # else a container of one user, whose root is an ordinary user outside
-    kept = int(_status_text("self")["CapPrm"], 16) & READ_EVERYTHING
+        landlock.call("prctl", SET_KEEPCAPS, 1, 0, 0, 0)
+        os.setgroups([])
+        os.setresgid(user, user, user)
+        os.setresuid(user, user, user)
+        kept = int(_status_text("self")["CapPrm"], 16) & READ_EVERYTHING
     header = struct.pack("Ii", CAPABILITIES, 0)
     landlock.call("capset", header, struct.pack("6I", kept, kept, 0, 0, 0, 0))
     landlock.call("prctl", SET_DUMPABLE, 0, 0, 0, 0)
     landlock.call("prctl", SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    return ""
 
 
 def _status_text(process: str) -> dict[str, str]:
@@ -246,18 +283,26 @@ def _tasks(user: int) -> int:
     return count
 
 
+def _sight(scratch: Path, readable: list[Path]) -> str:
+    return sight.leave(scratch, [*map(Path, libraries()), *readable, *DEVICES], references())
+
+
+def references() -> list[Path]:
+    """The folders with the references of the checks, of every `vaelib` that Python could find."""
+    found = [Path(os.path.realpath(Path(entry, "vaelib", "check"))) for entry in sys.path]
+    return [path for path in dict.fromkeys(found) if os.path.isdir(path)]
+
+
 def _landlock(scratch: Path, readable: list[Path]) -> str:
     version = landlock.version()
     if not version:
         raise OSError(errno.ENOSYS, "this kernel has no Landlock")
-    # The references of the checks, of every `vaelib` that Python could find.
-    found = [Path(os.path.realpath(Path(entry, "vaelib", "check"))) for entry in sys.path]
-    hidden = [path for path in dict.fromkeys(found) if os.path.isdir(path)]
+    hidden = references()
     places: dict[Path, int] = {}
     for path in (*map(Path, libraries()), *readable):
         places |= visible(Path(os.path.realpath(path)), hidden)
-    for device in ("/proc/self", "/proc/cpuinfo", "/proc/meminfo", "/dev/urandom", "/dev/random"):
-        places[Path(device)] = landlock.READ
+    for device in (Path("/proc/self"), *DEVICES):
+        places[device] = landlock.READ
     places[Path(os.devnull)] = landlock.READ_FILE | landlock.WRITE_FILE
     places[scratch] = landlock.OWN
     landlock.restrict(places, version)

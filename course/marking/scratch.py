@@ -12,8 +12,9 @@ from pathlib import Path
 
 MOST_BYTES = 128 << 20
 MOST_FILES = 2000
-# Of the disk, by all that is going on. What a process hides, by moving it about or by holding files
-# that have lost their name, is only seen there.
+# Of the disk, by all that is going on, where the disk is not the process's own (see `sight`). What
+# a process hides, by moving it about or by holding files that have lost their name, is only seen
+# there, and whose it is cannot be seen: all that run at the time are ended.
 MOST_OF_THE_DISK = 4 << 30
 MOST_OF_ITS_FILES = 200_000
 

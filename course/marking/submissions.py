@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import stat
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -17,7 +18,7 @@ import notebooks.cell_code
 import vaelib
 from course.marking.notebook import LARGEST, read_notebook
 from course.marking.people import Person, author, nobody, original, person, readable, stem, words
-from course.marking.unzip import unzip
+from course.marking.unzip import Budget, unzip
 
 File = tuple[str, Path]  # its name in the submission, and where it lies
 
@@ -28,6 +29,7 @@ LARGEST_HELPER = 16 << 20  # bytes of a file that a notebook may read
 LARGEST_HELPERS = 32 << 20  # bytes of all of them
 MOST_HELPERS = 500
 DEEPEST = 12  # folders inside each other
+WRITTEN_FIRST = ("seed.txt", "overrides.csv")  # by marking; a student's folder has not both
 WRITTEN_BY_MARKING = frozenset(
     "marks reports anonymous marks.csv moodle.csv canvas.csv gradebook.csv overrides.csv "
     "class.html seed.txt".split()
@@ -69,8 +71,10 @@ class Collection:
 
 
 def content_of(path: Path) -> str:
-    """A digest of a file; what is wrong with it if it cannot be read."""
+    """A digest of a file; what is wrong with it if it cannot be read or is too large to be."""
     try:
+        if (size := path.stat().st_size) > LARGEST:
+            return f"{size} bytes"
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
@@ -103,10 +107,14 @@ class Collector:
         self.unpacked_root: Path | None = None  # of the zip that the lecturer gave
         self.lines: list[str] = []
         self.count = 0
+        self.budget = Budget()
 
     def collect(self, root: Path, out: Path) -> Collection:
         """Everything in a folder, or in a zip. Raises NotADirectoryError and ValueError."""
         if root.is_file() and ZIP.search(root.name):
+            self.unpacked.mkdir(parents=True, exist_ok=True)
+            free = shutil.disk_usage(self.unpacked).free
+            self.budget = Budget(free // 2, 10**6)  # it holds the whole class
             root = self.unzipped(root, root.name)
             self.unpacked_root = root
             while len(found := self.visible(root, out)) == 1 and is_folder(found[0]):
@@ -154,6 +162,7 @@ class Collector:
 
     def of_paths(self, paths: list[Path]) -> Iterator[Submission]:
         """The submissions in the files and folders of one person, or in the folder of a group."""
+        self.budget = Budget()
         names = [readable(path.name) for path in paths]
         who = person(names[0])
         name = who.name if who else names[0] if len(paths) == 1 else common(names)
@@ -195,7 +204,7 @@ class Collector:
         self.count += 1
         place = self.unpacked / str(self.count)
         place.mkdir(parents=True)
-        left_out = [f"in {name}, left out {line}" for line in unzip(path, place)]
+        left_out = [f"in {name}, left out {line}" for line in unzip(path, place, self.budget)]
         (self.lines if remarks is None else remarks).extend(left_out)
         return place
 
@@ -253,7 +262,7 @@ class Collector:
                 said.append(f"{name}: a link, not followed")
             elif out is not None and is_output(path, out):
                 continue
-            elif out is not None and is_folder(path) and (path / "seed.txt").is_file():
+            elif out is not None and all(is_regular(path / name) for name in WRITTEN_FIRST):
                 said.append(f"{name}: the output of an earlier marking, and passed over")
             else:
                 found.append(path)

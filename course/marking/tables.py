@@ -20,7 +20,7 @@ def harmless(value: object) -> object:
     if not isinstance(value, str):
         return value
     text = re.sub(r"[\r\n]+", " ", value)
-    if re.fullmatch(r"[+-]?\d+([.,]\d+)?", text):
+    if re.fullmatch(r"[+-]?\d+([.,]\d+)?|-", text):
         return text
     return FORMULA.sub(r"\1\2'", text)
 
@@ -43,7 +43,8 @@ def remarks(grade: Grade) -> list[str]:
             lines.append(f"{number}: {mark.misconception or first}")
         lines += [f"{number}: {remark}" for remark in mark.remarks]
         if why := grade.points[mark.name].why:
-            lines.append(f"{number}: {shown(grade.points[mark.name].value)} points {why}")
+            value = grade.points[mark.name].value
+            lines.append(f"{number}: {shown(value)} point{'' if value == 1 else 's'} {why}")
     return lines
 
 
@@ -115,7 +116,9 @@ def filled_in(path: Path, grades: Iterable[Grade], column: str | None) -> tuple[
         if found is not None:
             row[target] = shown(found.total)
             if "Feedback comments" in head:
-                row["Feedback comments"] = "; ".join(remarks(found))
+                own = row["Feedback comments"].strip()  # of the lecturer, from before
+                said = "; ".join(remarks(found))
+                row["Feedback comments"] = own if said in own else f"{own}; {said}".strip("; ")
     problems += [f"{g.name} ({number}) is not in {path.name}" for number, g in people.items()]
     body = [[row.get(name, "") for name in head] for _, row in lines]
     return csv_text(head, body, delimiter), problems

@@ -7,11 +7,10 @@ import time
 import unicodedata
 import zipfile
 import zlib
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 LARGEST = 64 << 20  # bytes of one file
-LARGEST_OF_ALL = 512 << 20  # bytes of all files of one zip
-MOST = 20_000  # files of one zip
 UTF_8 = 0x800  # the flag of an entry whose name is UTF-8
 BROKEN = (
     *(zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, EOFError, OSError, ValueError),
@@ -19,7 +18,15 @@ BROKEN = (
 )
 
 
-def unzip(path: Path, into: Path) -> list[str]:
+@dataclass
+class Budget:
+    """What may still be unpacked. All zips of one student have the same one."""
+
+    size: int = 512 << 20  # bytes
+    files: int = 20_000
+
+
+def unzip(path: Path, into: Path, budget: Budget) -> list[str]:
     """Unpack a zip into a folder; returns what was left out, a line each.
 
     Raises ValueError if nothing of it can be read.
@@ -28,15 +35,15 @@ def unzip(path: Path, into: Path) -> list[str]:
     try:
         with zipfile.ZipFile(path) as archive:
             entries = archive.infolist()
-            if len(entries) > MOST:
-                raise ValueError(f"more than {MOST} files in it")
-            budget = LARGEST_OF_ALL
+            if len(entries) > budget.files:
+                raise ValueError(f"more than {budget.files} files in it")
+            budget.files -= len(entries)
             for entry in entries:
                 name = entry_name(entry)
                 if entry.is_dir():
                     continue
                 try:
-                    budget -= extract(archive, entry, into, name, budget)
+                    budget.size -= extract(archive, entry, into, name, budget.size)
                 except BROKEN as error:
                     left_out.append(f"{name or 'one without a name'}: {reason(error)}")
     except BROKEN as error:
@@ -69,16 +76,20 @@ def entry_name(entry: zipfile.ZipInfo) -> str:
 def extract(
     archive: zipfile.ZipFile, entry: zipfile.ZipInfo, into: Path, name: str, budget: int
 ) -> int:
-    """Write one entry, with its time; returns its size. Raises what `BROKEN` lists."""
+    """Write one entry of at most `budget` bytes, with its time; returns its size.
+
+    Raises what `BROKEN` lists.
+    """
     if stat.S_ISLNK(entry.external_attr >> 16):
         raise ValueError("a link, not followed")
     if not name:
         raise ValueError("it has no name")
-    most = min(LARGEST, budget)
     with archive.open(entry) as source:
-        content = source.read(most + 1)
-    if len(content) > most:
-        raise ValueError(f"larger than {most >> 20} MiB")
+        content = source.read(min(LARGEST, budget) + 1)
+    if len(content) > LARGEST:
+        raise ValueError(f"larger than {LARGEST >> 20} MiB")
+    if len(content) > budget:
+        raise ValueError("too much in all")
     place = into / name
     place.parent.mkdir(parents=True, exist_ok=True)
     if place.exists():

@@ -13,6 +13,7 @@ import numpy as np
 from vaelib.check.machinery.probe import Outcome
 
 LARGEST = 16 << 20  # bytes of one answer
+LONGEST_TEXT = 200_000  # characters of one that is a text
 # Of the parts of an outcome that are neither arrays nor lists.
 TYPES = {
     "kind": str,
@@ -57,6 +58,14 @@ def unpack(frame: bytes, number: int) -> tuple[dict[str, Any], list[np.ndarray]]
     except (KeyError, TypeError, RecursionError, UnicodeDecodeError) as error:
         raise ValueError(f"not an answer: {type(error).__name__}") from None
     return content, arrays
+
+
+def unpack_text(frame: bytes, number: int) -> str:
+    """The text in a frame that holds nothing else. Raises ValueError at anything else."""
+    content, arrays = unpack(frame, number)
+    if set(content) != {"error"} or not isinstance(content["error"], str) or arrays:
+        raise ValueError("not a text")
+    return text(content["error"], LONGEST_TEXT)
 
 
 def pack_outcome(number: int, outcome: Outcome) -> bytes:

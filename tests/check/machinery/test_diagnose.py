@@ -78,6 +78,7 @@ BROKEN = [
     (lambda p, q: right(p, q) / 0, "infinite", "exp too large"),
     (lambda p, q: right(p, q)[..., None], "wrong shape", "the numbers are right, the shape is not"),
     (lambda p, q: torch.zeros(3, 4), "wrong shape", "it returns shape (3, 4); expected shape (5,)"),
+    (lambda p, q: p[:0], "wrong shape", "it returns shape (0,); expected shape (5,)"),
     (lambda p, q: right(p, q).long(), "whole numbers", "int64"),
     (lambda p, q: right(p, q) > 0, "whole numbers", "bool"),
     (lambda p, q: right(p, q).to(torch.complex128), "wrong type", "complex128"),
@@ -95,6 +96,7 @@ BROKEN = [
 ]
 
 
+@pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("answer, name, text", BROKEN, ids=[name for _, name, _ in BROKEN])
 def test_a_broken_answer_is_named(answer, name, text):
     result = judged(answer)

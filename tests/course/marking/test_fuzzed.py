@@ -8,7 +8,7 @@ import pytest
 from made_submissions import simple
 
 from course.marking import marks
-from course.marking.unzip import unzip
+from course.marking.unzip import Budget, unzip
 from vaelib.check import EXERCISES
 
 pytestmark = pytest.mark.refuses
@@ -49,7 +49,7 @@ def test_no_mutated_zip_stops_the_unpacking(tmp_path):
         into = tmp_path / str(number)
         into.mkdir()
         try:
-            unzip(path, into)
+            unzip(path, into, Budget())
         except ValueError as error:
             assert "the zip cannot be read" in str(error)
         else:

@@ -49,6 +49,8 @@ def test_partial_credit_by_mistake(tmp_path):
     assert points(rules, marked("ada", "sign")) == (Fraction(1, 2), "for “sign”")
     assert points(rules, marked("ada")) == (Fraction(1, 4), f"for “{OTHER}”")
     assert points(rules, marked("ada", "something"))[0] == 0
+    rest = read(tmp_path, "partial", f"exercise,mistake,points\n{NUMBER},*,1\n")
+    assert points(rest, marked("ada", "something")) == (1, "for any mistake")
     assert points(rules, marked("ada", None, "right")) == (EXERCISES[FIRST].points, "")
     assert points(rules, marked("ada", None, "not attempted"))[0] == 0
     assert rules.problems == [
@@ -64,15 +66,15 @@ def test_overrides_as_spreadsheets_save_them(tmp_path, encoding, separator):
         ["submission", "exercise", "points", "comment"],
         ["ada", f"{NUMBER} {FIRST}", '"0,5"', "schön erklärt"],
         ["'=ben", NUMBER, "1", ""],
-        ['"Cleo, Dr."', FIRST, "0", "copied"],
         ["nobody", FIRST, "1", ""],
         ["", "", "", ""],
+        ['"cleo, DR."', NUMBER, "0", "copied"],
     ]
     rules = read(tmp_path, "overrides", "\r\n".join(map(separator.join, lines)), encoding)
     assert points(rules, marked("ada")) == (Fraction(1, 2), "set by hand: schön erklärt")
     assert points(rules, marked("=ben")) == (Fraction(1), "set by hand")
     assert points(rules, marked("Cleo, Dr.", None, "right")) == (0, "set by hand: copied")
-    assert rules.problems == ["overrides.csv, line 5: there is no submission 'nobody'"]
+    assert rules.problems == ["overrides.csv, line 4: there is no submission 'nobody'"]
 
 
 def test_a_table_without_its_columns_is_said(tmp_path):
@@ -133,7 +135,7 @@ def test_a_gradebook_is_filled_in_and_keeps_all_other_cells(tmp_path):
     head = "Identifier,Full name,Email address,Status,Grade,Maximum Grade,Feedback comments"
     lines = [
         "Participant 1234567,Ada Lovelace,ada@x.org,Submitted,,45,",
-        "Participant 8,Ben,b@x.org,,7,45,",
+        "Participant 8,Ben,b@x.org,-,7,45,good",
     ]
     path.write_text("\n".join([head, *lines]), encoding="utf-8-sig")
     text, problems = tables.filled_in(path, [graded(MOODLE), graded(CANVAS)], None)
@@ -141,6 +143,9 @@ def test_a_gradebook_is_filled_in_and_keeps_all_other_cells(tmp_path):
     assert filled[0] == head and filled[2] == lines[1]
     assert filled[1] == lines[0].replace(",,45", f",{EXERCISES[FIRST].points},45")
     assert problems == ["lovelaceada (42) is not in Grades.csv"]
+    sign = Rules().grade(marked("Ben", "sign"), submission("Ben", Person("Ben", "moodle", "8")))
+    (row,) = tables.filled_in(path, [sign], None)[0].splitlines()[2:]
+    assert row == f"Participant 8,Ben,b@x.org,-,0,45,good; {NUMBER}: sign"
     path.write_text("Student,ID,Section,One (1),Two (2)\nAda,42,A,,\n", encoding="utf-8")
     assert "Ada,42,A,,1" in tables.filled_in(path, [graded(CANVAS)], "Two (2)")[0]
     with pytest.raises(ValueError, match="2 columns for points"):

@@ -2,6 +2,7 @@
 
 import json
 import sys
+import time
 
 import pytest
 from made_submissions import KL, ROOT, handed_out, right, simple
@@ -89,7 +90,7 @@ def kl_bernoulli(p, q):
     for path in PATHS:
         try:
             open(path).read()
-        except PermissionError:
+        except OSError:
             continue
         raise ValueError(f"can read {path}")
     for module in ("course.marking.marks", "course.marking.report", "notebooks.build"):
@@ -121,3 +122,24 @@ def test_one_that_ends_its_process_spoils_no_other(tmp_path):
 def test_another_seed_is_other_hidden_inputs(tmp_path):
     assert len({seed_of(seed, name) for seed in (1, 2) for name in EXERCISES}) == 2 * len(EXERCISES)
     assert seed_of(1, "elbo") == seed_of(1, "elbo")
+
+
+@pytest.mark.parametrize("answer", [KL, KL.replace("p / q", "q / p")], ids=["right", "wrong"])
+def test_a_cell_that_checks_without_end_is_ended(tmp_path, monkeypatch, answer):
+    monkeypatch.setattr("course.marking.marks.SECONDS_PER_SUBMISSION", 2.0)
+    start = "from torch import log\nfrom vaelib import check"
+    endless = "while True:\n    check.kl_bernoulli(kl_bernoulli)"
+    started = time.monotonic()
+    marks, _ = one(tmp_path, start, answer, endless)
+    assert time.monotonic() - started < 60
+    assert marks["kl_bernoulli"].points == (answer is KL)
+    assert "was not run" not in str(marks)  # cells 1 and 2 were
+
+
+def test_in_one_cell_not_more_than_so_many_checks_are_judged(tmp_path, monkeypatch):
+    monkeypatch.setattr("course.marking.marks.MOST_CHECKS", 2)
+    start = "from torch import log\nfrom vaelib import check"
+    answer = f"calls = 0\n{KL.replace('return', 'return 0 if calls < 3 else')}"
+    checks = "for calls in range(4):\n    check.kl_bernoulli(kl_bernoulli)"
+    marks, _ = one(tmp_path, start, answer, checks)
+    assert marks["kl_bernoulli"].state == "wrong"

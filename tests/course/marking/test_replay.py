@@ -218,11 +218,12 @@ def test_what_costs_a_point_is_named(tmp_path, kind):
     assert any(reason in remark for remark in [*found.remarks, ""]), found.remarks
 
 
-def test_a_cell_that_never_ends_is_stopped_and_the_next_is_run(tmp_path):
+def test_a_cell_that_never_ends_is_stopped_and_the_next_is_run(tmp_path, monkeypatch):
+    monkeypatch.setattr("course.marking.process.SECONDS_PER_CELL", 0.5)
     needs_it = KL.replace("(1 - p)", "(TWO - p)")
     found = of_kl(tmp_path, START, "while True:\n    TWO = 2.0", needs_it, CHECK)
     assert found.cell == 4 and found.state == "wrong"
-    assert "code cell 2 failed: not done after 10 s" in found.remarks
+    assert "code cell 2 failed: not done after 0.5 s" in found.remarks
 
 
 def test_a_cell_that_ends_the_process_costs_only_itself(tmp_path):

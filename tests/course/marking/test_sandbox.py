@@ -18,7 +18,8 @@ if sys.platform == "linux":
     from course.marking import syscalls
 
 PACKAGE = Path(vaelib.__file__).parent
-TEXTS = [promise.text for promise in sandbox.PROMISES]
+TEXTS = [promise.text for promise in sandbox.PROMISES if promise.required]
+IN_SIGHT = sandbox.PROMISES[-1].text
 
 
 def in_a_copy(work, *arguments):
@@ -60,8 +61,8 @@ def no_library():
 def test_all_promises_hold_here():
     lines, _ = confined()
     assert sandbox.not_held(lines) == []
-    assert [line.partition(":")[0] for line in lines] == TEXTS
-    assert len(lines) >= 5
+    assert [line.partition(":")[0] for line in lines][: len(TEXTS)] == TEXTS
+    assert len(TEXTS) >= 5
     assert sandbox.refusal() == ""
 
 
@@ -154,7 +155,7 @@ def test_unsafe_python_itself_still_refuses_what_it_is_asked_for(monkeypatch, tm
 
     lines, found = confined(tries, unsafe=True)
     assert "an audit hook" in lines[0]
-    assert lines[1:] == [f"not kept on this system: {text}" for text in TEXTS]
+    assert lines[1:] == [f"not kept on this system: {text}" for text in [*TEXTS, IN_SIGHT]]
     assert sandbox.not_held(lines) == TEXTS
     assert len(found) == 4
 
@@ -179,8 +180,8 @@ def test_the_command_prints_each_promise(monkeypatch, capsys):
     sandbox.main()
     printed = capsys.readouterr().out.splitlines()
     assert printed[0] == f"✓ {TEXTS[0]}: Landlock 9"
-    assert printed[1:5] == [f"✗ {text}" for text in TEXTS[1:]]
-    assert printed[5] == "no library"
+    assert printed[1:6] == [f"✗ {text}" for text in [*TEXTS[1:], IN_SIGHT]]
+    assert printed[6] == "no library"
 
 
 @confining
@@ -209,7 +210,7 @@ def test_the_references_cannot_be_read_but_the_package_can(tmp_path, monkeypatch
         for path in (PACKAGE / "models.py", PACKAGE / "check" / "catalogue" / "kl.py"):
             try:
                 found[path.name] = len(path.read_bytes()) > 100
-            except PermissionError:
+            except OSError:
                 found[path.name] = "refused"
         return found
 

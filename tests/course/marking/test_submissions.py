@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from course.marking import submissions, unzip
 from course.marking.submissions import Collection, Collector
 
 EXERCISES = {"kl_bernoulli": 1, "elbo": 4, "traverse": 7, "a": 4, "b": 4}
@@ -301,9 +302,23 @@ def test_a_folder_that_cannot_be_read_stops_nobody(tmp_path, monkeypatch):
     assert found["locked"] == ("not marked: the folder cannot be read (Permission denied)",)
 
 
+def test_a_file_too_large_to_be_a_notebook_is_not_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(submissions, "LARGEST", 100)
+    (tmp_path / "a").write_bytes(bytes(101))
+    (tmp_path / "b").write_bytes(bytes(100))
+    assert submissions.content_of(tmp_path / "a") == "101 bytes"
+    assert len(submissions.content_of(tmp_path / "b")) == 64
+
+
+def test_a_students_folder_with_a_seed_in_it_is_marked(tmp_path):
+    put(tmp_path / "all", {"ada/seed.txt": b"1", "ada/01.ipynb": KL})
+    assert [one.name for one in collect(tmp_path, tmp_path / "all").submissions] == ["ada"]
+
+
 def test_the_output_inside_the_folder_is_nobodys(tmp_path):
     folder = tmp_path / "all"
     put(folder, {"ada.ipynb": KL, "marks/seed.txt": b"1", "marks/reports/ada.html": KL})
+    put(folder, {"marks/overrides.csv": b""})
     assert [one.name for one in collect(tmp_path, folder, folder / "marks").submissions] == [
         "ada.ipynb"
     ]
@@ -388,23 +403,49 @@ def test_nothing_of_a_zip_gets_out_of_its_folder(tmp_path):
     assert "left out twice.ipynb: a second file of this name" in said
 
 
-def test_a_zip_that_unpacks_to_too_much_is_left_out(tmp_path, monkeypatch):
-    from course.marking import unzip
-
-    monkeypatch.setattr(unzip, "LARGEST", 1000)
-    monkeypatch.setattr(unzip, "LARGEST_OF_ALL", 1500)
+def packed(**sizes: int) -> bytes:
     out = BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name in ("bomb.ipynb", "a.ipynb", "b.ipynb"):
-            archive.writestr(name, b"0" * (10**6 if name == "bomb.ipynb" else 900))
+        for name, size in sizes.items():
+            archive.writestr(f"{name}.ipynb", b"0" * size)
+    return out.getvalue()
+
+
+def test_a_zip_that_unpacks_to_too_much_is_left_out(tmp_path, monkeypatch):
+    monkeypatch.setattr(unzip, "LARGEST", 1000)
+    monkeypatch.setattr(submissions, "Budget", lambda: unzip.Budget(1500, 20))
     folder = tmp_path / "all"
-    put(folder, {"eve.zip": out.getvalue()})
+    put(folder, {"eve.zip": packed(bomb=10**6, a=900, b=900)})
     (one,) = collect(tmp_path, folder).submissions
     assert [name for name, _ in one.files] == ["a.ipynb"]
-    assert "left out bomb.ipynb: larger than" in "\n".join(one.remarks)
-    monkeypatch.setattr(unzip, "MOST", 2)
+    said = "\n".join(one.remarks)
+    assert (
+        "left out bomb.ipynb: larger than" in said and "left out b.ipynb: too much in all" in said
+    )
+    monkeypatch.setattr(submissions, "Budget", lambda: unzip.Budget(1500, 2))
     (one,) = collect(tmp_path / "b", folder).submissions
     assert "more than 2 files in it" in one.remarks[0]
+
+
+def test_many_zips_of_one_student_unpack_to_no_more_than_one(tmp_path, monkeypatch):
+    monkeypatch.setattr(submissions, "Budget", lambda: unzip.Budget(1500, 20))
+    folder = tmp_path / "all"
+    put(folder, {"eve/a.zip": packed(a=900), "eve/b.zip": packed(b=901)})
+    put(folder, {"kim/c.zip": packed(c=902)})
+    eve, kim = collect(tmp_path, folder).submissions
+    assert [name for name, _ in eve.files] == ["a/a.ipynb"]
+    assert "in b.zip, left out b.ipynb: too much in all" in eve.remarks
+    assert [name for name, _ in kim.files] == ["c/c.ipynb"]
+
+
+def test_the_zip_of_a_class_may_hold_more_than_one_students(tmp_path, monkeypatch):
+    whole = unzip.Budget
+    monkeypatch.setattr(
+        submissions, "Budget", lambda *sizes: whole(*sizes) if sizes else whole(9, 9)
+    )
+    archive = tmp_path / "class.zip"
+    archive.write_bytes(packed(ada=900, ben=901))
+    assert len(collect(tmp_path, archive).submissions) == 2
 
 
 def test_names_in_a_zip_in_the_encoding_of_an_old_pc(tmp_path):

@@ -169,6 +169,7 @@ class Wrong:
     def _both(self, got: Outcome, want: Outcome) -> list[tuple[np.ndarray, np.ndarray]]:
         return list(zip(got.value, want.value, strict=True))
 
+    @np.errstate(all="ignore")  # a result without numbers has no mean
     def _reshaped(self, j: int) -> str:
         """What would make result j right wherever its shape is wrong; else nothing."""
         pairs = [
