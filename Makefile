@@ -76,11 +76,11 @@ grade: setup ## mark a folder or zip of submissions (SUBMISSIONS=, SEED=, OUT=, 
 	@$(if $(SUBMISSIONS),,echo "✗ Which folder? make grade SUBMISSIONS=folder SEED=7" >&2; exit 1)
 	@$(PY) -m course.marking "$(SUBMISSIONS)" $(if $(SEED),--seed "$(SEED)") --out "$(or $(OUT),build/marks)" $(OPTIONS)
 
-lock: setup ## renew requirements.lock (TORCH= for another torch)
+lock: setup ## renew requirements.lock (TORCH= another torch, WHEELS= a folder of other builds)
 	@sh tools/lock.sh
 
 test-lowest: setup ## unit tests with the lowest versions that pyproject.toml admits
-	@$(PY) tools/lowest.py
+	@$(PY) tools/versions.py lowest
 
 readme: setup ## run the commands that the README shows, and put in what they print
 	$(PY) tools/readme.py

@@ -34,7 +34,8 @@ def project(tmp_path) -> Path:
     """A copy of the project that is not set up, at a path with a space in it."""
     folder = tmp_path / "a clone"
     (folder / "tools").mkdir(parents=True)
-    shutil.copy(SCRIPT, folder / "tools")
+    for script in (SCRIPT, SCRIPT.with_name("hashed.py")):
+        shutil.copy(script, folder / "tools")
     for name in ("pyproject.toml", "requirements.lock", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, folder)
     return folder
