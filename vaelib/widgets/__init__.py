@@ -10,6 +10,7 @@ from vaelib.widgets.labs import ElboLab, JensenLab, KLLab, LikelihoodLab, Repara
 from vaelib.widgets.order import advise_on_unknown_names
 from vaelib.widgets.predict import Predict
 from vaelib.widgets.training_curves import TrainingCurves
+from vaelib.widgets.whole_imports import import_whole
 
 __all__ = [
     "ElboLab",
@@ -23,3 +24,4 @@ __all__ = [
 ]
 
 advise_on_unknown_names(get_ipython())
+import_whole(get_ipython())
