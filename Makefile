@@ -10,6 +10,10 @@ NBVAL := $(PYTEST) --nbval --nbval-current-env -n 2 --dist loadscope -p no:cache
 # What a shell may have set for other projects: MPLBACKEND silences figures in notebooks, and
 # PYTHONPATH puts other people's packages before ours.
 unexport MPLBACKEND PYTHONPATH PYTHONHOME
+# In these Python 3.11 does not start once a folder of ours has letters beyond ASCII in its name.
+ifneq ($(filter C POSIX,$(LC_ALL)),)
+export LC_ALL := C.UTF-8
+endif
 # Threads that wait sleep, also where torch is imported before vaelib can say so.
 export OMP_WAIT_POLICY ?= passive
 export GOMP_SPINCOUNT ?= 10000

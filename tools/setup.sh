@@ -7,6 +7,8 @@ cd "$(dirname "$0")/.." || exit 1
 # What these name belongs to another environment: pip would take its packages for ours.
 unset PYTHONPATH PYTHONHOME PIP_TARGET PIP_PREFIX PIP_USER
 export PIP_DISABLE_PIP_VERSION_CHECK=1
+# In these Python 3.11 does not start once a folder of ours has letters beyond ASCII in its name.
+case ${LC_ALL:-} in C | POSIX) export LC_ALL=C.UTF-8 ;; esac
 
 venv=.venv
 stamp=$venv/.ready            # written last: the key of a finished set-up
@@ -164,8 +166,11 @@ if [ -z "$same" ]; then
     echo "Setting up .venv with Python $version ($python)"
     "$python" -m venv "$venv" > "$log" 2>&1 || {
         cat "$log" >&2
-        grep -q 'No space left' "$log" && fail "The disk is full. Free some space, then type" \
-            "the same command again."
+        # venv does not say why: a full disk is known by what is left of it.
+        left=$(df -Pk "$venv" | awk 'NR == 2 { print int($4 / 1024) }')
+        if [ "${left:-100}" -lt 50 ] || grep -q 'No space left' "$log"; then
+            fail "The disk is full. Free some space, then type the same command again."
+        fi
         fail "$python cannot make a virtual environment. On Debian or Ubuntu:" \
             "sudo apt install python${version%.*}-venv. Then type the same command again."
     }
