@@ -19,7 +19,7 @@ export OMP_WAIT_POLICY ?= passive
 export GOMP_SPINCOUNT ?= 10000
 
 .NOTPARALLEL:
-.PHONY: help setup lab test lint unit nbval solutions mutants torture browser notebooks nbgrader handout grade lock test-lowest readme bench bench-quality bench-explorer bench-scaling
+.PHONY: help setup lab test lint unit nbval solutions mutants torture browser notebooks nbgrader handout grade lock licences test-lowest test-newest readme bench bench-quality bench-explorer bench-scaling
 .PHONY: site slides
 
 help: ## list the targets
@@ -81,10 +81,17 @@ grade: setup ## mark a folder or zip of submissions (SUBMISSIONS=, SEED=, OUT=, 
 	@$(PY) -m course.marking "$(SUBMISSIONS)" $(if $(SEED),--seed "$(SEED)") --out "$(or $(OUT),build/marks)" $(OPTIONS)
 
 lock: setup ## renew requirements.lock (TORCH= another torch, WHEELS= a folder of other builds)
-	@sh tools/lock.sh
+	@$(PY) tools/lock.py
+	@$(PY) tools/licences.py
+
+licences: setup ## renew docs/licences.md, the licences of all that is installed
+	@$(PY) tools/licences.py
 
 test-lowest: setup ## unit tests with the lowest versions that pyproject.toml admits
 	@$(PY) tools/versions.py lowest
+
+test-newest: setup ## unit tests with the newest versions of everything but torch
+	@$(PY) tools/versions.py newest
 
 readme: setup ## run the commands that the README shows, and put in what they print
 	$(PY) tools/readme.py

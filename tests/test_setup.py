@@ -135,6 +135,8 @@ NOTHING = "Given no hashes to check 0 links for project 'torch': discarding no c
             "✗ torch has no build for Python",
             False,
         ),
+        ("Checked 0 links for project 'torch' against 3 hashes", "✗ The packages cannot", False),
+        ("ERROR: THESE PACKAGES DO NOT MATCH THE HASHES", "✗ A package is not the file", False),
         ("ERROR: something else", "✗ pip could not install everything", False),
     ],
 )

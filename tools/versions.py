@@ -4,8 +4,9 @@
 
 A fresh environment in build/versions, as a student would make it. lowest: what pyproject.toml
 admits at least; locked: the versions of the class; newest: the newest releases, but the class's
-torch. Then `doctor`, the unit tests, and with --lessons each lesson in strict nbval, with this
-processor's instructions on two threads and with plain ones on one. Needs the network.
+torch. Then `doctor` and the unit tests; or, with --lessons, some of them and each lesson in strict
+nbval, with this processor's instructions on two threads and with plain ones on one. Needs the
+network.
 """
 
 import argparse
@@ -20,6 +21,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PLAIN = {"ATEN_CPU_CAPABILITY": "default", "OMP_NUM_THREADS": "1"}
 TESTS = ["-q", "-n", "2", "-p", "no:cacheprovider"]
 UNIT = ["-m", "not network", "--doctest-modules", "--ignore=tests/browser", "tests", "vaelib"]
+SOME = [f"tests/test_{name}.py" for name in "divergences bounds exact models training data".split()]
 LESSONS = ["--nbval", "--nbval-current-env", "--dist", "loadscope"]
 LESSONS += ["--nbval-sanitize-with", "notebooks/nbval.cfg"]
 
@@ -63,7 +65,8 @@ def checks(python: str, lessons: bool) -> int:
     """How many of doctor, unit tests and lessons fail; each says its own result."""
     notebooks = sorted(map(str, (ROOT / "notebooks").glob("[0-9]*.ipynb")))
     test = [python, "-m", "pytest", *TESTS]
-    tries = [([python, "-m", "vaelib", "doctor"], {}), ([*test, *UNIT], {})]
+    tries: list[tuple[list[str], dict[str, str]]] = [([python, "-m", "vaelib", "doctor"], {})]
+    tries += [([*test, *(SOME if lessons else UNIT)], {})]
     if lessons:
         tries += [([*test, *LESSONS, *notebooks], other) for other in ({}, PLAIN)]
     codes = []
@@ -78,7 +81,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("versions", choices=("lowest", "locked", "newest"))
     parser.add_argument("--python", default=sys.executable)
-    parser.add_argument("--lessons", action="store_true", help="the notebooks as well")
+    parser.add_argument("--lessons", action="store_true", help="see above")
     parser.add_argument("--remove", action="store_true", help="the environment, afterwards")
     options = parser.parse_args()
     folder = ROOT / "build" / "versions" / f"{options.versions}-{Path(options.python).name}"
