@@ -10,12 +10,16 @@ NBVAL := $(PYTEST) --nbval --nbval-current-env -n 2 --dist loadscope -p no:cache
 # What a shell may have set for other projects: MPLBACKEND silences figures in notebooks, and
 # PYTHONPATH puts other people's packages before ours.
 unexport MPLBACKEND PYTHONPATH PYTHONHOME
+# In these Python 3.11 does not start once a folder of ours has letters beyond ASCII in its name.
+ifneq ($(filter C POSIX,$(LC_ALL)),)
+export LC_ALL := C.UTF-8
+endif
 # Threads that wait sleep, also where torch is imported before vaelib can say so.
 export OMP_WAIT_POLICY ?= passive
 export GOMP_SPINCOUNT ?= 10000
 
 .NOTPARALLEL:
-.PHONY: help setup lab test lint unit nbval solutions long mutants torture browser notebooks nbgrader handout grade lock test-lowest readme bench bench-quality bench-explorer bench-scaling
+.PHONY: help setup lab test lint unit nbval solutions long mutants torture browser notebooks nbgrader handout grade lock licences test-lowest test-newest readme bench bench-quality bench-explorer bench-scaling
 .PHONY: site slides
 
 help: ## list the targets
@@ -79,11 +83,18 @@ grade: setup ## mark a folder or zip of submissions (SUBMISSIONS=, SEED=, OUT=, 
 	@$(if $(SUBMISSIONS),,echo "✗ Which folder? make grade SUBMISSIONS=folder SEED=7" >&2; exit 1)
 	@$(PY) -m course.marking "$(SUBMISSIONS)" $(if $(SEED),--seed "$(SEED)") --out "$(or $(OUT),build/marks)" $(OPTIONS)
 
-lock: setup ## renew requirements.lock (TORCH= for another torch)
-	@sh tools/lock.sh
+lock: setup ## renew requirements.lock (TORCH= another torch, WHEELS= a folder of other builds)
+	@$(PY) tools/lock.py
+	@$(PY) tools/licences.py
+
+licences: setup ## renew docs/licences.md, the licences of all that is installed
+	@$(PY) tools/licences.py
 
 test-lowest: setup ## unit tests with the lowest versions that pyproject.toml admits
-	@$(PY) tools/lowest.py
+	@$(PY) tools/versions.py lowest
+
+test-newest: setup ## unit tests with the newest versions of everything but torch
+	@$(PY) tools/versions.py newest
 
 readme: setup ## run the commands that the README shows, and put in what they print
 	$(PY) tools/readme.py

@@ -34,7 +34,8 @@ def project(tmp_path) -> Path:
     """A copy of the project that is not set up, at a path with a space in it."""
     folder = tmp_path / "a clone"
     (folder / "tools").mkdir(parents=True)
-    shutil.copy(SCRIPT, folder / "tools")
+    for script in (SCRIPT, SCRIPT.with_name("hashed.py")):
+        shutil.copy(script, folder / "tools")
     for name in ("pyproject.toml", "requirements.lock", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, folder)
     return folder
@@ -134,6 +135,8 @@ NOTHING = "Given no hashes to check 0 links for project 'torch': discarding no c
             "✗ torch has no build for Python",
             False,
         ),
+        ("Checked 0 links for project 'torch' against 3 hashes", "✗ The packages cannot", False),
+        ("ERROR: THESE PACKAGES DO NOT MATCH THE HASHES", "✗ A package is not the file", False),
         ("ERROR: something else", "✗ pip could not install everything", False),
     ],
 )

@@ -7,6 +7,8 @@ cd "$(dirname "$0")/.." || exit 1
 # What these name belongs to another environment: pip would take its packages for ours.
 unset PYTHONPATH PYTHONHOME PIP_TARGET PIP_PREFIX PIP_USER
 export PIP_DISABLE_PIP_VERSION_CHECK=1
+# In these Python 3.11 does not start once a folder of ours has letters beyond ASCII in its name.
+case ${LC_ALL:-} in C | POSIX) export LC_ALL=C.UTF-8 ;; esac
 
 venv=.venv
 stamp=$venv/.ready            # written last: the key of a finished set-up
@@ -103,6 +105,8 @@ fi
 
 started=$(date +%s)
 rm -f "$stamp"
+cache=
+[ ! -f "$venv/.no-cache" ] || cache=--no-cache-dir
 echo $$ > "$busy" || fail "Cannot write in $(pwd)/.venv: delete it, then type the same command again"
 trap 'printf "\n✗ Stopped. The next make setup starts afresh.\n" >&2; exit 130' INT TERM HUP
 
@@ -119,10 +123,17 @@ explain() {
             "again: it starts afresh."
     fi
     rm -f "$busy"
+    if said 'DO NOT MATCH THE HASHES'; then
+        touch "$venv/.no-cache"  # pip may have kept the file
+        fail "A package is not the file that this class was tested with: it was damaged on its way," \
+            "or changed on the index (details above). Type the same command again; if it fails" \
+            "again, ask your lecturer, or see 'Without make' in the README."
+    fi
     # A package of which pip saw no file at all, or only files for other machines.
-    lacks=$(sed -n "s/.*check 0 links for project '\([^']*\)'.*/\1/p" "$log" | tail -n 1)
+    lacks=$(sed -n "s/.*heck\(ed\)\{0,1\} 0 links for project '\([^']*\)'.*/\2/p" "$log" |
+        tail -n 1)
     if said 'connection (broken|error)|NewConnectionError|Temporary failure in name resolution' ||
-        said 'timed out|ProxyError|SSLError|from versions: none' ||
+        said 'timed out|incomplete|ProxyError|SSLError|from versions: none' ||
         { [ -n "$lacks" ] && ! said "Skipping link.*[/ ]$lacks-"; }
     then
         fail "The packages cannot be fetched: no network, or it does not let pip through (a proxy?" \
@@ -136,18 +147,30 @@ explain() {
         "Type the same command again; if it fails again, delete the folder .venv first."
 }
 
+# Files of the package index only, nothing that has to be compiled; what it needs has its own line.
 pip() {
     : > "$log"
-    "$venv/bin/python" -m pip install --log "$log" --constraint requirements.lock \
-        ${TORCH_INDEX:+--extra-index-url "$TORCH_INDEX"} "$@" || explain $?
+    "$venv/bin/python" -m pip install --log "$log" --no-deps --only-binary :all: $cache "$@" ||
+        explain $?
+}
+
+# hashed PYTHON SECTIONS OPTIONS: what these sections of requirements.lock say, each file by its hash.
+hashed() {
+    "$1" tools/hashed.py $2 > "$venv/hashed.txt" ||
+        fail "Either the disk is full (free some space), or requirements.lock cannot be read" \
+            "(git checkout requirements.lock). Then type the same command again."
+    [ ! -s "$venv/hashed.txt" ] || pip $3 --require-hashes --requirement "$venv/hashed.txt"
 }
 
 if [ -z "$same" ]; then
     echo "Setting up .venv with Python $version ($python)"
     "$python" -m venv "$venv" > "$log" 2>&1 || {
         cat "$log" >&2
-        grep -q 'No space left' "$log" && fail "The disk is full. Free some space, then type" \
-            "the same command again."
+        # venv does not say why: a full disk is known by what is left of it.
+        left=$(df -Pk "$venv" | awk 'NR == 2 { print int($4 / 1024) }')
+        if [ "${left:-100}" -lt 50 ] || grep -q 'No space left' "$log"; then
+            fail "The disk is full. Free some space, then type the same command again."
+        fi
         fail "$python cannot make a virtual environment. On Debian or Ubuntu:" \
             "sudo apt install python${version%.*}-venv. Then type the same command again."
     }
@@ -159,9 +182,15 @@ then
     echo "        (no NVIDIA GPU seen: if gigabytes of nvidia-… packages are coming now, stop this" \
         "with Ctrl-C and see 'The CPU-only build' in the README)"
 fi
-pip torch  # the constraint says which
+if [ -n "${TORCH_INDEX:-}" ]; then  # an index of one's own choice: the lock has no hashes of it
+    pip --constraint requirements.lock --extra-index-url "$TORCH_INDEX" torch
+else
+    hashed "$python" torch ''
+fi
+hashed "$venv/bin/python" cuda ''  # nothing, for the CPU build
 echo "2 of 2: JupyterLab and the rest (about a minute)"
-pip --quiet --editable '.[lab,test]'
+hashed "$python" 'lab test' --quiet
+pip --quiet --no-build-isolation --editable .
 
 # JupyterLab's question about news is one dialogue too many on the first morning of a class.
 settings=$venv/share/jupyter/lab/settings
@@ -175,7 +204,7 @@ cat > "$settings/overrides.json" << 'JSON'
 }
 JSON
 
-echo "$key" > "$stamp"
-rm -f "$busy"
+echo "$key" > "$stamp" || fail "The disk is full. Free some space, then type the same command again."
+rm -f "$busy" "$venv/.no-cache"
 echo "✓ Ready after $(($(date +%s) - started)) s: .venv has torch $torch and JupyterLab." \
     "Next: make lab, or make test"

@@ -143,8 +143,8 @@ def handout() -> Files:
         files[f"notebooks/{path.name}"] = nbformat.writes(notebook).encode()
     for path in (FILES / "START.md", FILES / "start.py"):
         files[path.name] = path.read_bytes()
-    for name in ("requirements.lock", "LICENSE"):
-        files[name] = (ROOT / name).read_bytes()
+    for path in (ROOT / "requirements.lock", ROOT / "LICENSE", ROOT / "tools" / "hashed.py"):
+        files[path.name] = path.read_bytes()
     return {f"vaelib-{version()}/{name}": content for name, content in files.items()}
 
 

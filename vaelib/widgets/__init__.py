@@ -7,9 +7,10 @@ from IPython import get_ipython
 
 from vaelib.widgets.explorer import LatentExplorer
 from vaelib.widgets.labs import ElboLab, JensenLab, KLLab, LikelihoodLab, ReparameterisationLab
-from vaelib.widgets.order import advise_on_unknown_names
+from vaelib.widgets.order import advise_out_of_order
 from vaelib.widgets.predict import Predict
 from vaelib.widgets.training_curves import TrainingCurves
+from vaelib.widgets.whole_imports import import_whole
 
 __all__ = [
     "ElboLab",
@@ -22,4 +23,5 @@ __all__ = [
     "TrainingCurves",
 ]
 
-advise_on_unknown_names(get_ipython())
+advise_out_of_order(get_ipython())
+import_whole(get_ipython())

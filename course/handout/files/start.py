@@ -11,6 +11,8 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
+BUSY = HERE / ".venv" / "installing"  # there while a set-up is at work, and after one was cut off
+FAILED = HERE / ".venv" / "failed"
 CPU_ONLY = "https://download.pytorch.org/whl/cpu"
 # JupyterLab's question about news is one dialogue too many on the first morning of a class.
 NO_NEWS = """{"@jupyterlab/apputils-extension:notification":
@@ -28,21 +30,53 @@ def run(*command):
     return subprocess.call([str(part) for part in command], cwd=str(HERE), env=environment)
 
 
+def pip(python):
+    """What it needs has its own line in requirements.lock; what pip has kept may be damaged."""
+    options = "--disable-pip-version-check --no-deps --only-binary :all:".split()
+    cache = ["--no-cache-dir"] if FAILED.exists() else []
+    return [python, "-m", "pip", "install", *options, *cache]
+
+
+def cpu_only(python):
+    return run(*pip(python), "-c", "requirements.lock", "--extra-index-url", CPU_ONLY, "torch")
+
+
+def hashed(python, section, *options):
+    """Installs a section of requirements.lock, each file by its hash; 0 if all is well."""
+    wanted = HERE / ".venv" / "hashed.txt"
+    with open(wanted, "w") as file:
+        code = subprocess.call([str(python), "hashed.py", section], cwd=str(HERE), stdout=file)
+    if code != 0 or wanted.stat().st_size == 0:
+        return code
+    return run(*pip(python), *options, "--require-hashes", "-r", wanted)
+
+
+def done(what, code):
+    """Goes on if it is; a pip that was killed (a signal, below 0) leaves rubbish behind."""
+    if code == 0:
+        return
+    FAILED.write_text("")
+    if code > 0:
+        BUSY.unlink()
+    fail(
+        f"{what} not installed, see above. Is there a network, and room? "
+        "Then type the same command again: it goes on from there."
+    )
+
+
 def set_up(python, cpu):
-    if not python.exists():
+    if BUSY.exists() or not python.exists():
         print("1 of 3: a Python environment of its own, in .venv", flush=True)
-        if run(sys.executable, "-m", "venv", ".venv") != 0:
+        if run(sys.executable, "-m", "venv", "--clear", ".venv") != 0:
             fail("Python has no venv module. On Debian or Ubuntu: sudo apt install python3-venv")
-    pip = [python, "-m", "pip", "install", "--disable-pip-version-check", "-c", "requirements.lock"]
-    pip += ["--extra-index-url", CPU_ONLY] if cpu else []
+    BUSY.write_text("")
     print("2 of 3: PyTorch (some minutes, once)", flush=True)
-    again = "Then type the same command again: it goes on from there."
-    if run(*pip, "torch") != 0:
-        fail(f"PyTorch was not installed, see above. Is there a network, and room? {again}")
+    done("PyTorch was", cpu_only(python) if cpu else hashed(python, "torch"))
+    done("PyTorch was", hashed(python, "cuda"))
     print("3 of 3: JupyterLab and vaelib (a minute)", flush=True)
+    done("JupyterLab was", hashed(python, "lab", "--quiet"))
     (wheel,) = HERE.glob("vaelib-*.whl")
-    if run(*pip, "--quiet", f"./{wheel.name}[lab]") != 0:
-        fail(f"Not everything was installed, see above. Is there a network, and room? {again}")
+    done("vaelib was", run(*pip(python), "--quiet", "./" + wheel.name))
     settings = HERE / ".venv" / "share" / "jupyter" / "lab" / "settings"
     settings.mkdir(parents=True, exist_ok=True)
     (settings / "overrides.json").write_text(NO_NEWS)
@@ -59,6 +93,7 @@ def main(options):
     if not ready.exists():
         set_up(python, "--cpu" in options)
         ready.write_text("")
+        BUSY.unlink()
     if "--setup" in options:
         print("✓ Ready. The same command without --setup opens the lessons.")
         return 0
@@ -73,3 +108,5 @@ if __name__ == "__main__":
         sys.exit(main(sys.argv[1:]))
     except KeyboardInterrupt:
         sys.exit(130)
+    except OSError as error:
+        fail(f"{error}. Is there room on the disk, and may you write in {HERE}?")
