@@ -2,6 +2,7 @@
 
 import json
 import time
+from contextlib import suppress
 
 import nbformat
 import pytest
@@ -9,6 +10,11 @@ from pages import eventually
 
 MINUTE = 60_000
 IDLE = ".jp-Notebook-ExecutionIndicator[data-status=idle]"
+SELECT = ".jp-Dialog button.jp-mod-accept:has-text('Select')"
+DOWN = """(element) => {
+  const ended = element.scrollTop + element.clientHeight > element.scrollHeight - 5;
+  element.scrollTop = ended ? 0 : element.scrollTop + 400;
+}"""
 # Put behind the cells of a notebook: tells the test that all have run, and each z that arrives.
 WATCH = """\
 import json, pathlib
@@ -57,6 +63,8 @@ class Notebook:
         deadline = time.monotonic() + seconds
         while not done.exists():
             self.page.wait_for_timeout(100)
+            if self.page.locator(SELECT).count():  # there is no kernel: which one is to be started?
+                self.page.locator(SELECT).click()
             # The kernel is busy until the last cell has run, or one before it fails.
             stopped = stopped + 1 if self.page.locator(IDLE).count() else 0
             if stopped > 100 or time.monotonic() > deadline:
@@ -74,10 +82,10 @@ class Notebook:
         """The first such element; JupyterLab makes cells only as they come near the window."""
         panel = self.page.locator(".jp-WindowedPanel-outer").first
         panel.evaluate("(element) => { element.scrollTop = 0; }")
-        for _ in range(200):
+        for _ in range(600):
             if self.page.locator(selector).count():
                 break
-            panel.evaluate("(element) => { element.scrollTop += 400; }")
+            panel.evaluate(DOWN)
             self.page.wait_for_timeout(100)
         found = self.page.locator(selector).first
         found.scroll_into_view_if_needed()
@@ -108,7 +116,8 @@ class Notebook:
         self.page.locator("[data-command='docmanager:save'].lm-Menu-item").click()
 
         def holds():
-            return self.saved().metadata.get("widgets")
+            with suppress(nbformat.reader.NotJSONError):  # it is being written
+                return self.saved().metadata.get("widgets")
 
         eventually(self.page, holds, "what the widgets show is saved")
         return self.saved()
