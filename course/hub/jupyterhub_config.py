@@ -31,9 +31,9 @@ c.Spawner.http_timeout = 120
 c.Spawner.default_url = "/lab/tree/notebooks/00_start_here.ipynb"
 
 # What each student's server is told. A kernel that has done nothing for an hour is shut down, also
-# where its page is still open: the page shows what it shows, and "Run All Cells" brings the rest
-# back in less than a minute. A kernel that computes is left alone. A server without kernels ends
-# itself after another hour.
+# where its page is still open: the explorer and the labs move without it, and "Run All Cells" (in a
+# new kernel: a second time, if the first only starts it) brings the rest back. A kernel that
+# computes is left alone. A server without kernels ends itself after another hour.
 c.Spawner.args = [
     "--MappingKernelManager.cull_idle_timeout=3600",
     "--MappingKernelManager.cull_interval=300",

@@ -10,7 +10,6 @@ from pages import eventually
 
 MINUTE = 60_000
 IDLE = ".jp-Notebook-ExecutionIndicator[data-status=idle]"
-SELECT = ".jp-Dialog button.jp-mod-accept:has-text('Select')"
 DOWN = """(element) => {
   const ended = element.scrollTop + element.clientHeight > element.scrollHeight - 5;
   element.scrollTop = ended ? 0 : element.scrollTop + 400;
@@ -47,6 +46,13 @@ class Notebook:
         eventually(page, self.has_kernel, "the kernel is connected")
         page.wait_for_selector(IDLE, timeout=MINUTE)
 
+    def wake(self):
+        """Where there is no kernel, JupyterLab takes Run to mean: start one. It may run no cell."""
+        self.page.get_by_role("menuitem", name="Run", exact=True).click()
+        self.page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+        eventually(self.page, self.has_kernel, "the kernel is connected")
+        self.page.wait_for_selector(IDLE, timeout=MINUTE)
+
     def has_kernel(self):
         """Whether the server knows a kernel of this notebook's with a page connected to it."""
         sessions = json.loads(self.lab.get("/api/sessions"))
@@ -63,8 +69,6 @@ class Notebook:
         deadline = time.monotonic() + seconds
         while not done.exists():
             self.page.wait_for_timeout(100)
-            if self.page.locator(SELECT).count():  # there is no kernel: which one is to be started?
-                self.page.locator(SELECT).click()
             # The kernel is busy until the last cell has run, or one before it fails.
             stopped = stopped + 1 if self.page.locator(IDLE).count() else 0
             if stopped > 100 or time.monotonic() > deadline:

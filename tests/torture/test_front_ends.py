@@ -29,7 +29,7 @@ from vaelib.widgets import LatentExplorer
 pathlib.Path("pid").write_text(str(os.getpid()))
 LatentExplorer(checkpoint.load_vae(data.shipped("faces_vae.safetensors")), data.load("faces"))"""
 # As a hub sets it, only sooner.
-CULLED = [f"--MappingKernelManager.cull_{name}" for name in ("idle_timeout=8", "interval=1")]
+CULLED = [f"--MappingKernelManager.cull_{name}" for name in ("idle_timeout=20", "interval=1")]
 CULLED += ["--MappingKernelManager.cull_connected=True"]
 SCREENSHOTS = ROOT / "build" / "torture"
 SLIDER = ".vaelib-explorer .vaelib-row input[type=range]"
@@ -135,6 +135,8 @@ def test_a_kernel_goes_while_the_stage_is_open(front_end, how, context, tmp_path
             page.get_by_role("button", name="Ok").click()  # JupyterLab's own word of it
         stage_moves(notebook, "Home")
         photograph(notebook, f"{name} {how}", SLIDER)
+        if how == "culled":
+            notebook.wake()
         notebook.run_all(120)  # and it comes back
         stage_moves(notebook, "End")
         expect(says).not_to_be_visible()
