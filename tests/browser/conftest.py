@@ -1,43 +1,16 @@
-"""A real browser and a real JupyterLab for the tests in this folder.
+"""What the tests of this folder share: the browser, a JupyterLab, and the order of the tests.
 
 `page` is a fresh page whose script errors fail the test; `chromium` the browser behind it;
 `jupyterlab` a server on a copy of the notebooks, whose addresses `jupyterlab.url(...)` gives, and
-`lab_tab` a page for it. The tests with JupyterLab are a group, so that one worker runs them all and
-starts one server; so are those of the site and the slides. The groups come first, since they take
-longest, and what is left then is in small pieces.
+`lab_tab` a page for it: see running.py. The tests with JupyterLab are a group, so that one worker
+runs them all and starts one server; so are those of the site and the slides. The groups come first,
+since they take longest, and what is left then is in small pieces.
 """
 
-import os
-import secrets
-import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
-from dataclasses import dataclass
-from pathlib import Path
-
 import pytest
-from pages import PATIENCE, opened
+from running import NO_BROWSER, chromium, jupyterlab, lab_context, lab_tab, page
 
-NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-NO_BROWSER = (
-    "no browser found: install one (Debian, Ubuntu: apt-get install chromium), "
-    "or name it in VAELIB_BROWSER"
-)
-# No sound, no graphics card, and no calls to anyone: the tests run with the network off.
-FLAGS = [
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-WINDOW = {"width": 1280, "height": 900}
+__all__ = ["chromium", "jupyterlab", "lab_context", "lab_tab", "page"]
 
 
 def group_of(nodeid: str) -> str:
@@ -64,148 +37,11 @@ def pytest_xdist_make_scheduler(config, log):
     return Groups(config, log)
 
 
-def find_browser() -> str | None:
-    """The browser to drive: $VAELIB_BROWSER, or the first known name on the PATH."""
-    wanted = os.environ.get("VAELIB_BROWSER")
-    for name in (wanted,) if wanted else NAMES:
-        found = shutil.which(name)
-        if found:
-            return found
-    return None
-
-
-def browser_is_required() -> bool:
-    """In CI a skipped browser test would hide a broken page."""
-    answers = (os.environ.get("CI", ""), os.environ.get("VAELIB_REQUIRE_BROWSER", ""))
-    return any(answer.lower() not in ("", "0", "false") for answer in answers)
-
-
 def pytest_terminal_summary(terminalreporter):
     """One line for all the browser tests that were skipped, where pytest has one for each."""
     skipped = [r for r in terminalreporter.stats.get("skipped", []) if NO_BROWSER in r.longreprtext]
     if skipped:
         terminalreporter.write_line(f"Browser tests skipped ({len(skipped)}): {NO_BROWSER}")
-
-
-@pytest.fixture(scope="session")
-def chromium():
-    """A headless browser for the whole session; skips, or in CI fails, where there is none."""
-    path = find_browser()
-    if path is None:
-        if browser_is_required():
-            pytest.fail(NO_BROWSER, pytrace=False)
-        pytest.skip(NO_BROWSER)
-    from playwright.sync_api import expect, sync_playwright
-
-    expect.set_options(timeout=PATIENCE)
-    as_root = hasattr(os, "geteuid") and os.geteuid() == 0
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=path, args=FLAGS + (["--no-sandbox"] if as_root else [])
-        )
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def page(chromium):
-    """A fresh page in a context of its own."""
-    context = chromium.new_context(viewport=WINDOW)
-    with opened(context) as page:
-        yield page
-    context.close()
-
-
-@pytest.fixture(scope="session")
-def lab_context(chromium):
-    """One context for all pages of JupyterLab, which then loads its scripts once."""
-    context = chromium.new_context(viewport=WINDOW)
-    yield context
-    context.close()
-
-
-@pytest.fixture
-def lab_tab(lab_context):
-    with opened(lab_context) as page:
-        yield page
-
-
-@dataclass(frozen=True)
-class Lab:
-    """A running JupyterLab: where it is, how to enter, and the folder that it shows."""
-
-    base: str
-    token: str
-    root: Path
-
-    def url(self, notebook: str, workspace: str = "test") -> str:
-        """The address that opens one notebook in a workspace of its own, laid out afresh."""
-        return f"{self.base}/lab/workspaces/{workspace}/tree/{notebook}?reset&token={self.token}"
-
-    def get(self, path: str) -> bytes:
-        """The body of an answer of the server's, for example of `/api/sessions`."""
-        request = urllib.request.Request(
-            self.base + path, headers={"Authorization": f"token {self.token}"}
-        )
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            return answer.read()
-
-
-@pytest.fixture(scope="session")
-def jupyterlab(chromium, tmp_path_factory):
-    """JupyterLab on a copy of the notebooks, with settings of its own, stopped at the end.
-
-    It needs `chromium` only so that a machine without a browser skips before a server starts.
-    """
-    home = tmp_path_factory.mktemp("jupyterlab")
-    root = home / "notebooks"
-    root.mkdir()
-    for notebook in NOTEBOOKS.glob("*.ipynb"):
-        shutil.copy(notebook, root)
-    quiet = home / "settings" / "@jupyterlab" / "apputils-extension"
-    quiet.mkdir(parents=True)
-    (quiet / "notification.jupyterlab-settings").write_text('{"fetchNews": "false"}')
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    lab = Lab(f"http://127.0.0.1:{port}", secrets.token_hex(16), root)
-    environment = {name: value for name, value in os.environ.items() if name != "MPLBACKEND"}
-    environment.pop("OMP_NUM_THREADS", None)  # the lessons run as they run for a student
-    environment |= {
-        "JUPYTER_TOKEN": lab.token,
-        "JUPYTER_CONFIG_DIR": str(home / "config"),
-        "JUPYTER_DATA_DIR": str(home / "data"),
-        "JUPYTER_RUNTIME_DIR": str(home / "runtime"),
-        "JUPYTERLAB_SETTINGS_DIR": str(home / "settings"),
-        "JUPYTERLAB_WORKSPACES_DIR": str(home / "workspaces"),
-        "IPYTHONDIR": str(home / "ipython"),
-    }
-    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"]
-    command += ["--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}"]
-    command += ["--ServerApp.port_retries=0", f"--ServerApp.root_dir={root}"]
-    with open(home / "log.txt", "w") as log:
-        server = subprocess.Popen(command, env=environment, cwd=root, stdout=log, stderr=log)
-        try:
-            wait_until_it_answers(lab, server, home / "log.txt")
-            yield lab
-        finally:
-            server.terminate()  # takes its kernels with it
-            try:
-                server.wait(30)
-            except subprocess.TimeoutExpired:
-                server.kill()
-
-
-def wait_until_it_answers(lab: Lab, server: subprocess.Popen, log: Path, seconds: float = 90):
-    """Returns once the server answers; fails with its log if it ends or stays silent."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline and server.poll() is None:
-        try:
-            lab.get("/api/status")
-            return
-        except (urllib.error.URLError, OSError):
-            time.sleep(0.2)
-    pytest.fail(f"JupyterLab did not start:\n{log.read_text()}", pytrace=False)
 
 
 @pytest.fixture(scope="session")

@@ -1,18 +1,14 @@
 """JupyterLab as `make lab` starts it, seen by a browser: lessons run, the widgets move."""
 
-import json
-import re
-import time
-
 import nbformat
 import numpy as np
 import pytest
+from notebook_page import Notebook
 from pages import FRAME, eventually, opened
 from playwright.sync_api import expect
 
 pytestmark = pytest.mark.browser
 
-MINUTE = 60_000
 MAKE = """\
 import torch
 from vaelib import models, training
@@ -25,89 +21,8 @@ CURVES = "curves = TrainingCurves()\ncurves"
 TRAIN = """\
 learner = models.dense((8, 8), 2, hidden=(9,))
 history = training.fit(learner, images, epochs=3, batch_size=10, progress=curves)"""
-# Put behind the cells of a notebook: tells the test that all have run, and each z that arrives.
-WATCH = """\
-import json, pathlib
-from vaelib.widgets import LatentExplorer
-def tell(change):
-    pathlib.Path("{name}.part").write_text(json.dumps(change["new"]))
-    pathlib.Path("{name}.part").replace("{name}.z")
-for thing in list(globals().values()):
-    if isinstance(thing, LatentExplorer):
-        thing.observe(tell, "z")
-pathlib.Path("{name}.done").write_text("all cells have run")"""
-KERNEL = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
 PIXELS = """canvas => Array.from(
   canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data)"""
-
-
-class Notebook:
-    """A notebook open in JupyterLab."""
-
-    def __init__(self, lab, page, name, notebook):
-        self.lab = lab
-        self.page = page
-        self.name = name
-        notebook.metadata |= KERNEL
-        notebook.cells.append(nbformat.v4.new_code_cell(WATCH.format(name=name)))
-        nbformat.write(notebook, lab.root / f"{name}.ipynb")
-        page.goto(lab.url(f"{name}.ipynb", workspace=name))
-        page.wait_for_selector(".jp-NotebookPanel .jp-Cell", timeout=MINUTE)
-        # Asked to run before its kernel is there, JupyterLab would ask which kernel to take.
-        page.get_by_text(re.compile(r"\| Idle$")).wait_for(timeout=MINUTE)
-
-    def run_all(self, seconds):
-        """Run → Run All Cells; fails where a cell fails or takes for ever."""
-        self.page.get_by_role("menuitem", name="Run", exact=True).click()
-        self.page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
-        done = self.lab.root / f"{self.name}.done"
-        stopped = 0
-        deadline = time.monotonic() + seconds
-        while not done.exists():
-            self.page.wait_for_timeout(100)
-            # The last cell is in sight and waits, [*], until one before it fails.
-            waits = "*" in self.page.locator(".jp-CodeCell .jp-InputPrompt").last.inner_text()
-            stopped = 0 if waits else stopped + 1
-            if stopped > 100 or time.monotonic() > deadline:
-                pytest.fail(f"the run stopped or took over {seconds} s: {self.errors()}")
-
-    def errors(self):
-        """The errors among the outputs, from the saved file: the page holds only cells in sight."""
-        self.page.keyboard.press("Control+s")
-        self.page.wait_for_timeout(3000)
-        notebook = nbformat.read(self.lab.root / f"{self.name}.ipynb", as_version=4)
-        outputs = [out for cell in notebook.cells for out in cell.get("outputs", [])]
-        found = [f"{out.ename}: {out.evalue}" for out in outputs if out.output_type == "error"]
-        return found or "no cell failed"
-
-    def scroll_to(self, selector):
-        """The first such element; JupyterLab makes cells only as they come near the window."""
-        panel = self.page.locator(".jp-WindowedPanel-outer").first
-        panel.evaluate("(element) => { element.scrollTop = 0; }")
-        for _ in range(200):
-            if self.page.locator(selector).count():
-                break
-            panel.evaluate("(element) => { element.scrollTop += 400; }")
-            self.page.wait_for_timeout(100)
-        found = self.page.locator(selector).first
-        found.scroll_into_view_if_needed()
-        return found
-
-    def z(self, right):
-        """The z in Python, sorted, once it is right."""
-        path = self.lab.root / f"{self.name}.z"
-        eventually(self.page, path.exists, "a z arrives in Python")
-        found = []
-
-        def arrived():
-            found[:] = sorted(json.loads(path.read_text()))
-            return right(found)
-
-        eventually(self.page, arrived, "the z expected in Python, where it is", found)
-        return found
-
-    def z_is(self, *wanted):
-        self.z(lambda found: found == [*wanted])
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,9 @@ import os
 from pathlib import Path
 
 import pytest
+from running import chromium
 
+__all__ = ["chromium"]
 ROOT = Path(__file__).resolve().parents[2]
 collect_ignore_glob = [] if os.environ.get("VAELIB_TORTURE") else ["test_*.py"]
 

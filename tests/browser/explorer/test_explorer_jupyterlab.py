@@ -4,9 +4,9 @@ import nbformat
 import numpy as np
 import psutil
 import pytest
+from notebook_page import MINUTE, Notebook
 from pages import eventually
 from playwright.sync_api import expect
-from test_jupyterlab import MINUTE, Notebook
 
 pytestmark = pytest.mark.browser
 

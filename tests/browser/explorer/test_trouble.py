@@ -1,5 +1,7 @@
 """What the explorer says and does when something is wrong: nothing may freeze."""
 
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -19,6 +21,20 @@ PICTURE = """() => {
   const canvas = document.querySelector(".vaelib-picture canvas");
   const {data} = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
   return Array.from(data).filter((_, i) => i % 4 === 0);
+}"""
+
+# Shows the explorer once more, on a model whose manager has a kernel with JupyterLab's signals.
+WITH_KERNEL = """() => {
+  class Signal {
+    slots = new Set();
+    connect(slot) { this.slots.add(slot); }
+    disconnect(slot) { this.slots.delete(slot); }
+    emit(value) { for (const slot of [...this.slots]) slot(null, value); }
+  }
+  window.kernel = { statusChanged: new Signal(), disposed: new Signal() };
+  model.widget_manager = { kernel };
+  cleanups[0]();
+  cleanups[0] = render({ model, el: elements[0] });
 }"""
 
 
@@ -188,7 +204,39 @@ def test_a_lost_kernel_is_said_and_the_page_goes_on(page):
     z = [0.0, 0.0]
     z[explorer.spec["rows"][0]["dim"]] = 2.0
     shows(page, explorer, z)
-    expect(alert(page)).to_contain_text("comm is disposed")
+    expect(alert(page)).to_contain_text("The connection to Python is gone")
+
+
+def test_what_cannot_be_sent_is_said_at_once_and_no_longer_when_python_answers(page):
+    explorer = LatentExplorer(models.dense((8, 8), 2, hidden=(5,)), torch.rand(4, 8, 8))
+    mount(page, explorer)
+    page.clock.install()
+    page.evaluate("""() => {
+      window.send = model.send;
+      model.send = () => { throw new Error("Cannot send"); };
+      move(1);
+    }""")
+    page.clock.run_for(300)
+    expect(alert(page)).to_have_text(re.compile("^The connection to Python is gone.* goes on;"))
+    page.evaluate("() => { model.send = window.send; move(2); }")
+    page.clock.run_for(3000)
+    expect(alert(page)).not_to_be_visible()
+
+
+@pytest.mark.parametrize("signal", ["statusChanged", "disposed"])
+def test_a_kernel_that_ends_is_said_without_a_move(page, signal):
+    """JupyterLab's kernel says so; what ipywidgets says of the next one does not take it back."""
+    explorer = LatentExplorer(models.dense((8, 8), 2, hidden=(5,)), torch.rand(4, 8, 8))
+    mount(page, explorer)
+    page.evaluate(WITH_KERNEL)
+    page.evaluate("() => kernel.statusChanged.emit('busy')")
+    assert not alert(page).is_visible()
+    page.evaluate("(signal) => kernel[signal].emit('autorestarting')", signal)
+    expect(alert(page)).to_contain_text("its kernel stopped or was started again")
+    page.evaluate("() => model.trigger('comm_live_update')")
+    expect(alert(page)).to_be_visible()
+    page.evaluate("() => cleanups[0]()")
+    assert page.evaluate("(signal) => kernel[signal].slots.size", signal) == 0
 
 
 def test_a_closed_comm_is_said(page):

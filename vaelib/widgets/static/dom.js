@@ -80,6 +80,21 @@ export function text(value, digits = 2) {
   return value < 0 && Number(rounded) !== 0 ? `−${rounded}` : rounded;
 }
 
+/**
+ * Ctrl-S (on a Mac ⌘S) from a control saves the notebook: the controls keep their keys from
+ * JupyterLab, so the browser would save the page instead. JupyterLab gets the key from `root`.
+ */
+export function passSave(root) {
+  root.addEventListener("keydown", (event) => {
+    const plain = (event.ctrlKey || event.metaKey) && !event.shiftKey && !event.altKey;
+    const kept = event.target.hasAttribute("data-lm-suppress-shortcuts");
+    if (!plain || event.key.toLowerCase() !== "s" || !kept || !root.closest(".jp-Notebook")) return;
+    event.preventDefault();
+    event.stopPropagation();
+    root.dispatchEvent(new KeyboardEvent("keydown", event));
+  });
+}
+
 let made = 0;
 
 /** An id that no other element of the page has. */

@@ -1,7 +1,7 @@
 // A question: the reader chooses an answer or types a number, commits, and then sees why. The room
 // for the result is there from the start, so nothing moves when it appears. What was answered lives
 // in this view only.
-import { h, listen, uniqueId } from "./dom.js";
+import { h, listen, passSave, uniqueId } from "./dom.js";
 
 // JupyterLab takes keys from an output unless the element itself says this.
 const KEYS = { "data-lm-suppress-shortcuts": "true" };
@@ -156,6 +156,7 @@ export function render({ model, el }) {
   };
   const unlisten = listen(model, { error: showError });
   showError();
+  passSave(root);
   el.append(root);
   return () => {
     unlisten();

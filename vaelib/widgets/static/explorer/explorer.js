@@ -1,6 +1,6 @@
 // The latent explorer's view. State lives in the model's traits (z, image_index, mode, ...), each
 // part of the view in the file named for it; this file keeps them together.
-import { listen, text, throttle } from "../dom.js";
+import { listen, passSave, text, throttle } from "../dom.js";
 import { makeLecture } from "../lecture.js";
 import { makeAddress } from "./address.js";
 import { makeQuestion } from "./ask.js";
@@ -203,8 +203,8 @@ function render({ model, el }) {
     try {
       model.save_changes();
       link.ask();
-    } catch (problem) {
-      voice.problem("send", `Python is out of reach: ${problem.message}.`);
+    } catch {
+      link.lost();
     }
   }
 
@@ -503,6 +503,7 @@ function render({ model, el }) {
     },
   });
 
+  passSave(root);
   el.append(root);
   source.show();
   picture.shown();

@@ -1,6 +1,6 @@
 // The frame of every lab: its controls, its panels and its numbers in words. The state lives in the
 // model's traits; `compute(state)` is the lab's own, in this page, so that no move waits for Python.
-import { h, listen, perFrame, text, throttle, uniqueId } from "../dom.js";
+import { h, listen, passSave, perFrame, text, throttle, uniqueId } from "../dom.js";
 import { makeLecture } from "../lecture.js";
 import { KEYS, makeGrip } from "./grips.js";
 import { makePanel, rich, say } from "./plot.js";
@@ -208,6 +208,7 @@ export function renderLab({ model, el }, compute, { grips = [], extend = () => (
   show();
   // For tests and the curious: the computation as the page runs it.
   root.vaelibCompute = compute;
+  passSave(root);
   el.append(root);
   return () => {
     saving.flush();
