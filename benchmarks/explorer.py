@@ -151,7 +151,8 @@ async def drag(page, selector: str) -> tuple[float, float]:
     """Images shown and mouse moves per second while the slider is dragged to and fro."""
     box = await page.locator(selector).first.bounding_box()
     # Beyond the end of a rail nothing moves, so that no image would be due there.
-    assert box["width"] / 2 > FAR * SWING + 12, f"{selector} is too short to be dragged so far"
+    if "input" in selector and box["width"] / 2 < FAR * SWING + 12:
+        raise SystemExit(f"{selector} is too short to be dragged so far")
     x = box["x"] + box["width"] / 2
     y = box["y"] + box["height"] / 2
     await page.mouse.move(x, y)
