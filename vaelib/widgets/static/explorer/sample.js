@@ -44,9 +44,9 @@ export function makeSampler({ likelihood, shape }) {
       return sample;
     },
     caption(kind) {
-      if (kind !== "sample") return "x̂ = G(z), the decoder's mean";
-      if (likelihood?.kind === "bernoulli") return "x ~ p(x|z): each pixel 0 or 1";
-      return `x ~ p(x|z): the mean and noise of σₓ = ${text(likelihood?.sigma_x ?? NaN)}`;
+      if (kind !== "sample") return "x̂ = G(z)";
+      if (likelihood?.kind === "bernoulli") return "x ~ p(x|z)";
+      return `x ~ p(x|z), σₓ = ${text(likelihood?.sigma_x ?? NaN)}`;
     },
   };
   sampler.renew();
