@@ -29,7 +29,8 @@ TAP = 120  # ms from an image to the next press, as fast as a person taps
 DRIFT = 13  # ms by which that grows with each press, so that presses do not follow the display
 MOVES = 180  # of the mouse, per drag
 EVERY = 0.008  # s between two of them
-FAR = 4  # pixels of each
+FAR = 4  # pixels of each; SWING of them from the middle to the turning point
+SWING = 15
 TITLE = "# Slider to pixels in JupyterLab"
 EXPLAINED = "What the columns mean: [README.md](README.md#slider-to-pixels)."
 
@@ -149,6 +150,9 @@ async def press(page, selector: str, times: int) -> list[float]:
 async def drag(page, selector: str) -> tuple[float, float]:
     """Images shown and mouse moves per second while the slider is dragged to and fro."""
     box = await page.locator(selector).first.bounding_box()
+    # Beyond the end of a rail nothing moves, so that no image would be due there.
+    if "input" in selector and box["width"] / 2 < FAR * SWING + 12:
+        raise SystemExit(f"{selector} is too short to be dragged so far")
     x = box["x"] + box["width"] / 2
     y = box["y"] + box["height"] / 2
     await page.mouse.move(x, y)
@@ -159,8 +163,8 @@ async def drag(page, selector: str) -> tuple[float, float]:
     first = clock()
     sent = []
     for i in range(MOVES):
-        swing = (i + 15) % 60
-        to = x + FAR * ((swing if swing < 30 else 60 - swing) - 15)
+        swing = (i + SWING) % (4 * SWING)
+        to = x + FAR * (min(swing, 4 * SWING - swing) - SWING)
         # A real mouse does not wait until the page has handled its last move.
         sent.append(asyncio.create_task(page.mouse.move(to, y)))
         await asyncio.sleep(max(0, first + EVERY * (i + 1) - clock()))

@@ -4,7 +4,9 @@ A module is a kind of trouble: its docstring names it. A test is a case; with
 `record_property("worst", text)` it says the worst that it saw. The table is build/torture.md.
 """
 
+import importlib.util
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,24 @@ from running import chromium
 __all__ = ["chromium"]
 ROOT = Path(__file__).resolve().parents[2]
 collect_ignore_glob = [] if os.environ.get("VAELIB_TORTURE") else ["test_*.py"]
+
+BROWSER = ROOT / "tests" / "browser"
+
+
+def fixtures(path):
+    """The fixtures of another folder, whose helpers can be imported from then on."""
+    sys.path.append(str(path.parent))
+    found = importlib.util.spec_from_file_location(f"fixtures_of_{path.parent.name}", path)
+    module = importlib.util.module_from_spec(found)
+    found.loader.exec_module(module)
+    return module
+
+
+if os.environ.get("VAELIB_TORTURE"):
+    _browser = fixtures(BROWSER / "conftest.py")
+    chromium, page = _browser.chromium, _browser.page
+    faces, face_vae = _browser.faces, _browser.face_vae
+    face_explorer = fixtures(BROWSER / "explorer" / "conftest.py").face_explorer
 
 
 @pytest.hookimpl(wrapper=True)

@@ -22,6 +22,7 @@ const full = (slide) => slide.scrollHeight > HEIGHT || slide.getBoundingClientRe
 function fitWidth(slide) {
   for (const wide of slide.querySelectorAll(".wide:not(pre)")) {
     const inner = wide.querySelector(".katex-display > .katex, table") ?? wide;
+    inner.style.fontSize = "";
     const room = wide.clientWidth;
     const own = parseFloat(getComputedStyle(inner).fontSize);
     const needed = inner.scrollWidth;
@@ -149,13 +150,14 @@ function split(slide) {
   box.append(words, lab);
 }
 
-/** A widget is set as large as the slide has room for: smaller, it has more room inside. */
+/** A widget is laid out in the room that the slide has for it, in letters of 24 px. */
 function fitLive(slide) {
   for (const live of slide.querySelectorAll(".live[data-live]:not([data-component=Predict])")) {
-    for (let scale = 1.2; scale >= 0.4; scale -= 0.05) {
-      live.style.zoom = scale;
-      if (!full(slide)) break;
-    }
+    const place = live.firstElementChild;
+    place.classList.add("vaelib-slide");
+    place.style.height = "0";
+    const last = live.parentElement === slide ? blocks(slide).at(-1) : live;
+    place.style.height = `${Math.floor(bottom(slide) - end(slide, last))}px`;
   }
 }
 

@@ -34,7 +34,7 @@ function wake() {
   }
 }
 
-/** Everything that shows a slide's size is there: fit the slides, and hand them to reveal.js. */
+/** Everything that shows a slide's size is there: fit the slides. */
 function begin() {
   for (const stack of document.querySelectorAll(".slides > section")) {
     for (let slide of [...stack.querySelectorAll("section")]) {
@@ -44,6 +44,12 @@ function begin() {
     markSteps(stack);
     label(stack);
   }
+  // Plots are drawn again for their new size in the frame that follows, while every slide is laid out.
+  requestAnimationFrame(() => requestAnimationFrame(present));
+}
+
+/** Hands the fitted slides to reveal.js. */
+function present() {
   const start = decodeURIComponent(window.location.hash.slice(1));
   document.body.classList.remove("fitting");
   const deck = window.Reveal;

@@ -29,7 +29,10 @@ def test_a_link_opens_what_was_shown(page, face_explorer):
     explorer, path = face_explorer
     shown = show(page, explorer, path)
     page.get_by_role("button", name="Next test face").click()
+    page.get_by_role("slider", name="Mean μ").press("Shift+ArrowLeft")
+    page.get_by_role("slider", name="Standard deviation σ").press("Shift+ArrowUp")
     shown.slider().fill("1.25")
+    page.get_by_label("Dots by", exact=True).select_option("1")
     page.get_by_role("tab", name="Manifold").click()
     page.get_by_label("Across", exact=True).select_option("0")
     page.get_by_label("Picture", exact=True).select_option("sample")
@@ -37,11 +40,17 @@ def test_a_link_opens_what_was_shown(page, face_explorer):
     page.get_by_role("checkbox", name="Lock z4").check()
     page.get_by_label("Order of the sliders").select_option("number")
     z = z_of(shown)
-    eventually(page, lambda: "order=number" in page.evaluate("location.hash"), "the address")
+    formula = shown.text(".vaelib-lines")
+    page.locator("summary").click()
+    eventually(page, lambda: "details=0" in page.evaluate("location.hash"), "the address")
     link = page.evaluate("location.hash").removeprefix("#")
     assert link.startswith("model=faces&z=")
     opened_at(page, path, link)
-    np.testing.assert_allclose(z_of(shown), z, atol=1e-4)
+    assert page.locator("details").get_attribute("open") is None
+    page.locator("summary").click()
+    assert shown.text(".vaelib-lines") == formula
+    expect(page.get_by_label("Dots by", exact=True)).to_have_value("1")
+    np.testing.assert_allclose(z_of(shown), z, atol=1e-6)
     expect(page.get_by_role("tab", name="Manifold")).to_have_attribute("aria-selected", "true")
     expect(page.get_by_label("Across", exact=True)).to_have_value("0")
     expect(page.get_by_label("Picture", exact=True)).to_have_value("sample")
@@ -71,6 +80,7 @@ def test_parts_can_be_left_out_and_the_address_can_be_changed(page, face_explore
         "model=other&z=1,1,1,1",
         "model=faces&z=1,1",
         "model=faces&z=1,1,NaN,<b>",
+        "model=faces&mu=1,1,1,1&sigma=1,0,-1,1&ink=zz&seed=x&dots=99&details=no",
         "model=faces&x=99&view=constructor&axes=0,0&lock=9&between=0,77&picture=%E0%A4%A",
         "z=1,1,1,1",
         "#a-heading",

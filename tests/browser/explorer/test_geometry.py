@@ -46,6 +46,14 @@ def test_picture_plane_and_sliders_are_in_view_together(shown, window):
     assert shown.page.evaluate("document.documentElement.scrollWidth") == width
 
 
+def test_each_step_of_a_slider_has_a_pixel_at_least(shown):
+    """For 120 steps and a thumb of 20 pixels; in a notebook the stage is 850 pixels wide."""
+    for width in (360, 640, 800, 880, 1000, 1130, 1180, 1280):
+        shown.page.set_viewport_size({"width": width, "height": 740})
+        shown.frame()
+        assert shown.slider().bounding_box()["width"] >= 150, width
+
+
 def test_what_is_wanted_most_is_in_no_closed_menu(shown):
     """Each by its role and the start of its name."""
     page = shown.page

@@ -42,6 +42,16 @@ LOOK = """() => {
   }
   return [slides.length, wrong];
 }"""
+# The smallest letters of each lab and stage, in pixels of a slide.
+LETTERS = """() => [...document.querySelectorAll(".live")].map((live) => {
+  const { h, v } = Reveal.getIndices(live.closest("section"));
+  Reveal.slide(h, v);
+  const seen = [...live.querySelectorAll("*")].filter((part) => part.checkVisibility() &&
+    !part.closest("sub, option, .vaelib-heard, .lab-aloud, .vaelib-aloud") &&
+    [...part.childNodes].some((node) => node.nodeType === 3 && node.data.trim()));
+  return [live.dataset.component,
+    Math.min(...seen.map((part) => parseFloat(getComputedStyle(part).fontSize)))];
+}).filter(([component]) => component !== "Predict")"""
 # All that a reader sees, without the small line that repeats a section's heading, without the
 # heads of tables, which are repeated too, and without what is live, which writes its own text.
 TEXT = """() => {
@@ -197,6 +207,7 @@ def test_widgets_are_live_code_is_rare_and_there_is_something_to_say(page, slide
     )
     assert all(live == "true" for _, live in widgets)
     assert {component for component, _ in widgets} - {"Predict"}, "no lab"
+    assert all(size >= 24 for _, size in page.evaluate(LETTERS)), "small letters in a lab"
     assert page.locator("pre.code").count() <= 1
     notes = page.locator("section:not(.stack):has(aside.notes)").count()
     assert notes >= page.evaluate("Reveal.getTotalSlides()") / 2

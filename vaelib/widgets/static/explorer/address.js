@@ -15,9 +15,21 @@ const word = (text) => text;
 const READ = {
   ...{ model: word, z: numbers, view: word, axes: wholes, picture: word, between: wholes },
   ...{ lock: wholes, mu: numbers, sigma: numbers, behind: whole, order: word },
+  ...{ ink: word, seed: whole, dots: whole, details: whole },
   x: (text) => (text === "none" ? text : whole(text)),
   hide: (text) => text.split(",").filter(Boolean),
 };
+
+/** A drawn x, its values sixteenths of white, as a digit per pixel; zeros in a row are one letter. */
+export function toInk(values) {
+  const digits = Array.from(values, (value) => Math.round(15 * value).toString(16)).join("");
+  return digits.replace(/0{2,21}/g, ({ length }) => (length + 14).toString(36));
+}
+
+export function fromInk(text) {
+  const digits = text.replace(/[g-z]/g, (letter) => "0".repeat(parseInt(letter, 36) - 14));
+  return Float32Array.from(digits, (digit) => parseInt(digit, 16) / 15);
+}
 
 /** The state as the part of an address that follows #. */
 export function toHash(state) {
@@ -26,7 +38,7 @@ export function toHash(state) {
     .map(([name, value]) => {
       const values = Array.isArray(value) ? value : [value];
       const short = values.map((each) =>
-        typeof each === "number" ? String(Number(each.toFixed(4))) : encodeURIComponent(each),
+        typeof each === "number" ? String(Number(each.toFixed(6))) : encodeURIComponent(each),
       );
       return `${name}=${short.join(",")}`;
     });
@@ -59,6 +71,7 @@ function valid(state, spec) {
   const dims = spec.rows.length;
   const isDim = (d) => d < dims;
   const isImage = (i) => i < spec.images;
+  const size = spec.shape.reduce((a, b) => a * b, 1);
   const different = (list) => new Set(list).size === list.length;
   const rules = {
     z: (list) => list.length === dims,
@@ -68,6 +81,9 @@ function valid(state, spec) {
     picture: (name) => name === "mean" || (name === "sample" && spec.likelihood),
     between: (list) => list.length === 2 && list.every(isImage),
     lock: (list) => list.every(isDim) && different(list),
+    mu: (list) => list.length === dims,
+    sigma: (list) => list.length === dims && list.every((s) => s > 0),
+    ink: (text) => Boolean(spec.draw) && /^[0-9a-z]+$/.test(text) && fromInk(text).length === size,
     order: (name) => ["kl", "number"].includes(name),
   };
   return Object.fromEntries(

@@ -6,6 +6,7 @@ const CANVAS = 280; // of the canvas that is drawn on
 const PEN = 22;
 const PEN_STEP = 14; // of the pen that the arrow keys move
 const INNER = 20 / 28; // MNIST's digits fit a box of 20 of its 28 pixels
+const LEVELS = 15; // of white, so that an address can hold what was drawn
 
 /** `drawn(values)` gets x, `side` × `side` values from 0 to 1, whenever a stroke goes on. */
 export function makeDrawing(side, drawn) {
@@ -71,7 +72,8 @@ export function makeDrawing(side, drawn) {
       reduced.drawImage(canvas, left, top, scale * CANVAS, scale * CANVAS);
     }
     const { data } = reduced.getImageData(0, 0, side, side);
-    drawn(Float32Array.from({ length: side * side }, (_, i) => data[4 * i] / 255), Boolean(found));
+    const level = (i) => Math.round((data[4 * i] / 255) * LEVELS) / LEVELS;
+    drawn(Float32Array.from({ length: side * side }, (_, i) => level(i)), Boolean(found));
   }
 
   const point = (event) => {

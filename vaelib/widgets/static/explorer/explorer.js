@@ -20,6 +20,7 @@ import { arrange, makeRow } from "./rows.js";
 import { gaussian, makeSampler } from "./sample.js";
 import { makeSeen } from "./seen.js";
 import { makeSource } from "./source.js";
+import { makeState } from "./state.js";
 import { makeStories } from "./stories.js";
 import { makeBound, makeFormula } from "./terms.js";
 import { makeViews } from "./views.js";
@@ -95,6 +96,10 @@ function render({ model, el }) {
       },
       behind(on) {
         plane.backdrop.show(on);
+        address.changed();
+      },
+      shade() {
+        plane.shaded();
         address.changed();
       },
       peek(i) {
@@ -312,7 +317,7 @@ function render({ model, el }) {
       voice.say("Choose an x first: ε is the noise in z = μ + σ ⊙ ε");
       return;
     }
-    go(hold(codeOf(q, z.map(gaussian))), "Another ε");
+    go(hold(codeOf(q, z.map(() => gaussian()))), "Another ε");
     save({ z: [...z] });
     flow.middle();
   }
@@ -321,7 +326,8 @@ function render({ model, el }) {
     spec.draw &&
     makeDrawing(spec.shape.at(-1), (values, any) => {
       player.stop();
-      source.make(any ? values : null, "x, drawn by you");
+      source.make(any ? values : null, "x, drawn by you", true);
+      address.changed();
       if (!any) return;
       z = hold(source.q().mu);
       placeAll();
@@ -406,7 +412,7 @@ function render({ model, el }) {
   }
   const clicks = {
     reset: () => leave(z.map(() => 0), "Reset"),
-    random: () => leave(z.map(gaussian), "Draw from the prior"),
+    random: () => leave(z.map(() => gaussian()), "Draw from the prior"),
     ...{ undo, resample },
     copy: () => voice.copy(z),
     link: () => address.copy(voice),
@@ -417,6 +423,7 @@ function render({ model, el }) {
     again() {
       sampler.renew();
       picture.redraw();
+      address.changed();
     },
   };
   for (const [name, act] of Object.entries(clicks)) parts[name].addEventListener("click", act);
@@ -481,27 +488,12 @@ function render({ model, el }) {
     between_encoding: () => views.update(),
   };
 
-  const address = makeAddress(model, {
-    regions,
-    state: () => ({
-      ...{ z: [...z], x: spec.images ? (origin ?? "none") : null, view: model.get("mode"), axes: model.get("axes") },
-      ...{ picture: model.get("picture"), lock: model.get("locked"), between: model.get("between") },
-      ...{ behind: plane.behind.checked ? 1 : null, order: details.order.value },
-    }),
-    apply(state) {
-      const sets = { picture: state.picture, locked: state.lock, axes: state.axes, mode: state.view };
-      for (const [name, value] of Object.entries(sets)) if (value !== undefined) model.set(name, value);
-      if (state.x !== undefined) save({ image_index: state.x === "none" ? null : state.x });
-      if (state.between) save({ between: state.between });
-      if (state.z) {
-        go(state.z, "From the address");
-        save({ z: [...z] });
-      }
-      if (state.order) order(state.order);
-      plane.behind.checked = Boolean(state.behind);
-      plane.backdrop.show(Boolean(state.behind));
-    },
+  const state = makeState({
+    ...{ model, spec, source, plane, details, sampler, picture },
+    act: { save, go, order, z: () => z, origin: () => origin },
   });
+  const address = makeAddress(model, { regions, state: state.read, apply: state.apply });
+  details.element.addEventListener("toggle", address.changed);
 
   passSave(root);
   el.append(root);

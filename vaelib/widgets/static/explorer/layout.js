@@ -128,7 +128,7 @@ export function build(spec, { encode, sampled }) {
     stories: h("div", { class: "vaelib-buttons vaelib-stories", role: "group", "aria-label": "Stories" }),
     facts: h("div", { class: "vaelib-facts" }),
   };
-  const pictures = [["mean", "mean x̂ = G(z)"], ["sample", "sample x ~ p(x|z)"]];
+  const pictures = [["mean", "mean x̂"], ["sample", "sample x"]];
   parts.sampled = makeSelect("Picture", pictures, sampled);
   if (!spec.likelihood) parts.sampled.element.classList.add("vaelib-off");
   parts.index = makeIndex(`Start from ${spec.noun} (0 to ${spec.images - 1})`, spec.images, encode);

@@ -50,7 +50,7 @@ function makePeek(shape) {
 /**
  * `data` is {dots, points, colourings}; `now()` is z. `act`: `move(pairs)` gets [dimension, value]
  * pairs, `turn(axes)` the two dimensions chosen, `ellipse(q)` an ellipse moved by hand, `behind(on)`
- * the switch of the manifold, `decode(z)` gives a picture or null, `wake()` asks for small pictures.
+ * the switch of the manifold, `shade()` another way to colour the dots, `decode(z)` gives a picture or null, `wake()` asks for small pictures.
  * Call `face` for other axes, `locate(z)` to show where z is now, `posterior(q)` for another q.
  */
 export function makePlane({ spec, data, box, resample, now, act }) {
@@ -108,7 +108,7 @@ export function makePlane({ spec, data, box, resample, now, act }) {
   };
   const selects = [makeSelect("Across", names, choose(0)), makeSelect("Up", names, choose(1))];
   const kinds = [...colourings.map((each, i) => [i, each.name]), ["", "nothing"]];
-  const shade = makeSelect("Dots by", kinds, () => drawCloud());
+  const shade = makeSelect("Dots by", kinds, () => act.shade());
   shade.element.hidden = kinds.length < 2;
   const legend = h("ul", { class: "vaelib-legend", "aria-label": "Dots" });
   const note = h("p", { class: "vaelib-note" });
@@ -265,7 +265,7 @@ export function makePlane({ spec, data, box, resample, now, act }) {
   });
 
   return {
-    ...{ settings, legend, note, behind: behind.input, backdrop },
+    ...{ settings, legend, note, behind: behind.input, shade: shade.input, shaded: drawCloud, backdrop },
     parts: { ellipse: above, eps, ring: ring.firstChild },
     face(newAxes) {
       axes = newAxes;

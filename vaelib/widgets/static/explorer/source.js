@@ -11,7 +11,7 @@ const RESTORE = 800; // ms that a wrong number stays: leaving its field comes be
  */
 export function makeSource({ model, spec, parts, voice, z, save, again, changed }) {
   const painter = makePainter(parts.source, spec.shape);
-  let x = null; // { values, q, own: made in this page, byHand: q was moved }
+  let x = null; // { values, q, own: made in this page, drawn: by a pen, byHand: q was moved }
   let encoder = null;
   let restoring = 0;
   const restore = () => (parts.index.input.value = Math.max(0, model.get("image_index") ?? 0));
@@ -41,6 +41,7 @@ export function makeSource({ model, spec, parts, voice, z, save, again, changed 
     x: () => x?.values ?? null,
     own: () => Boolean(x?.own),
     byHand: () => Boolean(x?.byHand),
+    drawn: () => Boolean(x?.drawn),
     /** Whether this page can encode; says so if the encoder is to come but not here yet. */
     canEncode() {
       const here = model.get("encoder_weights")?.byteLength > 0;
@@ -79,15 +80,15 @@ export function makeSource({ model, spec, parts, voice, z, save, again, changed 
       changed();
     },
     /** An x of this page's own; null is a blank one. */
-    make(values, caption) {
-      x = values && { values, q: encoded(values), own: true };
+    make(values, caption, drawn = false) {
+      x = values && { values, q: encoded(values), own: true, drawn };
       draw(values, 1, caption, `Image x, ${caption}`);
       changed();
     },
-    /** q as it was moved by hand. */
-    move(q) {
+    /** q as it was moved by hand, or as an address has it. */
+    move(q, dragged = true) {
       x = { ...x, q, byHand: true };
-      changed(true);
+      changed(dragged);
     },
   };
   return source;

@@ -180,7 +180,11 @@ export function makeViews(spec, state, act) {
       const way = mu[1].map((value, d) => value - mu[0][d]);
       const length = way.reduce((sum, value) => sum + value * value, 0) || 1;
       const t = state.z().reduce((sum, value, d) => sum + (value - mu[0][d]) * way[d], 0) / length;
-      made.mark([[within(t, 0, 1) * 8 + 0.46, 0, 0.08, 1]]);
+      const near = within(t, 0, 1);
+      made.mark([[near * 8 + 0.46, 0, 0.08, 1]]);
+      if (place.matches(":focus")) return; // it is moved just now
+      place.value = near;
+      place.setAttribute("aria-valuetext", `${Math.round(100 * near)} %`);
     };
     return made;
   }
