@@ -353,6 +353,7 @@ ANNEALING = [
     (None, up_to_one(lambda step, warmup: np.float16(step / warmup))),
     (None, lambda step, warmup: min(1.0, step / max(warmup, 1))),
     (None, lambda step, warmup: min(1.0, step / (warmup + 1e-8))),
+    (None, lambda step, warmup: min(1.0, step / max(warmup, 2)) if warmup else 1.0),
     (None, lambda step, warmup: min(0.99, step / warmup) if warmup else 1.0),
     (None, lambda step, warmup: step / warmup if step < warmup - 1 else 1.0),
     (None, lambda step, warmup: 1.0 if warmup <= 1 else min(1.0, step / warmup)),

@@ -238,6 +238,7 @@ def linear_annealing_inputs(rng: Rng) -> list[Probe]:
         limit("the last step of a long warm-up", 9_999, 10_000),
         limit("warmup = 1", 3, 1),
         limit("warmup = 1 and step = 0", 0, 1),
+        limit("warmup = 1 and step = 1", 1, 1),
         limit("warmup = 2 and step = 1", 1, 2),
         limit("warmup = 0", 5, 0),
         limit("warmup = 0 and step = 0", 0, 0),
@@ -461,7 +462,7 @@ COLLAPSE_THRESHOLD = Exercise(
 # The mistakes of 6.4, as the lesson numbers them, from 1.
 BROKEN = ("sign", "half", "variance", "mean", "constant")
 LETTERS = "ABC"
-QUESTIONS = 10  # calls of `diagnose`, each with three broken VAEs
+QUESTIONS = 30  # calls of `diagnose`, each with three broken VAEs
 
 
 @cache
