@@ -18,5 +18,6 @@ def test_no_wrong_answer_passes_and_the_common_mistakes_are_named(name):
 
 
 def test_there_are_forty_for_each_exercise():
-    counts = {n: sum(len(some.get(n, ())) for some in (BANK, LISTED, UNLISTED)) for n in BANK}
+    banks = (BANK, LISTED, UNLISTED)
+    counts = {name: sum(len(bank.get(name, ())) for bank in banks) for name in check.EXERCISES}
     assert all(count >= 40 for count in counts.values()), counts
