@@ -12,7 +12,8 @@ from vaelib import check
 
 @pytest.mark.parametrize("name, function", ANSWERS)
 def test_a_right_answer_is_accepted_on_every_seed(name, function):
-    results = [getattr(check, name)(function, seed=seed) for seed in range(5)]
+    # `make torture` tries twenty.
+    results = [getattr(check, name)(function, seed=seed) for seed in range(3)]
     for result in results:
         assert result.passed and result.attempted and result.misconception is None, result
     assert {repr(result) for result in results} == {repr(results[0])}
