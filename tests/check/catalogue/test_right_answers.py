@@ -1,4 +1,7 @@
-"""Right answers, each exercise's in several ways: none is refused."""
+"""Right answers, each exercise's in several ways: none is refused.
+
+`make torture` tries them on more seeds.
+"""
 
 from collections import Counter
 
@@ -12,7 +15,6 @@ from vaelib import check
 
 @pytest.mark.parametrize("name, function", ANSWERS)
 def test_a_right_answer_is_accepted_on_every_seed(name, function):
-    # `make torture` tries twenty.
     results = [getattr(check, name)(function, seed=seed) for seed in range(3)]
     for result in results:
         assert result.passed and result.attempted and result.misconception is None, result

@@ -78,7 +78,7 @@ class Bench:
         return bool(abs(number - first) > near)  # False where one of them is NaN
 
 
-bench = lru_cache(maxsize=128)(Bench)
+bench = lru_cache(maxsize=256)(Bench)
 
 
 def recognise(bench: Bench, got: list[Outcome]) -> Mistakes | None:
