@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -38,6 +39,25 @@ def test_no_port_at_all(port):
     run = lab(port)
     assert run.returncode == 1
     assert run.stderr.startswith("✗ PORT is a number") and "PORT=8890" in run.stderr
+
+
+@pytest.mark.skipif(os.name != "posix", reason="where a home is, other systems say otherwise")
+def test_a_home_that_cannot_be_written(tmp_path):
+    """A folder of the project serves; one that can be written stays as it is."""
+    (tmp_path / "tools").mkdir()
+    shutil.copy(LAB, tmp_path / "tools")
+    program = "import lab, os; lab.find_home(); print(os.environ['HOME'])"
+
+    def home(place: str) -> list[str]:
+        command = [sys.executable, "-c", program]
+        environment = os.environ | {"HOME": place, "PYTHONPATH": str(tmp_path / "tools")}
+        return subprocess.check_output(command, env=environment, encoding="utf-8").splitlines()
+
+    ours = str(tmp_path / ".venv" / "home")
+    assert home(str(tmp_path)) == [str(tmp_path)]
+    said, place = home("/proc/nothing")
+    assert place == ours and Path(ours).is_dir()
+    assert "/proc/nothing cannot be written" in said and ours in said
 
 
 @pytest.mark.skipif(os.name != "posix", reason="make is for POSIX systems")

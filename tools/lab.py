@@ -84,7 +84,19 @@ def announce(base: str, token: str, url: str, browser: bool) -> None:
         webbrowser.open(url)
 
 
+def find_home() -> None:
+    """Jupyter, IPython and matplotlib write there; where nobody can, a folder of ours serves."""
+    home = os.path.expanduser("~")
+    if os.name == "posix" and not os.access(home, os.W_OK | os.X_OK):
+        ours = ROOT / ".venv" / "home"
+        ours.mkdir(parents=True, exist_ok=True)
+        os.environ["HOME"] = str(ours)
+        print(f"{home} cannot be written: what JupyterLab keeps for you is in {ours}", flush=True)
+
+
 def main() -> None:
+    sys.stdout.reconfigure(errors="replace")  # of a terminal that has no ✓
+    find_home()
     port = choose_port(os.environ.get("PORT", ""))
     token = os.environ.get("JUPYTER_TOKEN") or token_hex(24)
     os.environ["JUPYTER_TOKEN"] = token

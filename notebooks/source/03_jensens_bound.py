@@ -22,7 +22,7 @@ from torch.distributions import Binomial, Normal
 torch.set_default_dtype(torch.float64)
 vae = load_vae(data.shipped("faces_vae.safetensors")).double()
 face = faces.render(0.5, 0.7).double()[None]
-runs = [evaluation.log_marginal(vae, face, n_samples=50, seed=run) for run in range(20)]
+runs = [evaluation.log_marginal(vae, face, 50, seed=run, progress=False) for run in range(20)]
 runs = torch.cat(runs)
 print(f"log of the mean weight: {runs.mean():.2f}, give or take {runs.std():.2f} nats")
 

@@ -190,13 +190,42 @@ def test_a_python_that_is_too_old(unpacked):
     compile(program, "start.py", "exec", dont_inherit=True, flags=0)
 
 
+def fake_venv(folder: Path, program: str) -> None:
+    """An environment whose Python does as the program says."""
+    python = folder / ".venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text(f"#!/bin/sh\n{program}\n")
+    python.chmod(0o755)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs a stand-in for Python")
+def test_a_set_up_that_was_cut_off_starts_afresh(unpacked):
+    """A killed pip leaves half a package; one that failed has cleaned up, and its packages stay."""
+    fake_venv(unpacked, '[ "$1" = hashed.py ] && echo torch || kill -9 $$')
+    assert "✗ PyTorch was not installed" in start(unpacked, "--setup").stderr
+    (unpacked / ".venv" / "rubbish").touch()
+    offline = {"PIP_NO_INDEX": "1", "PIP_CONFIG_FILE": os.devnull, "PIP_FIND_LINKS": ""}
+    again = start(unpacked, "--setup", **offline)
+    assert "1 of 3" in again.stdout and not (unpacked / ".venv" / "rubbish").exists()
+    (unpacked / ".venv" / "kept").touch()
+    again = start(unpacked, "--setup", **offline)
+    assert "1 of 3" not in again.stdout and (unpacked / ".venv" / "kept").exists()
+    assert "✗ PyTorch was not installed" in again.stderr
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs a stand-in for Python")
+def test_a_home_that_cannot_be_written(unpacked):
+    fake_venv(unpacked, 'echo "home is $HOME"')
+    (unpacked / ".venv" / "ready").touch()
+    said = start(unpacked, HOME="/proc/nothing").stdout
+    assert "/proc/nothing cannot be written" in said
+    assert f"home is {unpacked / '.venv' / 'home'}" in said
+
+
 def test_nothing_can_be_fetched(unpacked):
     if os.name != "posix":
         pytest.skip("needs a stand-in for Python")
-    python = unpacked / ".venv" / "bin" / "python"
-    python.parent.mkdir(parents=True)
-    python.write_text("#!/bin/sh\nexit 1\n")
-    python.chmod(0o755)
+    fake_venv(unpacked, "exit 1")
     done = start(unpacked, "--setup")
     assert done.returncode == 1
     assert "✗ PyTorch was not installed" in done.stderr and "same command again" in done.stderr

@@ -24,6 +24,16 @@ def fail(message):
     sys.exit(f"\n✗ {message}")
 
 
+def find_home():
+    """Jupyter writes there; where nobody can, a folder of ours serves."""
+    home = os.path.expanduser("~")
+    if os.name == "posix" and not os.access(home, os.W_OK | os.X_OK):
+        ours = HERE / ".venv" / "home"
+        ours.mkdir(parents=True, exist_ok=True)
+        os.environ["HOME"] = str(ours)
+        print(f"{home} cannot be written: what Jupyter keeps for you is in {ours}", flush=True)
+
+
 def run(*command):
     others = ("PYTHONPATH", "PYTHONHOME", "PIP_TARGET", "PIP_PREFIX", "PIP_USER")
     environment = {name: value for name, value in os.environ.items() if name not in others}
@@ -83,6 +93,8 @@ def set_up(python, cpu):
 
 
 def main(options):
+    sys.stdout.reconfigure(errors="replace")  # of a terminal that has no ✓
+    sys.stderr.reconfigure(errors="replace")
     if not (3, 11) <= sys.version_info < (3, 15):
         fail(
             f"Python 3.11 to 3.14 is needed, and this is {sys.version.split()[0]}. Install one\n"
@@ -99,6 +111,7 @@ def main(options):
         return 0
     print("✓ JupyterLab opens in your browser. Ctrl-C here stops it.", flush=True)
     first = sorted((HERE / "notebooks").glob("01_*.ipynb"))[0].relative_to(HERE)
+    find_home()
     root = ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
     return run(python, "-m", "jupyterlab", *root, first)
 
