@@ -8,9 +8,9 @@ import os
 from pathlib import Path
 
 import pytest
-from running import chromium
+from running import chromium, jupyterlab, lab_context, lab_tab
 
-__all__ = ["chromium"]
+__all__ = ["chromium", "jupyterlab", "lab_context", "lab_tab"]
 ROOT = Path(__file__).resolve().parents[2]
 collect_ignore_glob = [] if os.environ.get("VAELIB_TORTURE") else ["test_*.py"]
 
