@@ -91,7 +91,8 @@ class Notebook:
         panel = self.page.locator(".jp-WindowedPanel-outer").first
         panel.evaluate("(element) => { element.scrollTop = 0; }")
         for _ in range(600):
-            if self.page.locator(selector).count():
+            # Some versions keep cells that are far away, hidden.
+            if self.page.locator(selector).first.is_visible():
                 break
             panel.evaluate(DOWN)
             self.page.wait_for_timeout(100)
