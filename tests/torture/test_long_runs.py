@@ -130,6 +130,17 @@ class Desk:
         return [self.run(name) for name in self.names]
 
 
+def test_lesson_7_runs_and_its_explorer_moves(jupyterlab, lab_tab):
+    lesson = nbformat.read(jupyterlab.root / "07_latent_traversals.ipynb", as_version=4)
+    notebook = Notebook(jupyterlab, lab_tab, "lesson_7", lesson)
+    notebook.run_all(300)  # a cell that fails would stop the run
+    notebook.scroll_to(".vaelib-explorer input[type=range]").focus()
+    lab_tab.keyboard.press("Home")  # it starts from a face, so who knows where
+    for _ in range(20):
+        lab_tab.keyboard.press("ArrowRight")
+    notebook.z(lambda found: -2 in found)
+
+
 def test_an_hour_with_all_lessons(jupyterlab, lab_tab, record_property):
     """What a student adds by going through all lessons again and again in one sitting."""
     began = time.monotonic()
