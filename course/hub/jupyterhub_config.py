@@ -7,10 +7,10 @@ that cannot limit memory or processor time, as JupyterHub's default one cannot, 
 
 c = get_config()  # type: ignore[name-defined]  # noqa: F821
 
-# Memory. A lesson takes about 0.5 GiB at its peak, a JupyterLab server 0.1 GiB; so two lessons fit,
-# and the third one kills its own student's kernel instead of everybody's node.
-c.Spawner.mem_limit = "1.5G"
-c.Spawner.mem_guarantee = "0.6G"
+# Memory. A lesson keeps 0.5 GiB and takes 0.7 to 1.0 GiB at its peak, a JupyterLab server 0.1 GiB.
+# So two lessons fit, and a third one ends its own student's kernel and not everybody's node.
+c.Spawner.mem_limit = "2G"
+c.Spawner.mem_guarantee = "0.7G"
 
 # Processor time. No lesson needs more than one core, and few students compute at the same moment.
 c.Spawner.cpu_limit = 1

@@ -28,6 +28,13 @@ pathlib.Path("{name}.done").write_text("all cells have run")"""
 KERNEL = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
 
 
+def connected(lab, name):
+    """Whether the notebook of that name has a kernel, and a page is connected to it."""
+    sessions = json.loads(lab.get("/api/sessions"))
+    kernels = [each["kernel"] for each in sessions if each["path"] == f"{name}.ipynb"]
+    return any(kernel["connections"] for kernel in kernels)
+
+
 class Notebook:
     """A notebook open in JupyterLab or Notebook: `notebook` under that name, or the file there."""
 
@@ -54,10 +61,7 @@ class Notebook:
         self.page.wait_for_selector(IDLE, timeout=MINUTE)
 
     def has_kernel(self):
-        """Whether the server knows a kernel of this notebook's with a page connected to it."""
-        sessions = json.loads(self.lab.get("/api/sessions"))
-        kernels = [each["kernel"] for each in sessions if each["path"] == self.path.name]
-        return any(kernel["connections"] for kernel in kernels)
+        return connected(self.lab, self.name)
 
     def run_all(self, seconds):
         """Run → Run All Cells; fails where a cell fails or takes for ever."""
@@ -87,7 +91,8 @@ class Notebook:
         panel = self.page.locator(".jp-WindowedPanel-outer").first
         panel.evaluate("(element) => { element.scrollTop = 0; }")
         for _ in range(600):
-            if self.page.locator(selector).count():
+            # Some versions keep cells that are far away, hidden.
+            if self.page.locator(selector).first.is_visible():
                 break
             panel.evaluate(DOWN)
             self.page.wait_for_timeout(100)

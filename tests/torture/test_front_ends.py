@@ -90,10 +90,11 @@ def all_is_live(notebook, key):
 def test_run_saved_and_reopened(front_end, context, tmp_path, record_property):
     name, app, python = front_end
     record_property("cases", 3)
+    theirs = []
     with started(tmp_path / "server", python, app) as server:
         lesson = nbformat.read(server.root / "00_start_here.ipynb", as_version=4)
         lesson.cells += [nbformat.v4.new_code_cell(source) for source in CELLS]
-        with opened(context) as page:
+        with opened(context, theirs) as page:
             notebook = Notebook(server, page, "lesson", lesson)
             notebook.run_all(120)
             all_is_live(notebook, "Home")
@@ -101,7 +102,7 @@ def test_run_saved_and_reopened(front_end, context, tmp_path, record_property):
             saved = notebook.save()
         server.stop_kernels()
 
-        with opened(context) as page:
+        with opened(context, theirs) as page:
             notebook = Notebook(server, page, "lesson")
             all_is_live(notebook, "End")
             photograph(notebook, f"{name} reopened", SLIDER)
@@ -110,12 +111,14 @@ def test_run_saved_and_reopened(front_end, context, tmp_path, record_property):
         for cell in saved.cells:
             cell.source += "\n# by somebody else"  # a signature counts for the cells as they were
         nbformat.write(saved, server.root / "distrusted.ipynb")
-        with opened(context) as page:
+        with opened(context, theirs) as page:
             notebook = Notebook(server, page, "distrusted")
             assert notebook.scroll_to(PICTURE).evaluate(WIDTH) > 600
             photograph(notebook, f"{name} untrusted", PICTURE)
             notebook.scroll_to(f".jp-OutputArea-output:has-text('{CHECKED}')")
             assert page.get_by_text("Error displaying widget").count() == 0
+    if theirs:
+        record_property("worst", f"{name} throws by itself: {', '.join(sorted({*theirs}))}")
 
 
 @pytest.mark.parametrize("how", ["killed", "culled"])
@@ -123,7 +126,10 @@ def test_a_kernel_goes_while_the_stage_is_open(front_end, how, context, tmp_path
     name, app, python = front_end
     cells = [nbformat.v4.new_code_cell(STAGE_CELL)]
     options = CULLED if how == "culled" else ()
-    with started(tmp_path / "server", python, app, options) as server, opened(context) as page:
+    with (
+        started(tmp_path / "server", python, app, options) as server,
+        opened(context, theirs=[]) as page,
+    ):
         notebook = Notebook(server, page, "stage", nbformat.v4.new_notebook(cells=cells))
         notebook.run_all(120)
         stage_moves(notebook, "End")

@@ -305,3 +305,11 @@ def test_closed_explorers_leave_nothing_behind(vae):
         explorer.close()
         explorer.layout.close()
     assert len(_instances) == before
+
+
+def test_a_closed_explorer_keeps_no_weights(explorer):
+    """IPython's `Out` keeps the explorer itself for as long as the kernel lives."""
+    assert explorer.weights and explorer.encoder_weights
+    explorer.close()
+    assert not (explorer.weights or explorer.encoder_weights)
+    explorer.close()  # and once more does no harm

@@ -126,6 +126,15 @@ class LatentExplorer(Widget):
         """The mean at z, as PyTorch decodes it: G_θ(z) clipped to [0, 1], (*shape)."""
         return torch.from_numpy(compute.decode(self.vae, torch.tensor([self.z])))[0]
 
+    def close(self) -> None:
+        """Close the explorer, and let go of the weights here and in the page.
+
+        Both keep what was closed: IPython in `Out`, the page in its list of models.
+        """
+        self.weights = b""
+        self.encoder_weights = b""
+        super().close()
+
     @traitlets.validate("z")
     def _valid_z(self, proposal: Any) -> list[float]:
         return checks.code(proposal["value"], self.vae.latent_dim)
