@@ -4,6 +4,7 @@ A lesson stores a widget as a picture and a line of text such as `KLLab: mu = 1.
 that line the widget is made again here, and what it exports goes into the site.
 """
 
+import base64
 import html
 import json
 import re
@@ -88,12 +89,14 @@ class Live:
         self._add(export)
         # The state is half a megabyte, so the pages that show it share one file.
         saved = MODEL if index is None else f"{MODEL}-{index}"
-        # What draws comes first. The encoder, nearly half of a model, follows in a file of its own.
-        encoder = export.state.pop("encoder_weights", "")
+        # What draws comes first. The encoder, nearly half of a model, follows in a file of its own,
+        # with the images that are not shown yet.
+        later = f"{saved}-rest"
+        encoder = export.state.pop("encoder_weights")
+        sources = export.state["sources"]
+        export.state["sources"] = _first_images(export.state)
         self._save(saved, export.state_json())
-        if encoder:
-            self._save(f"{saved}-encoder", json.dumps(encoder))
-        later = f"{saved}-encoder" if encoder else ""
+        self._save(later, json.dumps({"encoder": encoder, "sources": sources}))
         return _element(export.name, picture, saved=saved, later=later)
 
     def _save(self, name: str, state: str) -> None:
@@ -101,8 +104,8 @@ class Live:
         self.files[f"{name}.js"] = f"vaelibSite.saved({json.dumps(name)}, {state});\n"
 
     def _add(self, export: Export) -> None:
-        self.files[f"{export.name}.js"] = export.script
-        self.styles[export.name] = export.style
+        self.files[f"{export.name}.js"] = smaller(export.script)
+        self.styles[export.name] = smaller(export.style)
 
     def style(self) -> str:
         """The widgets' style sheets, each different one once."""
@@ -116,6 +119,21 @@ class Live:
         # The start page waits for the style of one widget only.
         explorers = self.styles.get("LatentExplorer", "")
         (folder / "LatentExplorer.css").write_text(explorers, encoding="utf-8")
+
+
+def _first_images(state: dict[str, Any]) -> str:
+    """Of the images that a state holds, those that its widget shows before anything is chosen."""
+    shown = max(state["image_index"] or 0, *state["between"]) + 1
+    pictures = base64.b64decode(state["sources"])
+    size = len(pictures) // state["spec"]["images"]
+    return base64.b64encode(pictures[: shown * size]).decode("ascii")
+
+
+def smaller(script: str) -> str:
+    """A script or a sheet without indentation and the comments that have lines of their own."""
+    lines = re.sub(r"^\s*//.*\n", "", script, flags=re.MULTILINE)
+    code = re.sub(r"^\s*/\*.*?\*/[ \t]*\n", "", lines, flags=re.MULTILINE | re.DOTALL)
+    return re.sub(r"^\s+", "", code, flags=re.MULTILINE)
 
 
 def _element(

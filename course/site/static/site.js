@@ -41,13 +41,15 @@ window.vaelibSite = (() => {
     window.vaelibWidgets[component](state, el);
     place.querySelector(".twin").remove();
     place.dataset.live = "true";
-    if (later) giveEncoder(later, el);
+    if (later) giveRest(later, el);
   }
 
-  /** The encoder of a widget's model comes when the widget is there; without it x keeps its code. */
-  async function giveEncoder(later, el) {
+  /** What a widget does not need at first, the encoder of its model, comes when the widget is there. */
+  async function giveRest(later, el) {
     await load(`${later}.js`, () => states[later]).catch(() => {});
-    if (states[later]) el.dispatchEvent(new CustomEvent("vaelib-encoder", { detail: states[later] }));
+    for (const [name, detail] of Object.entries(states[later] ?? {})) {
+      el.dispatchEvent(new CustomEvent(`vaelib-${name}`, { detail }));
+    }
   }
 
   function failed(place, problem) {

@@ -28,7 +28,9 @@ function wake() {
     show(state, el);
     for (const details of el.querySelectorAll("details")) details.open = false; // for want of room
     place.dataset.live = "true";
-    if (later) el.dispatchEvent(new CustomEvent("vaelib-encoder", { detail: models[later] }));
+    for (const [name, detail] of Object.entries(models[later] ?? {})) {
+      el.dispatchEvent(new CustomEvent(`vaelib-${name}`, { detail }));
+    }
     // A key that the widget has used turns no slide.
     el.addEventListener("keydown", (event) => event.defaultPrevented && event.stopPropagation());
   }

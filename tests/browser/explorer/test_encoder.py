@@ -1,5 +1,7 @@
 """The page's encoder against PyTorch, for each kind of model, and an x drawn by hand."""
 
+from base64 import b64decode, b64encode
+
 import numpy as np
 import pytest
 import torch
@@ -72,6 +74,25 @@ def test_the_encoder_may_come_later(page, tmp_path):
     np.testing.assert_allclose(shown.encode(x)[0], vae.posterior(x).mu.detach(), atol=1e-5)
     page.get_by_role("button", name="Pixels against latent space").click()
     assert "pixels of two images are mixed" in shown.text(".vaelib-tell")
+
+
+def test_images_may_come_later(page, tmp_path):
+    images = torch.rand(5, 8, 8)
+    explorer = LatentExplorer(models.dense((8, 8), 2, hidden=(9,)), images)
+    path = tmp_path / "later.html"
+    sources = explorer.export().state["sources"]
+    first = b64encode(b64decode(sources)[: 2 * 64]).decode()
+    path.write_text(explorer.to_html().replace(sources, first), encoding="utf-8")
+    shown = show(page, explorer, path)
+    page.get_by_label("Start from image").fill("4")
+    page.get_by_role("button", name="Encode").click()
+    assert shown.text(".vaelib-source figcaption") == "x: none yet"
+    page.locator(".vaelib-page").evaluate(
+        "(el, detail) => el.dispatchEvent(new CustomEvent('vaelib-sources', { detail }))", sources
+    )
+    assert shown.text(".vaelib-source figcaption") == "x, image 4"
+    grey = np.rint(images[4].numpy() * 255).ravel()
+    assert np.abs(shown.pixels(".vaelib-source canvas") - grey).max() <= 1
 
 
 class Twice(GaussianEncoder):

@@ -214,6 +214,29 @@ def test_widgets_are_live_code_is_rare_and_there_is_something_to_say(page, slide
     expect(page.locator(".whose")).to_contain_text("Yingzhen Li")
 
 
+def test_the_address_has_the_slide_and_what_its_stage_shows(page, slides):
+    path = slides / "00_start_here.html"
+    show(page, path)
+    go_to(page, "Which slider smiles?")
+    until(page, "location.hash === '#/1'")  # reveal.js writes it within a second
+    slider = page.locator(".vaelib-row input[type=range]").first
+    slider.fill("-1.25")
+    until(page, "location.hash.includes('z=')")
+    link = page.evaluate("location.hash")
+    assert link.startswith("#/1/0&model=faces&z=")
+    page.goto("about:blank")
+    page.goto(f"{path.as_uri()}{link}&hide=encoder")
+    until(page, "Boolean(window.Reveal?.isReady())")
+    assert page.evaluate("Reveal.getIndices().h") == 1
+    expect(slider).to_have_value("-1.25")
+    expect(page.locator(".vaelib-encoder")).not_to_be_visible()
+    page.keyboard.press("l")
+    expect(page.get_by_role("dialog", name="The stage, lecture mode")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    assert page.evaluate("Reveal.getIndices().h") == 1
+
+
 def test_the_speakers_notes_open_and_follow(page, slides):
     show(page, slides / "02_maximum_likelihood.html")
     go_to(page, "From a divergence to a likelihood")

@@ -104,13 +104,18 @@ export function makeAddress(model, { state, apply, regions }) {
   let timer = 0;
   let ready = false;
   const text = () => toHash({ model: spec.model, ...state(), hide: hidden });
+  /** A deck's slide, as reveal.js writes it, comes first: both numbers, so that it can be read again. */
+  const slide = () => {
+    const found = window.location.hash.match(/^#\/(\d+)(?:\/(\d+))?/);
+    return found ? `/${found[1]}/${found[2] ?? 0}&` : "";
+  };
 
   function write() {
     clearTimeout(timer);
     timer = 0;
     try {
       const lecture = window.location.hash.split(/[#&]/).includes("lecture") ? "&lecture" : "";
-      window.history.replaceState(window.history.state, "", `#${text()}${lecture}`);
+      window.history.replaceState(window.history.state, "", `#${slide()}${text()}${lecture}`);
     } catch {
       // A page that has no address of its own, such as a frame's.
     }
@@ -140,7 +145,7 @@ export function makeAddress(model, { state, apply, regions }) {
     async copy(voice) {
       if (mine) write();
       const page = mine ? window.location.href.split("#")[0] : "";
-      await voice.clip(`${page}#${text()}`, "The address of this page is the link: copy it from there");
+      await voice.clip(`${page}#${mine ? slide() : ""}${text()}`, "The address of this page is the link: copy it from there");
     },
     stop() {
       clearTimeout(timer);

@@ -58,11 +58,12 @@ export function makeDetails(spec, parts, { plane, views, idle }, act) {
     ...[idle, table.element, order.element, plane.settings, code, plane.legend, plane.note],
     ...notes.map((note) => h("p", { class: "vaelib-note" }, note)),
   );
+  const summary = h("summary", { ...KEYS }, "Details: KL, locks, tables, strips");
   const element = h(
     "details",
     { class: "vaelib-details", open: window.innerWidth >= OPEN },
-    h("summary", { ...KEYS }, "Details: KL, locks, tables, strips"),
+    summary,
     h("div", { class: "vaelib-lower" }, left, views.element),
   );
-  return { element, locks: table.locks, order: order.input };
+  return { element, summary, locks: table.locks, order: order.input };
 }

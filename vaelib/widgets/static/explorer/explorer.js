@@ -490,10 +490,9 @@ function render({ model, el }) {
 
   const state = makeState({
     ...{ model, spec, source, plane, details, sampler, picture },
-    act: { save, go, order, z: () => z, origin: () => origin },
+    act: { save, go, order, changed: () => address.changed(), z: () => z, origin: () => origin },
   });
   const address = makeAddress(model, { regions, state: state.read, apply: state.apply });
-  details.element.addEventListener("toggle", address.changed);
 
   passSave(root);
   el.append(root);

@@ -13,16 +13,15 @@ const NEAR = 9; // units between the pointer and a dot whose picture is shown
 const SIDEWAYS = 6; // pixels from which on a finger does not tap
 const svg = (tag, attributes, ...inside) => h(`svg:${tag}`, attributes, ...inside);
 
-/** The rings of the prior and the axes, for a plane that reaches as far as `reach`. */
+/** The rings of the prior and the axes, for a plane that reaches as far as `reach`, and their names. */
 function drawPrior(reach) {
   const middle = SIZE / 2;
   const line = (x1, y1, x2, y2) => svg("line", { x1, y1, x2, y2 });
-  const rings = [1, 2, 3].flatMap((k) => {
-    const r = (k / reach) * middle;
-    const label = svg("text", { x: middle + 3, y: middle - r + 11 }, `${k}σ`);
-    return [svg("circle", { cx: middle, cy: middle, r }), label];
-  });
-  return [line(0, middle, SIZE, middle), line(middle, 0, middle, SIZE), ...rings];
+  const radii = [1, 2, 3].map((k) => (k / reach) * middle);
+  const rings = radii.map((r) => svg("circle", { cx: middle, cy: middle, r }));
+  const axes = [line(0, middle, SIZE, middle), line(middle, 0, middle, SIZE)];
+  const name = (r, i) => svg("text", { x: middle + 3, y: middle - r + 11 }, `${i + 1}σ`);
+  return { lines: [...axes, ...rings], names: radii.map(name) };
 }
 
 /** A small picture of what is under the pointer. */
@@ -66,7 +65,8 @@ export function makePlane({ spec, data, box, resample, now, act }) {
   const cloud = svg("g", { class: "vaelib-dots" });
   const ellipse = svg("g", { class: "vaelib-q" });
   const view = { viewBox: `0 0 ${SIZE} ${SIZE}`, "aria-hidden": "true", focusable: "false" };
-  const drawing = svg("svg", view, prior, cloud);
+  const names = svg("g", { class: "vaelib-prior" }); // above the dots, to be read among them
+  const drawing = svg("svg", view, prior, cloud, names);
   const above = svg("svg", { ...view, class: "vaelib-above-dots" }, ellipse);
   // Boxes as large as the plane that are only shifted and turned, so that moving z does not draw the dots again.
   const eps = h("div", { class: "vaelib-cursor vaelib-eps" });
@@ -101,12 +101,12 @@ export function makePlane({ spec, data, box, resample, now, act }) {
   const field = h("div", { class: "vaelib-field" }, backdrop.canvas, pad, clip, ...handles.elements, peek.element);
   box.append(title, field, h("div", { class: "vaelib-under" }, resample, behind.element));
 
-  const names = rows.map(({ dim }) => [dim, `z${dim + 1}`]);
+  const dimensions = rows.map(({ dim }) => [dim, `z${dim + 1}`]);
   const choose = (place) => (value) => {
     const other = axes[1 - place] === Number(value) ? axes[place] : axes[1 - place];
     act.turn(place === 0 ? [Number(value), other] : [other, Number(value)]);
   };
-  const selects = [makeSelect("Across", names, choose(0)), makeSelect("Up", names, choose(1))];
+  const selects = [makeSelect("Across", dimensions, choose(0)), makeSelect("Up", dimensions, choose(1))];
   const kinds = [...colourings.map((each, i) => [i, each.name]), ["", "nothing"]];
   const shade = makeSelect("Dots by", kinds, () => act.shade());
   shade.element.hidden = kinds.length < 2;
@@ -174,7 +174,9 @@ export function makePlane({ spec, data, box, resample, now, act }) {
 
   function drawAll() {
     reach = fit();
-    prior.replaceChildren(...drawPrior(reach));
+    const drawn = drawPrior(reach);
+    prior.replaceChildren(...drawn.lines);
+    names.replaceChildren(...drawn.names);
     drawCloud();
     drawEllipse();
     drawCursor();

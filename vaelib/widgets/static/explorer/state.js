@@ -3,10 +3,14 @@ import { fromInk, toInk } from "./address.js";
 
 /**
  * The parts of the view that have a state, and `act`, which does what the view does when asked:
- * `save(traits)`, `go(z, message)`, `order(how)`, `z()` and `origin()`.
+ * `save(traits)`, `go(z, message)`, `order(how)`, `changed()`, `z()` and `origin()`.
  */
 export function makeState({ model, spec, source, plane, details, sampler, picture, act }) {
-  const opened = details.element.open;
+  let chosen = false; // whether the details are open or not is the reader's choice
+  details.summary.addEventListener("click", () => {
+    chosen = true;
+    act.changed();
+  });
 
   function read() {
     const q = source.byHand() ? source.q() : null;
@@ -19,7 +23,7 @@ export function makeState({ model, spec, source, plane, details, sampler, pictur
       ...{ seed: kind === "sample" ? sampler.seed() : null, lock: model.get("locked") },
       ...{ between: model.get("between"), behind: plane.behind.checked ? 1 : null },
       ...{ dots: plane.shade.selectedIndex || null, order: details.order.value },
-      ...{ details: open === opened ? null : Number(open) },
+      ...{ details: chosen ? Number(open) : null },
     };
   }
 
@@ -56,7 +60,10 @@ export function makeState({ model, spec, source, plane, details, sampler, pictur
     plane.backdrop.show(Boolean(state.behind));
     plane.shade.selectedIndex = state.dots < plane.shade.length ? state.dots : 0;
     plane.shaded();
-    if (state.details !== undefined) details.element.open = Boolean(state.details);
+    if (state.details !== undefined) {
+      chosen = true;
+      details.element.open = Boolean(state.details);
+    }
     picture.redraw();
   }
 
