@@ -33,10 +33,14 @@ SHAPES: dict[str, Callable[[np.ndarray, np.ndarray], Any]] = {
     "it is the mean of what is expected: is there a mean too many?": lambda a, b: (a, b.mean()),
     "it is transposed: which axis comes first?": lambda a, b: (a.T, b),
 }
+
+
+def _reduced(total: Callable[..., Any], axis: int) -> Callable[[np.ndarray, np.ndarray], Any]:
+    return lambda a, b: (total(a, axis), b)
+
+
 SHAPES |= {
-    f"its {name} over axis {axis} would be right: is that still to be done?": (
-        lambda a, b, total=total, axis=axis: (total(a, axis), b)
-    )
+    f"its {name} over axis {axis} would be right: is that still to be done?": _reduced(total, axis)
     for axis in range(3)
     for name, total in (("sum", np.sum), ("mean", np.mean))
 }
