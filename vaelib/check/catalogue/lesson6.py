@@ -510,7 +510,7 @@ def made_up(rng: Rng, name: str) -> dict[str, float]:
     sigma_x = round(float(rng.uniform(0.08, 0.25)), 3)
     error = float(rng.uniform(0.05, min(0.12, 1.2 * sigma_x)))
     n_faces, n_dims, pixels = 300, 4, 1024
-    spread = rng.uniform(*SPREADS.get(name, (0.02, 0.06)), n_dims) * rng.uniform(
+    spread = rng.uniform(*SPREADS.get(name, (0.03, 0.06)), n_dims) * rng.uniform(
         0.9, 1 / 0.9, (n_faces, n_dims)
     )
     mu = rng.normal(0.0, 0.01 if name == "mean" else rng.uniform(0.8, 1.3), (n_faces, n_dims))
