@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable, Iterator
-from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -40,6 +39,12 @@ SIZES: dict[str, Callable[[int], float]] = {
     "√({0}/({0} − 1))": lambda n: math.sqrt(n / (n - 1)) if n > 1 else math.nan,
     "√(({0} − 1)/{0})": lambda n: math.sqrt((n - 1) / n),
 }
+
+
+def _rounded(decimals: int) -> Callable[[np.ndarray], np.ndarray]:
+    return lambda v: np.round(v, decimals)
+
+
 CURVES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "the square of the expected one": np.square,
     "the square root of the expected one": np.sqrt,
@@ -53,7 +58,7 @@ CURVES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "the expected one, but 0 where that is negative": lambda v: np.maximum(v, 0),
 }
 CURVES |= {
-    f"the expected one, rounded to {word} decimals": partial(np.round, decimals=n)
+    f"the expected one, rounded to {word} decimals": _rounded(n)
     for n, word in enumerate(("one", "two", "three", "four", "five", "six"), start=1)
 }
 TERMS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
