@@ -655,7 +655,7 @@ BELLS = [
         lambda m, s, n, t: np.log(t / s) + (s**2 + t**2 + (m - n) ** 2) / (2 * t**2) - 0.5,
     ),
     (
-        "σ for σ² + means measured in σ_q σ_p",
+        "everything over 2σ_q σ_p",
         lambda m, s, n, t: np.log(t / s) + (s**2 + (m - n) ** 2) / (2 * s * t) - 0.5,
     ),
     (

@@ -420,6 +420,7 @@ def moved_gaussians(rng: Rng) -> list[Probe]:
 SIGMA_AS_VARIANCE = {"powers": (1, 1, 1), "log_ratio": -0.5}
 UPSIDE_DOWN = {"powers": (-2, 2, 2), "shift": "sigma_q"}
 OVER_Q = {"powers": (0, 2, 2), "shift": "sigma_q"}
+OVER_BOTH = {"spread": lambda s, t: s / t, "shift": "both"}
 OF_P = {"log": lambda s, t: -t.log(), "end": -0.5 * math.log(2 * math.pi)}
 ENTROPIES = {"squares": 0.0, "end": 0.0}
 SIGMA_IS = "is the argument σ, its square, or its logarithm?"
@@ -536,6 +537,7 @@ KL_GAUSSIAN = Exercise(
         Mistake("σ for σ²", "is sigma a standard deviation or a variance?", SIGMA_AS_VARIANCE),
         Mistake("variance ratio inverted", "a very wide q: should KL be large?", UPSIDE_DOWN),
         Mistake("everything over 2σ_q²", "which density's exponent has (z − μ_p)² in it?", OVER_Q),
+        Mistake("everything over 2σ_q σ_p", "whose exponent has (z − μ_p)² in it?", OVER_BOTH),
         Mistake("cross-entropy", "this is −E_q log p: is it 0 where q = p?", OF_P),
         Mistake(
             "difference of the entropies",

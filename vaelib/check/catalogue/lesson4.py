@@ -82,8 +82,8 @@ GAUSSIAN_LOG_LIKELIHOOD = Exercise(
         sigma_to_the=SIGMA,
         pixels=PIXELS,
         over={
-            lambda e: e.sum(-1): ("sum over the last dimension only", "which is to stay?"),
-            lambda e: e.sum(0): ("sum over batch, not over pixels", "which is to stay?"),
+            lambda e: e.sum(-1): ("sum over the last dimension only", "which axis should stay?"),
+            lambda e: e.sum(0): ("sum over batch, not over pixels", "which axis should stay?"),
             torch.clone: ("no sum over pixels", "one number per example is asked for"),
         },
         batch=BATCH,

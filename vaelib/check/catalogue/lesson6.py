@@ -564,8 +564,8 @@ def judge_diagnose(exercise: Exercise, run: Run, seed: int) -> CheckResult:
             return replace(said(exercise, got, probe), inputs=wording.inputs(exercise, probe))
         answers = np.ravel(got.value).tolist() if got.value else []
         if len(answers) != len(want) or not set(answers) <= set(range(1, len(BROKEN) + 1)):
-            returned = [f"{answer:g}" for answer in answers]
-            returned = f"[{', '.join(returned)}]" if returned else got.type
+            listed = ", ".join(f"{answer:g}" for answer in answers)
+            returned = f"[{listed}]" if answers else got.type
             text = f"it returns {returned}; expected three numbers from 1 to 5, one per VAE"
             return wording.wrong(exercise, "not three numbers from 1 to 5", text)
         if got.changed:

@@ -26,23 +26,28 @@ from vaelib.check.machinery.probe import Outcome, Probe, Seeded
 from vaelib.check.machinery.relations import Case, factor, relation
 from vaelib.check.machinery.result import CheckResult
 
+Reshaped = Callable[[np.ndarray, np.ndarray], Any]
+
+
+def _over(axis: int, total: Callable[..., Any]) -> Reshaped:
+    return lambda a, b: (total(a, axis), b)
+
+
 # What is right about a result of the wrong shape.
-SHAPES: dict[str, Callable[[np.ndarray, np.ndarray], Any]] = {
+SHAPES: dict[str, Reshaped] = {
     "the numbers are right, the shape is not": lambda a, b: (a.ravel(), b.ravel()),
     "it is the sum of what is expected: is there a sum too many?": lambda a, b: (a, b.sum()),
     "it is the mean of what is expected: is there a mean too many?": lambda a, b: (a, b.mean()),
     "it is transposed: which axis comes first?": lambda a, b: (a.T, b),
 }
 SHAPES |= {
-    f"its {name} over axis {axis} would be right: is that still to be done?": (
-        lambda a, b, total=total, axis=axis: (total(a, axis), b)
-    )
+    f"its {name} over axis {axis} would be right: is that still to be done?": _over(axis, total)
     for axis in range(3)
     for name, total in (("sum", np.sum), ("mean", np.mean))
 }
 
 
-def _becomes(change: Callable[[np.ndarray, np.ndarray], Any], a: np.ndarray, b: np.ndarray) -> bool:
+def _becomes(change: Reshaped, a: np.ndarray, b: np.ndarray) -> bool:
     if not a.size:  # which has no mean
         return False
     try:
