@@ -2,7 +2,7 @@
 
 `python -m course.marking.attacks` prints what succeeds without the sandbox, and what is held with
 this kernel's Landlock and with each earlier version, which is emulated by handling no more than it,
-and where the system allows no root folder of the process's own.
+without Landlock, and where the system allows no root folder of the process's own.
 An attack has succeeded if it says so, or if something of the lecturer's has changed. What they
 change is made for the purpose, and removed again.
 """
@@ -371,7 +371,7 @@ many(
     "reading",
     {
         "the seed": lambda w: holds(w.seed),
-        "the names in a folder": lambda w: os.listdir(w.home),
+        "the names in a folder": lambda w: w.other.name in os.listdir(w.home),
         "another submission": lambda w: w.other.read_bytes(),
         "a folder entered first": lambda w: managed(os.chdir, w.home) and holds("seed.txt"),
         "through a folder that is only a place": lambda w: os.pread(
@@ -393,7 +393,7 @@ many(
         "which program another runs": lambda w: os.readlink(f"/proc/{w.pid}/exe"),
         "where another is": lambda w: managed(os.chdir, f"/proc/{w.pid}/cwd"),
         "where another's memory is": lambda w: Path(f"/proc/{w.pid}/maps").read_bytes(),
-        "which processes there are": lambda w: os.listdir("/proc"),
+        "which processes there are": lambda w: str(w.pid) in os.listdir("/proc"),
         "whether another process exists": lambda w: os.sched_getaffinity(w.pid),
         "the clock of another process": lambda w: time.clock_gettime((~w.pid << 3) | 2) >= 0,
         "whether two share a file": lambda w: raw("kcmp", w.pid, os.getpid(), 0, 0, 0) >= 0,
@@ -709,20 +709,21 @@ many(
 # --- trying them ----------------------------------------------------------------------------------
 @dataclass(frozen=True)
 class Way:
-    """What the sandbox is made of: a version of Landlock, and a root folder of its own or not."""
+    """What the sandbox is made of: a version of Landlock or 0, a root folder of its own or not."""
 
     landlock: int
     own_root: bool = True
 
     @property
     def name(self) -> str:
-        return f"L{self.landlock}" if self.own_root else f"L{self.landlock} alone"
+        landlock = f"L{self.landlock}" if self.landlock else "no L"
+        return landlock if self.own_root else f"{landlock} alone"
 
 
 def ways() -> list[Way]:
     """All that there are on this machine."""
     newest = landlock.version()
-    found = [Way(version) for version in range(1, newest + 1)] if own_root() else []
+    found = [Way(version) for version in range(newest + 1)] if own_root() else []
     return [*found, Way(1, False), Way(newest, False)]
 
 
@@ -821,9 +822,10 @@ def main() -> None:
         print(f"{one.kind + ': ' + one.name:60} {signs[0]:4}", *cells)
     print(f"{len(possible)} attacks; ✗ succeeds, ✓ is held; none: without the sandbox; L1…: with")
     print(
-        "Landlock of this version; alone: where the system allows no root folder of its own. There"
+        "Landlock of this version; no L: without it; alone: where the system allows no root folder"
     )
-    print(f"what exists is in sight, as each report says; else {breaches} succeed in the sandbox")
+    print("of its own. There what exists is in sight, as each report says; else", end=" ")
+    print(f"{breaches} succeed in the sandbox")
 
 
 if __name__ == "__main__":

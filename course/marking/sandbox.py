@@ -1,7 +1,7 @@
 """Confines the process that runs a submission, and says which promises hold.
 
-On Linux the kernel keeps them: Landlock for files, a list of allowed system calls for everything
-else, resource limits, and, where the system allows it, a root folder of its own. Where one cannot
+On Linux the kernel keeps them: Landlock or a root folder of its own for files, and both where there
+are both, a list of allowed system calls for everything else, and resource limits. Where one cannot
 be kept, nothing is marked unless the lecturer says `--unsafe`; then there is what the platform has
 and Python's audit hook, which a determined programmer gets around. No limit can be lifted again.
 The last promise is kept where it can be, and the report says where it is not.
@@ -67,7 +67,10 @@ CHANGING = (
 
 @dataclass(frozen=True)
 class Promise:
-    """What is promised of every submission, and the steps that keep it together."""
+    """What is promised of every submission, and the steps that keep it together.
+
+    Of steps with a bar between them one is enough.
+    """
 
     text: str
     needs: tuple[str, ...]
@@ -75,10 +78,10 @@ class Promise:
 
 
 PROMISES = (
-    Promise("no file outside its folder changes", ("landlock", "calls")),
-    Promise("it reads only its own files and Python's", ("landlock",)),
+    Promise("no file outside its folder changes", ("landlock|sight", "calls")),
+    Promise("it reads only its own files and Python's", ("landlock|sight",)),
     Promise("it starts no process, and reaches no other one", ("calls",)),
-    Promise("no network, and no memory or queue that is shared", ("landlock", "calls")),
+    Promise("no network, and no memory or queue that is shared", ("landlock|sight", "calls")),
     Promise("memory, threads, time and files are bounded", ("threads", "limits", "alone", "calls")),
     Promise("other files are not in sight, and its disk is its own", ("sight",), required=False),
 )
@@ -125,8 +128,11 @@ def set_limits(scratch: Path, readable: list[Path]) -> tuple[list[str], list[str
             failures.append(re.sub(r"^\[Errno \d+\] ", "", str(error)))
     if sys.platform == "linux":
         _lenient(scratch)
-    held = [p for p in PROMISES if all(name in means for name in p.needs)]
-    lines = [f"{p.text}: {', '.join(filter(None, map(means.get, p.needs)))}" for p in held]
+    lines = []
+    for promise in PROMISES:
+        kept_by = [[means[n] for n in names.split("|") if n in means] for names in promise.needs]
+        if all(kept_by):
+            lines.append(f"{promise.text}: {', '.join(each[0] for each in kept_by if each[0])}")
     return lines, failures
 
 
@@ -176,8 +182,8 @@ def refusal() -> str:
     why = f" ({'; '.join(failures)})" if failures else ""
     return (
         f"this system cannot promise of a submission: {'; '.join(missing)}{why}. Linux can, with "
-        "kernel 5.13 or later, Landlock, and libseccomp (the package libseccomp2). With --unsafe "
-        "it is marked without that: only for submissions that you trust"
+        "libseccomp (the package libseccomp2), and Landlock (kernel 5.13 or later) or mount "
+        "namespaces. With --unsafe it is marked without that: only for submissions that you trust"
     )
 
 

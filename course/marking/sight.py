@@ -1,11 +1,13 @@
 """A root folder of the process's own, in memory: of all other files not even the names exist there.
 
-In it are the folders that may be read, and the scratch folder, whose size the kernel bounds. The
-process gets it by a mount namespace: root's if the system lets it mount, another user's if it lets
-users have namespaces. bubblewrap does the same, but for a new program: it would import PyTorch.
+In it are the folders that may be read, which cannot be written to there, and the scratch folder,
+whose size the kernel bounds. The process gets it by a mount namespace: root's if the system lets
+it mount, another user's if it lets users have namespaces. bubblewrap does the same, but for a new
+program: it would import PyTorch.
 """
 
 import os
+import re
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,9 +19,11 @@ NEW_MOUNTS = 0x20000
 NEW_USERS = 0x10000000
 SET_DUMPABLE = 4
 READ_ONLY = 1
+AGAIN = 0x20
 BIND = 0x1000
 WITH_ALL_BELOW = 0x4000
 PRIVATE = 0x40000
+BY_TIME = 1 << 21
 DETACHED = 2
 
 
@@ -32,8 +36,7 @@ def leave(scratch: Path, visible: Sequence[Path], hidden: Sequence[Path]) -> str
     own_mounts()
     files = os.open(scratch, os.O_RDONLY | os.O_DIRECTORY)
     # The new root is put over the scratch folder, which is open: any place would do.
-    size = f"size={MOST_BYTES},nr_inodes={MOST_FILES},mode=755"
-    mount("none", scratch, "tmpfs", data=size)
+    mount("none", scratch, "tmpfs", data="size=1M,mode=755")
     try:
         furnish(scratch, files, visible, hidden)
         os.chroot(scratch)
@@ -65,7 +68,8 @@ def own_mounts() -> None:
 def furnish(root: Path, files: int, visible: Sequence[Path], hidden: Sequence[Path]) -> None:
     """Put everything into the new root that is to be in sight there."""
     own = within(root, root)
-    own.mkdir(parents=True, mode=0o700)
+    own.mkdir(parents=True)
+    mount("none", own, "tmpfs", data=f"size={MOST_BYTES},nr_inodes={MOST_FILES},mode=700")
     shutil.copytree(f"/proc/self/fd/{files}", own, symlinks=True, dirs_exist_ok=True)
     for place in sorted({Path(os.path.realpath(path)) for path in visible}):
         show(place, within(root, place))
@@ -79,7 +83,10 @@ def furnish(root: Path, files: int, visible: Sequence[Path], hidden: Sequence[Pa
     (process.parent / "self").symlink_to(process.name)
     for path in hidden:
         if os.path.isdir(within(root, path)):
-            mount("none", within(root, path), "tmpfs", READ_ONLY, "mode=755")
+            mount("none", within(root, path), "tmpfs", data="mode=755")
+    for place in mounted(root):
+        if place != own:
+            mount("none", place, "", AGAIN | BIND | READ_ONLY | kept(place))
 
 
 def within(root: Path, path: Path) -> Path:
@@ -96,6 +103,23 @@ def show(place: Path, at: Path) -> None:
     else:
         at.touch()
     mount(os.fspath(place), at, "", BIND | WITH_ALL_BELOW)
+
+
+def mounted(root: Path) -> list[Path]:
+    """All places at which something is mounted, from `root` downwards."""
+    lines = Path("/proc/self/mountinfo").read_bytes().splitlines()
+    names = [
+        re.sub(rb"\\(\d{3})", lambda m: bytes([int(m[1], 8)]), line.split()[4]) for line in lines
+    ]
+    places = [Path(os.fsdecode(name)) for name in names]
+    return [place for place in places if place == root or root in place.parents]
+
+
+def kept(place: Path) -> int:
+    """What was said when this was mounted, which nobody but root may take back."""
+    said = os.statvfs(place).f_flag
+    same = os.ST_NOSUID | os.ST_NODEV | os.ST_NOEXEC | os.ST_NOATIME | os.ST_NODIRATIME
+    return said & same | (BY_TIME if said & os.ST_RELATIME else 0)
 
 
 def mount(what: str, at: Path, kind: str, flags: int = 0, data: str = "") -> None:

@@ -342,7 +342,8 @@ def small(files: list[File]) -> tuple[tuple[File, ...], list[str]]:
         except OSError:
             continue
         if size > min(LARGEST_HELPER, budget) or len(kept) >= MOST_HELPERS:
-            left_out.append(f"{name}: too large to be given to the notebooks")
+            what = "one of too many" if len(kept) >= MOST_HELPERS else "too large"
+            left_out.append(f"{name}: {what} to be given to the notebooks")
             continue
         budget -= size
         kept.append((name, path))

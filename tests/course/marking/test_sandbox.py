@@ -77,12 +77,27 @@ def test_all_promises_hold_with_each_landlock(version, monkeypatch):
     assert f"Landlock {version}" in lines[0]
 
 
+def not_allowed():
+    raise PermissionError("no mount namespace")
+
+
 @confining
-def test_without_landlock_nothing_is_run(monkeypatch):
+def test_without_landlock_its_own_root_folder_is_enough(monkeypatch):
+    if not sandbox.own_disk(sandbox.tried()[0]):
+        pytest.skip("this system lets nobody have a root folder of one's own")
     monkeypatch.setattr(landlock, "version", lambda: 0)
+    lines, _ = confined()
+    assert sandbox.not_held(lines) == []
+    assert lines[0].startswith(f"{TEXTS[0]}: a root folder of its own")
+
+
+@confining
+def test_with_neither_nothing_is_run(monkeypatch):
+    monkeypatch.setattr(landlock, "version", lambda: 0)
+    monkeypatch.setattr(sandbox.sight, "own_mounts", not_allowed)
     refused = confined()
     assert refused.startswith("Unconfined: no file outside its folder changes; it reads only")
-    assert refused.endswith("; this kernel has no Landlock")
+    assert refused.endswith("; no mount namespace; this kernel has no Landlock")
     lines, _ = confined(unsafe=True)
     assert sandbox.not_held(lines) == [TEXTS[0], TEXTS[1], TEXTS[3]]
 

@@ -8,7 +8,7 @@ import pytest
 from confinable import confining
 from test_sandbox import IN_SIGHT, PACKAGE, in_a_copy
 
-from course.marking import sandbox
+from course.marking import landlock, sandbox
 from course.marking.scratch import MOST_BYTES, scratch_folder
 
 pytestmark = [confining, pytest.mark.refuses]
@@ -49,6 +49,33 @@ def test_what_is_not_its_own_does_not_exist(tmp_path, own_root):
         lines, found = confined(scratch, [own, PACKAGE], look)
         assert lines[-1].startswith(f"{IN_SIGHT}: ")
         assert found == (str(scratch), "ada", [False, False], [True, False], [True, False])
+
+
+def test_what_may_be_read_cannot_be_written_to(tmp_path, own_root, monkeypatch):
+    """Also without Landlock, and by whoever owns the file."""
+    shown = tmp_path / "a b" / "shown"
+    shown.parent.mkdir()
+    shown.write_text("x")
+    shown.chmod(0o666)
+    shown.parent.chmod(0o777)
+    monkeypatch.setattr(landlock, "version", lambda: 0)
+
+    def write():
+        found = []
+        for path in (shown, shown.parent / "new", Path("/new"), Path("/proc/self/comm")):
+            try:
+                path.write_text("y")
+            except OSError as error:
+                found.append(error.strerror)
+        Path("own").write_text("y")
+        Path(os.devnull).write_text("y")
+        return found
+
+    with scratch_folder() as scratch:
+        lines, found = confined(scratch, [shown.parent], write)
+    assert "a root folder" in lines[0]
+    assert found == ["Read-only file system"] * 4
+    assert shown.read_text() == "x"
 
 
 def test_a_folder_is_found_by_its_other_name_too(tmp_path, own_root):
