@@ -90,13 +90,13 @@ class Notebook:
         """The first such element; JupyterLab makes cells only as they come near the window."""
         panel = self.page.locator(".jp-WindowedPanel-outer").first
         panel.evaluate("(element) => { element.scrollTop = 0; }")
+        # Some versions keep cells that are far away, hidden.
+        found = self.page.locator(selector).locator("visible=true").first
         for _ in range(600):
-            # Some versions keep cells that are far away, hidden.
-            if self.page.locator(selector).first.is_visible():
+            if found.count():
                 break
             panel.evaluate(DOWN)
             self.page.wait_for_timeout(100)
-        found = self.page.locator(selector).first
         found.scroll_into_view_if_needed()
         return found
 

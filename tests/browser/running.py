@@ -14,10 +14,11 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import pytest
 from pages import PATIENCE, opened
 
@@ -170,7 +171,11 @@ def started(home: Path, python: str = sys.executable, app: str = "jupyterlab", o
             wait_until_it_answers(lab, server, home / "log.txt")
             yield lab
         finally:
-            server.terminate()  # takes its kernels with it
+            # A server that ends waits for its kernels; these have nothing to save.
+            with suppress(psutil.NoSuchProcess):
+                for kernel in psutil.Process(server.pid).children(recursive=True):
+                    kernel.kill()
+            server.terminate()
             try:
                 server.wait(30)
             except subprocess.TimeoutExpired:

@@ -78,8 +78,7 @@ def all_is_live(notebook, key):
     said = lab.locator(".vaelib-says").inner_text()
     lab.get_by_role("slider").first.press(key)
     expect(lab.locator(".vaelib-says")).not_to_have_text(said)
-    notebook.scroll_to(".vaelib-predict")
-    question = page.locator(".vaelib-predict").last
+    question = notebook.scroll_to(".vaelib-predict")
     question.get_by_role("radio").first.check()
     question.get_by_role("button", name="Commit").click()
     expect(question).to_have_class(re.compile("vaelib-committed"))

@@ -33,7 +33,7 @@ explorer"""
 BARE = """
 import anywidget, traitlets
 class Bare(anywidget.AnyWidget):
-    _esm = "export default { render({ el }) { el.textContent = 'here'; } }"
+    _esm = "export default { render({ el }) { el.innerHTML = '<b class=bare>here</b>'; } }"
     content = traitlets.Bytes().tag(sync=True)
 bare = Bare(content=bytes(1_350_000))
 bare"""
@@ -60,8 +60,8 @@ def test_ten_thousand_moves(jupyterlab, lab_tab, record_property):
     assert grown("10,000 moves", start, memory.both(), record_property) < MORE
 
 
-def fifty(lab, page, name, first, again):
-    """Run the cell `again` 50 times: what page and kernel held before and after."""
+def fifty(lab, page, name, first, again, seen):
+    """Run the cell `again` 50 times, until `seen`: what page and kernel held before and after."""
     cells = [nbformat.v4.new_code_cell(source) for source in (PID + first, again)]
     notebook = Notebook(lab, page, name, nbformat.v4.new_notebook(cells=cells))
     notebook.run_all(120)
@@ -72,7 +72,8 @@ def fifty(lab, page, name, first, again):
         ran = [prompt.inner_text(), "[*]:"]
         page.locator(".jp-Cell .cm-content").nth(1).click()
         page.keyboard.press("Control+Enter")
-        eventually(page, lambda: prompt.inner_text() not in ran, "the cell has run")
+        shown = page.locator(seen)
+        eventually(page, lambda: prompt.inner_text() not in ran and shown.count(), "another one")
 
     for _ in range(10):  # what is made once is made by now
         run()
@@ -85,9 +86,9 @@ def fifty(lab, page, name, first, again):
 def test_fifty_explorers_opened_and_closed(jupyterlab, lab_context, record_property):
     """JupyterLab keeps what any widget has sent; an explorer leaves no more than that."""
     with opened(lab_context) as page:
-        bare = fifty(jupyterlab, page, "bare", BARE, BARE_AGAIN)
+        bare = fifty(jupyterlab, page, "bare", BARE, BARE_AGAIN, "b.bare")
     with opened(lab_context) as page:
-        start, end = fifty(jupyterlab, page, "fifty", MODEL, AGAIN)
+        start, end = fifty(jupyterlab, page, "fifty", MODEL, AGAIN, ".vaelib-explorer")
     grown("50 explorers", start, end, record_property)
     kept = bare[1][0] - bare[0][0]
     record_property("worst", f"50 widgets that only have as many bytes: {kept / 2**20:.0f} MiB")
