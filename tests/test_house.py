@@ -9,7 +9,7 @@ from inputs import HOME
 
 # Imports point downwards: a module may import those of its own floor and of the floors below it.
 FLOORS = [
-    {"vaelib", "vaelib.validation"},
+    {"vaelib", "vaelib.startup", "vaelib.validation"},
     {"vaelib.distributions", "vaelib.divergences", "vaelib.schedules"},
     {"vaelib.bounds", "vaelib.exact"},
     {"vaelib.models"},

@@ -152,7 +152,9 @@ def test_the_handout_has_no_result_that_answers_a_question():
     assert lesson.cells[0].execution_count is None
 
 
-@pytest.mark.parametrize("path", (HOME / "notebooks" / "source").glob("*.py"), ids=lambda p: p.stem)
+@pytest.mark.parametrize(
+    "path", sorted((HOME / "notebooks/source").glob("*.py")), ids=lambda p: p.stem
+)
 def test_no_progress_bar_that_only_a_slow_machine_shows(path):
     """These show one after two seconds, and a notebook then shows more than the stored one."""
     lines = re.findall(r"^\w.*evaluation\.(?:log_marginal|ladder)\(.*", path.read_text(), re.M)

@@ -10,7 +10,6 @@ from vaelib.widgets.labs import ElboLab, JensenLab, KLLab, LikelihoodLab, Repara
 from vaelib.widgets.order import advise_out_of_order
 from vaelib.widgets.predict import Predict
 from vaelib.widgets.training_curves import TrainingCurves
-from vaelib.widgets.whole_imports import import_whole
 
 __all__ = [
     "ElboLab",
@@ -24,4 +23,3 @@ __all__ = [
 ]
 
 advise_out_of_order(get_ipython())
-import_whole(get_ipython())

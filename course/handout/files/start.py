@@ -93,8 +93,9 @@ def set_up(python, cpu):
 
 
 def main(options):
-    sys.stdout.reconfigure(errors="replace")  # of a terminal that has no ✓
-    sys.stderr.reconfigure(errors="replace")
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # of a terminal that has no ✓
     if not (3, 11) <= sys.version_info < (3, 15):
         fail(
             f"Python 3.11 to 3.14 is needed, and this is {sys.version.split()[0]}. Install one\n"

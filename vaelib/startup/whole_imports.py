@@ -1,7 +1,7 @@
 """The stop button never cuts the import of a package in half: what is half imported stays broken.
 
-The first optimiser of a kernel, for one, imports PyTorch's compiler, which takes seconds. Stopped
-there, every later training would fail with an error that nobody understands.
+PyTorch takes seconds, and so does its compiler, which the first optimiser imports. Stopped there,
+the first cell or every later training would fail with an error that nobody understands.
 """
 
 import _thread
@@ -14,8 +14,6 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from types import ModuleType
 from typing import Any
-
-from IPython.core.interactiveshell import InteractiveShell
 
 INSTALLED = tuple({sysconfig.get_path("purelib"), sysconfig.get_path("platlib")})
 SOON = 0.1  # seconds, by when the import system has stored the module
@@ -54,7 +52,9 @@ class WholeImports:
                 threading.Timer(SOON, _thread.interrupt_main).start()
 
 
-def import_whole(shell: InteractiveShell | None) -> None:
-    """From now on, in a notebook's process."""
+def import_whole() -> None:
+    """From now on, if this is a notebook's process."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython else None
     if shell is not None and not any(isinstance(f, WholeImports) for f in sys.meta_path):
-        sys.meta_path.insert(0, WholeImports())  # type: ignore[arg-type]
+        sys.meta_path.insert(0, WholeImports())

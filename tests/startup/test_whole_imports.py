@@ -6,9 +6,8 @@ import sys
 import time
 
 import pytest
-from IPython.core.interactiveshell import InteractiveShell
 
-from vaelib.widgets import whole_imports
+from vaelib.startup import whole_imports
 
 PRESSED = "import os, signal, time\nos.kill(os.getpid(), signal.SIGINT)\ntime.sleep(0.01)\n"
 WHOLE = PRESSED + "import {name}.inner\nwhole = True\n"
@@ -28,7 +27,8 @@ def site(tmp_path, monkeypatch):
         (tmp_path / folder / name / "__init__.py").write_text(WHOLE.format(name=name))
         (tmp_path / folder / name / "inner.py").write_text(PRESSED)
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    whole_imports.import_whole(InteractiveShell())
+    monkeypatch.setattr("IPython.get_ipython", object)
+    whole_imports.import_whole()
     yield
     signal.signal(signal.SIGINT, before)
     for name in [name for name in sys.modules if name.split(".")[0].endswith("e_package")]:
@@ -54,8 +54,10 @@ def test_a_module_of_ones_own_stops_at_once(site):
 def test_it_is_there_once_and_only_with_a_shell(monkeypatch):
     monkeypatch.setattr(sys, "meta_path", [*sys.meta_path])
     before = len(sys.meta_path)
-    whole_imports.import_whole(None)
+    monkeypatch.setattr("IPython.get_ipython", lambda: None)
+    whole_imports.import_whole()
     assert len(sys.meta_path) == before
-    whole_imports.import_whole(InteractiveShell())
-    whole_imports.import_whole(InteractiveShell())
+    monkeypatch.setattr("IPython.get_ipython", object)
+    whole_imports.import_whole()
+    whole_imports.import_whole()
     assert len(sys.meta_path) == before + 1

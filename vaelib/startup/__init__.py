@@ -1,0 +1,1 @@
+"""What has to happen before torch is first imported; nothing here imports it."""
