@@ -180,8 +180,6 @@ def test_a_lab_of_any_state_is_made_again_and_one_of_another_model_stays_a_pictu
 def test_a_script_loses_its_comments_and_its_indentation_and_nothing_else():
     script = '/** What\n * it is. */\nlet f;\n  // why\n  f = "//no" /* in */; // end\n'
     assert smaller(script) == 'let f;\nf = "//no" /* in */; // end\n'
-    )
-    assert smaller(script) == 'function f() {\nreturn "//no" /* in */;  // end\n}\n'
 
 
 def test_a_widget_without_a_picture_is_said_to_stand_in_the_notebook(tmp_path):
