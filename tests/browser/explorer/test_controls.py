@@ -73,6 +73,26 @@ def test_many_events_in_a_frame_draw_once(shown):
     assert drawn == 1
 
 
+def test_a_move_changes_letters_and_makes_no_new_nodes(shown):
+    """New text nodes would be laid out anew many times a second."""
+    shown.page.get_by_role("button", name="Next test face").click()
+    shown.slider().press("ArrowRight")
+    shown.frame()
+    made = shown.slider().evaluate("""async (input) => {
+      const records = [];
+      const watch = new MutationObserver((found) => records.push(...found));
+      watch.observe(document.querySelector(".vaelib-stage"), { childList: true, subtree: true });
+      watch.observe(document.querySelector(".vaelib-told"), { childList: true, subtree: true });
+      for (let i = 0; i < 8; i += 1) {
+        input.value = 0.1 * i;
+        input.dispatchEvent(new Event("input"));
+        await new Promise((r) => requestAnimationFrame(() => setTimeout(r, 60)));
+      }
+      return records.map(({ target }) => target.className);
+    }""")
+    assert made == []
+
+
 def test_buttons(shown, face_vae, faces):
     page = shown.page
     order = [row["dim"] for row in shown.explorer.spec["rows"]]

@@ -1,15 +1,16 @@
-"""The labs by axe-core's rules: light, dark, the reader's own colours, and in lecture mode."""
+"""The labs by axe-core's rules, each in one look; all in all looks: tests/torture/test_axe.py."""
 
 import pytest
 from axe import violations
-from lab_states import each_lab
+from lab_states import LABS
 from labs_page import show
 
 pytestmark = pytest.mark.browser
 
 
-@each_lab
-@pytest.mark.parametrize("look", ["light", "dark", "forced"])
+@pytest.mark.parametrize(
+    "kind, look", [*zip(LABS, ["light", "dark", "forced", "dark", "light"], strict=True)]
+)
 def test_no_rule_is_broken(page, kind, look):
     page.emulate_media(
         color_scheme="dark" if look == "dark" else "light",

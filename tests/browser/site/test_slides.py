@@ -252,9 +252,9 @@ def test_the_speakers_notes_open_and_follow(page, slides):
     assert page.evaluate("document.querySelector('section.present section.present h2').textContent")
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_slides_shut_nobody_out(page, slides, scheme):
-    page.emulate_media(color_scheme=scheme)
+def test_the_slides_shut_nobody_out(page, slides):
+    """Three slides in the dark; all of them in all looks: tests/torture/test_axe.py."""
+    page.emulate_media(color_scheme="dark")
     show(page, slides / "04_the_elbo.html")
     for title in ("One look", "The bound, line by line", "Which q loses nothing at (3)?"):
         go_to(page, title)

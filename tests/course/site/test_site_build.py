@@ -15,6 +15,7 @@ from course.site.__main__ import main
 from course.site.deck import lines
 from course.site.formulas import Formulas
 from course.site.links import broken
+from course.site.live import smaller
 from course.site.markdown import Renderer
 from course.site.twins import dark_twin
 from course.site.veil import veiled
@@ -174,6 +175,11 @@ def test_a_lab_of_any_state_is_made_again_and_one_of_another_model_stays_a_pictu
     assert page.count("<img") == 3
     assert page.count("runs the model that is shipped") == 1  # no cell here loads it
     assert {p.name for p in (into / "live").iterdir()} >= {"KLLab.js", "faces-0.js"}
+
+
+def test_a_script_loses_its_comments_and_its_indentation_and_nothing_else():
+    script = '/** What\n * it is. */\nlet f;\n  // why\n  f = "//no" /* in */; // end\n'
+    assert smaller(script) == 'let f;\nf = "//no" /* in */; // end\n'
 
 
 def test_a_widget_without_a_picture_is_said_to_stand_in_the_notebook(tmp_path):

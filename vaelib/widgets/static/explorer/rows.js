@@ -1,5 +1,5 @@
 // The sliders: one row per dimension, with a number to type, a button that plays it, and q's place.
-import { h, text, uniqueId } from "../dom.js";
+import { h, text, uniqueId, write } from "../dom.js";
 import { KEYS, symbol } from "./layout.js";
 
 /**
@@ -75,10 +75,10 @@ export function makeRow(row, name, now, act) {
       input.min = -reach;
       input.max = reach;
       input.value = value;
-      low.textContent = text(-reach, 0);
-      high.textContent = text(reach, 0);
+      write(low, text(-reach, 0));
+      write(high, text(reach, 0));
       band.hidden = !known;
-      posterior.textContent = known ? `q: μ ${text(m)}, σ ${text(s)}` : "";
+      write(posterior, known ? `q: μ ${text(m)}, σ ${text(s)}` : "");
       if (!known) return;
       band.style.setProperty("--from", (m - s + reach) / (2 * reach));
       band.style.setProperty("--to", (m + s + reach) / (2 * reach));

@@ -1,6 +1,6 @@
 // The formulas under the stage, with their numbers: z = μ + σ ⊙ ε, and ELBO = reconstruction − KL as
 // a bar. Every place for a number is as wide as the longest number needs.
-import { h, text } from "../dom.js";
+import { h, text, write } from "../dom.js";
 import { sign, symbol } from "./layout.js";
 import { klPerDim, noiseOf, reconstruction } from "./posterior.js";
 
@@ -55,10 +55,10 @@ export function makeFormula(count) {
         const d = axes[i];
         if (named[i] !== d) line.name.replaceChildren(...symbol(d), ":");
         named[i] = d;
-        line.z.textContent = short(z[d], 2);
-        line.mu.textContent = q ? short(q.mu[d], 2) : "…";
-        line.sigma.textContent = q ? short(q.sigma[d], 3) : "…";
-        line.eps.textContent = eps ? short(eps[d], 2) : "…";
+        write(line.z, short(z[d], 2));
+        write(line.mu, q ? short(q.mu[d], 2) : "…");
+        write(line.sigma, q ? short(q.sigma[d], 3) : "…");
+        write(line.eps, eps ? short(eps[d], 2) : "…");
       });
     },
   };
@@ -93,11 +93,11 @@ export function makeBound(likelihood) {
   let span = 10;
 
   function clear(why) {
-    for (const each of [elbo, recon, kl]) each.textContent = "…";
+    for (const each of [elbo, recon, kl]) write(each, "…");
     for (const each of [...parts, tick]) each.hidden = true;
-    low.textContent = "";
-    high.textContent = "";
-    note.textContent = why;
+    write(low, "");
+    write(high, "");
+    write(note, why);
     bar.setAttribute("aria-label", "No bar");
   }
 
@@ -110,9 +110,9 @@ export function makeBound(likelihood) {
       const { value, best } = reconstruction(likelihood, x, means, logits);
       const rate = klPerDim(q).reduce((a, b) => a + b, 0);
       if (!Number.isFinite(value - rate)) return clear("The terms are not finite here.");
-      elbo.textContent = short(value - rate, 1);
-      recon.textContent = short(value, 1);
-      kl.textContent = short(rate, 1);
+      write(elbo, short(value - rate, 1));
+      write(recon, short(value, 1));
+      write(kl, short(rate, 1));
       const needed = roundUp(1.15 * (best - value + rate));
       if (needed > span || needed < span / 4) span = needed;
       const at = (nats) => `${(100 * (nats - best + span)) / span}%`;
@@ -123,10 +123,10 @@ export function makeBound(likelihood) {
       tick.style.left = at(value);
       const said = [value - rate, value, rate].map((nats) => short(nats, 1));
       bar.setAttribute("aria-label", `Bar: ELBO ${said[0]}, reconstruction ${said[1]}, KL ${said[2]} nats`);
-      low.textContent = text(best - span, 0);
-      high.textContent = `${text(best, 0)} if x̂ were x`;
+      write(low, text(best - span, 0));
+      write(high, `${text(best, 0)} if x̂ were x`);
       const far = noiseOf(z, q).some((e) => Math.abs(e) > UNUSUAL);
-      note.textContent = far ? "this z is no plausible draw of q(z|x)" : "from one draw, the z shown";
+      write(note, far ? "this z is no plausible draw of q(z|x)" : "from one draw, the z shown");
       return undefined;
     },
   };

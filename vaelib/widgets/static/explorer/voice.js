@@ -1,6 +1,6 @@
 // What the explorer says: at once in a line to be seen, after a while in a live region to be heard; an
 // alert for what is wrong, a note.
-import { throttle } from "../dom.js";
+import { throttle, write } from "../dom.js";
 
 const SEEN = 100; // ms between two changes of the line, while they keep coming
 const HEARD = 600; // ms after which a move is taken to be over
@@ -9,7 +9,7 @@ export function makeVoice(parts) {
   const problems = new Map();
   let timer = 0;
   let latest = "";
-  const seen = throttle(SEEN, () => (parts.tell.textContent = latest), 0);
+  const seen = throttle(SEEN, () => write(parts.tell, latest), 0);
   const voice = {
     /** Seen at once. Heard when nothing has been done for a while: at the end of a move. */
     say(message) {
