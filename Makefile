@@ -51,8 +51,8 @@ nbval: setup ## run every notebook and compare what it prints with what is store
 solutions: setup ## build the solution notebooks into build/solutions and run them
 	@echo $(LESSONS) | xargs -n 4 -P 2 $(PY) -m notebooks.build --solutions
 
-long: setup ## the unit tests that train a study's seed again, or that take long for other reasons
-	$(PYTEST) -n 2 --dist worksteal -m long --ignore=tests/browser tests
+long: setup ## the tests that train a study's seed again, or that take long for other reasons
+	$(PYTEST) -n 2 --dist worksteal -m long tests
 
 torture: setup ## what `make test` leaves out: an hour of trouble, told in build/torture.md
 	VAELIB_TORTURE=1 $(PYTEST) -q -m "" tests/torture

@@ -23,7 +23,9 @@ import pytest
 from pages import PATIENCE, opened
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+# The headless shell opens a window in a fifth of the time.
+NAMES = ("chromium-headless-shell", "chromium", "chromium-browser")
+NAMES += ("google-chrome", "google-chrome-stable")
 NO_BROWSER = (
     "no browser found: install one (Debian, Ubuntu: apt-get install chromium), "
     "or name it in VAELIB_BROWSER"

@@ -43,6 +43,7 @@ def stop_kernels(lab):
         urllib.request.urlopen(request, timeout=30).close()
 
 
+@pytest.mark.long
 def test_a_reopened_lab_is_live_and_an_untrusted_one_is_its_picture(saving, lab_context):
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
     notebook = nbformat.v4.new_notebook(

@@ -12,8 +12,11 @@ from site_pages import LESSONS, built, open_page, until
 
 pytestmark = pytest.mark.browser
 PAGES = ["index", *LESSONS]
+LONG = pytest.mark.long
 LIGHT = ["index", LESSONS[4]]  # every page is looked at in the dark; these in the light as well
-each_page = pytest.mark.parametrize("name", PAGES)
+each_page = pytest.mark.parametrize(
+    "name", [name if name in LIGHT else pytest.param(name, marks=LONG) for name in PAGES]
+)
 LABS = {"01": "KLLab", "02": "LikelihoodLab", "03": "JensenLab", "04": "ElboLab"}
 LABS["05"] = "ReparameterisationLab"
 
@@ -131,7 +134,9 @@ def pixels(page):
     )
 
 
-@pytest.mark.parametrize("name", ["index", "00_start_here", "07_latent_traversals"])
+@pytest.mark.parametrize(
+    "name", ["index", *(pytest.param(name, marks=LONG) for name in (LESSONS[0], LESSONS[7]))]
+)
 def test_the_explorer_is_live(page, site, name):
     open_page(page, site / f"{name}.html")
     assert page.locator(".live canvas").first.is_visible()
@@ -153,7 +158,7 @@ def test_the_start_page_opens_on_the_explorer(page, site):
     assert page.locator(".live input[type=range]").first.bounding_box()["y"] < 600
 
 
-@pytest.mark.parametrize("width", [1280, 360])
+@pytest.mark.parametrize("width", [360, pytest.param(1280, marks=LONG)])
 def test_nothing_in_sight_jumps_when_things_come_late(page, site, width):
     """Scripts, fonts and pictures half a second late; the places where nothing is at first."""
     page.set_viewport_size({"width": width, "height": 740})

@@ -30,12 +30,13 @@ export function makeChallenge({ set, button, compute }, gradient, ascent) {
   let best = 0;
   let moves = -1;
   let solved = "";
-  let resting = 0;
+  let resting = -Infinity;
 
   function begin(task) {
     at = task;
     best = smallestGap(TASKS[at], compute, gradient);
     moves = 0;
+    resting = -Infinity;
     solved = "";
     ascent.clear();
     set(TASKS[at]);
