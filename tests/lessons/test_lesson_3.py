@@ -95,9 +95,9 @@ def log_mean(w):
 
 
 def test_twenty_times_fifty_codes(printed):
+    mean, spread = printed.numbers("seed=run")
     w, _ = face()
     estimates = log_mean(w.reshape(400, 50))
-    mean, spread = printed.numbers("seed=run")
     assert mean == pytest.approx(estimates.mean(), abs=4 * estimates.std() / math.sqrt(20))
     assert spread == pytest.approx(estimates.std(), abs=4 * estimates.std() / math.sqrt(40))
 

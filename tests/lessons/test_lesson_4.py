@@ -303,9 +303,9 @@ def one_encoder():
 @pytest.mark.long
 @pytest.mark.usefixtures("double")
 def test_the_gaps_of_one_encoder(printed):
-    on_training, on_new = one_encoder()
     (training,) = printed.numbers("gap_train = ")[1:]
     n, new, median, worst, share, bottom, again = printed.numbers("gap_new = ")
+    on_training, on_new = one_encoder()
     assert (n, worst, again) == (5000, 50, 50)
     assert bottom >= 40
     assert training == pytest.approx(on_training.mean().item(), rel=0.1)

@@ -133,9 +133,9 @@ def test_the_noise_and_the_error(printed):
 
 
 def test_the_ruler(printed):
+    found = printed.numbers("error of the ruler")
     off = nearest(faces().test.numpy())[0] - faces().test_factors.numpy()
-    wanted = np.sqrt((off**2).mean(0))
-    assert printed.numbers("error of the ruler") == pytest.approx(wanted, abs=6e-4)
+    assert found == pytest.approx(np.sqrt((off**2).mean(0)), abs=6e-4)
 
 
 def test_how_many_faces_are_far_out(printed):
@@ -183,6 +183,7 @@ def test_the_second_moments_and_what_a_stretch_gains(printed):
 
 
 def test_the_remedies(printed):
+    found = [numbers(line)[-1] for line in printed.text("mixture = Gauss").splitlines()]
     z, log_q = codes(), log_q_bar()
     moments = (posteriors()[0] ** 2 + posteriors()[1] ** 2).mean(0)
     mixture = GaussianMixture(10, random_state=3).fit(z)
@@ -192,7 +193,6 @@ def test_the_remedies(printed):
         (log_q - mixture.score_samples(z)).mean(),
         0,
     ]
-    found = [numbers(line)[-1] for line in printed.text("mixture = Gauss").splitlines()]
     assert found == pytest.approx(wanted, abs=0.08)
     assert found == sorted(found, reverse=True)
     gains = np.array(printed.numbers("m.log()")).reshape(4, 3)[:, 2].sum()
@@ -250,9 +250,9 @@ def new_faces(n=6000, seed=21):
 
 
 def test_which_dimension_is_which(printed):
+    found = printed.numbers("follows the expression")
     factors, mu, _ = new_faces()
     rho = [abs(spearmanr(mu[:, d], factors[:, f]).statistic) for d, f in ((1, 0), (2, 1))]
-    found = printed.numbers("follows the expression")
     assert (found[0], found[2]) == (EXPRESSION + 1, POSE + 1)
     assert [found[1], found[3]] == pytest.approx(rho, abs=0.008)
     dim, how_far = printed.numbers("rho_turned = ")

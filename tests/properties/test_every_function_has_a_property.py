@@ -25,6 +25,7 @@ ELSEWHERE = {
     "run.TrainingRun": "the state of a run: tests/test_run.py",
     "run.StopButton": "takes signals: tests/test_run.py",
     "run.process_group": "several processes: tests/test_distributed.py",
+    "startup": "looks at a process, its imports and threads: tests/startup, tests/test_init.py",
     "training.face_vae": "no arguments to vary: tests/test_training.py",
     "training.fit_faces": "calls fit, and takes a minute: tests/test_faces_vae.py",
     "widgets.order": "a shell and its errors: tests/widgets/test_order.py",
