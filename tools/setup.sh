@@ -182,8 +182,10 @@ then
     echo "        (no NVIDIA GPU seen: if gigabytes of nvidia-… packages are coming now, stop this" \
         "with Ctrl-C and see 'The CPU-only build' in the README)"
 fi
-if [ -n "${TORCH_INDEX:-}" ]; then  # an index of one's own choice: the lock has no hashes of it
-    pip --constraint requirements.lock --extra-index-url "$TORCH_INDEX" torch
+# An index or a folder of wheels of one's own choice: the lock may not have its hashes, and pip would
+# prefer a file that it has.
+if [ -n "${TORCH_INDEX:-}" ] || "$venv/bin/python" -m pip config list | grep -q find-links; then
+    pip --constraint requirements.lock ${TORCH_INDEX:+--extra-index-url "$TORCH_INDEX"} torch
 else
     hashed "$python" torch ''
 fi

@@ -47,8 +47,13 @@ def pip(python):
     return [python, "-m", "pip", "install", *options, *cache]
 
 
-def cpu_only(python):
-    return run(*pip(python), "-c", "requirements.lock", "--extra-index-url", CPU_ONLY, "torch")
+def torch(python, cpu):
+    """With --cpu, or where pip knows a folder of wheels, the lock has no hashes for what is chosen."""
+    settings = subprocess.run([str(python), "-m", "pip", "config", "list"], stdout=subprocess.PIPE)
+    if not cpu and b"find-links" not in settings.stdout:
+        return hashed(python, "torch")
+    index = ["--extra-index-url", CPU_ONLY] if cpu else []
+    return run(*pip(python), "-c", "requirements.lock", *index, "torch")
 
 
 def hashed(python, section, *options):
@@ -81,7 +86,7 @@ def set_up(python, cpu):
             fail("Python has no venv module. On Debian or Ubuntu: sudo apt install python3-venv")
     BUSY.write_text("")
     print("2 of 3: PyTorch (some minutes, once)", flush=True)
-    done("PyTorch was", cpu_only(python) if cpu else hashed(python, "torch"))
+    done("PyTorch was", torch(python, cpu))
     done("PyTorch was", hashed(python, "cuda"))
     print("3 of 3: JupyterLab and vaelib (a minute)", flush=True)
     done("JupyterLab was", hashed(python, "lab", "--quiet"))
