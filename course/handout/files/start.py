@@ -48,7 +48,7 @@ def pip(python):
 
 
 def torch(python, cpu):
-    """With --cpu, or where pip knows a folder of wheels, the lock has no hashes for what is chosen."""
+    """With --cpu, or where pip knows a folder of wheels, the lock may not have the hashes."""
     settings = subprocess.run([str(python), "-m", "pip", "config", "list"], stdout=subprocess.PIPE)
     if not cpu and b"find-links" not in settings.stdout:
         return hashed(python, "torch")
