@@ -227,6 +227,7 @@ def test_environment_yml_lists_no_package_twice():
     assert pip == ["-c requirements.lock", "-e .[lab,test]"]
 
 
+@pytest.mark.long
 @pytest.mark.network
 def test_environment_yml_gives_an_environment_that_trains(tmp_path):
     """What conda would do: a fresh environment from the pip section, then a VAE trained in it."""

@@ -168,6 +168,7 @@ def test_from_the_zip_to_a_green_check(unpacked):
     assert done.returncode == 0, done.stderr[-3000:]
 
 
+@pytest.mark.long
 @pytest.mark.network
 def test_a_machine_that_has_nothing(unpacked):
     """The command of START.md, with everything fetched."""
