@@ -36,7 +36,8 @@ from notebooks.exercises import strip_solutions
 
 HOME = Path(__file__).resolve().parents[2]
 SLOW_TO_LOAD = ("torch", "anywidget", "matplotlib.figure", "safetensors.torch", "scipy.integrate")
-SLOW_TO_LOAD += ("scipy.optimize", "scipy.stats", "jaxtyping", "pooch", "tqdm.auto")
+SLOW_TO_LOAD += ("scipy.optimize", "scipy.stats", "sklearn.mixture", "jaxtyping", "pooch")
+SLOW_TO_LOAD += ("tqdm.auto", "torch._dynamo")  # the first optimiser loads it
 SECONDS = 90  # of computing, after which a mutant counts as one that never ends
 
 
