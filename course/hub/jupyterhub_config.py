@@ -12,7 +12,7 @@ c = get_config()  # type: ignore[name-defined]  # noqa: F821
 c.Spawner.mem_limit = "2G"
 c.Spawner.mem_guarantee = "0.7G"
 
-# Processor time. No lesson needs more than one core, and few students compute at the same moment.
+# Processor time. A lesson computes on one core here, and few students compute at the same moment.
 c.Spawner.cpu_limit = 1
 c.Spawner.cpu_guarantee = 0.05
 

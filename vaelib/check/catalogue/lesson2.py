@@ -264,7 +264,7 @@ GAUSSIAN_MLE = Exercise(
         },
         order={
             (1, 0): ("order swapped", "which of the two comes first?"),
-            (0, 0): ("μ twice", "is your second number a spread?"),
+            (0, 0): ("μ twice", "is your second number a standard deviation?"),
             (1, 1): ("σ twice", "is your first number a mean?"),
         },
     ),
